@@ -1,0 +1,187 @@
+"""The verbs of the Kubernetes API over a transport: HTTP to a server, or a call within the process."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Literal, Protocol
+
+from kube.objects import Obj, namespace
+from kube.resources import Resource
+
+PatchKind = Literal["json", "merge", "strategic", "apply"]
+
+PATCH_TYPES: Mapping[PatchKind, str] = {
+    "json": "application/json-patch+json",
+    "merge": "application/merge-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+    "apply": "application/apply-patch+yaml",
+}
+_REFUSED_FROM = 400
+
+
+class ApiError(Exception):
+    """The API server refused; `status`, `reason` and `message` are its own words.
+
+    Status 0 stands for a server that could not be reached at all.
+    """
+
+    def __init__(self, status: int, reason: str, message: str, body: Obj | None = None) -> None:
+        super().__init__(f"{message} ({status} {reason})" if status else message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.body: Obj = body or {}
+
+    @classmethod
+    def from_answer(cls, status: int, body: Any) -> "ApiError":
+        """The error that a Status object, or whatever else came instead, speaks of."""
+        if isinstance(body, dict) and body.get("kind") == "Status":
+            code = int(body.get("code") or status)
+            return cls(code, body.get("reason") or "", body.get("message") or "", body)
+        return cls(status, "", str(body)[:500])
+
+    @property
+    def is_unreachable(self) -> bool:
+        """No answer came: the server is away."""
+        return self.status == 0
+
+    @property
+    def is_not_found(self) -> bool:
+        """404: the object does not exist."""
+        return self.status == 404
+
+    @property
+    def is_conflict(self) -> bool:
+        """409 Conflict: the object changed since it was read."""
+        return self.status == 409 and self.reason != "AlreadyExists"
+
+    @property
+    def is_already_exists(self) -> bool:
+        """409 AlreadyExists: the name is taken."""
+        return self.status == 409 and self.reason == "AlreadyExists"
+
+    @property
+    def is_gone(self) -> bool:
+        """410: the resourceVersion is too old to watch from; list again."""
+        return self.status == 410
+
+
+class Transport(Protocol):
+    """Carries requests to one API server."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> tuple[int, Any]:
+        """Status and decoded body. Raises ApiError with status 0 when the server can't be reached."""
+        ...
+
+    def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[Obj]:
+        """The events of a watch until the server ends it. Raises ApiError on a refusal."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        ...
+
+
+class Client:
+    """Verbs on objects. Every failure is an `ApiError`. Objects that it returns are not to be changed."""
+
+    def __init__(self, transport: Transport, *, manager: str) -> None:
+        self._transport = transport
+        self.manager = manager
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Obj:
+        """One object."""
+        return await self._call("GET", resource.path(namespace, name))
+
+    async def list(
+        self, resource: Resource, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
+    ) -> Obj:
+        """The List object with `items`, and the resourceVersion to watch from in its metadata."""
+        query = {"labelSelector": label_selector, "fieldSelector": field_selector}
+        return await self._call("GET", resource.path(namespace), query=query)
+
+    def watch(
+        self, resource: Resource, namespace: str = "", *, query: Mapping[str, str]
+    ) -> AsyncIterator[Obj]:
+        """The events after `query["resourceVersion"]`, bookmarks included."""
+        asked = {"watch": "true", "allowWatchBookmarks": "true", **query}
+        return self._transport.watch(resource.path(namespace), query=_without_empty(asked))
+
+    async def create(self, resource: Resource, obj: Obj) -> Obj:
+        """Create the object where its metadata says."""
+        query = {"fieldManager": self.manager}
+        return await self._call("POST", resource.path(namespace(obj)), query=query, body=obj)
+
+    async def replace(self, resource: Resource, obj: Obj, *, subresource: str = "") -> Obj:
+        """Write the whole object; its resourceVersion must be the stored one."""
+        meta = obj["metadata"]
+        path = resource.path(meta.get("namespace") or "", meta["name"], subresource)
+        return await self._call("PUT", path, query={"fieldManager": self.manager}, body=obj)
+
+    async def patch(  # noqa: PLR0913 - the address of an object has three parts, a patch has a kind and a body
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        patch: Any,
+        *,
+        kind: PatchKind,
+        subresource: str = "",
+        force: bool = False,
+    ) -> Obj:
+        """Change a part of the object; `force` takes fields from other managers (apply only)."""
+        query = {"fieldManager": self.manager}
+        if kind == "apply":
+            query["force"] = "true" if force else "false"
+        path = resource.path(namespace, name, subresource)
+        return await self._call("PATCH", path, query=query, body=patch, content_type=PATCH_TYPES[kind])
+
+    async def delete(  # noqa: PLR0913 - the address of an object has three parts, a deletion three options
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        *,
+        grace_period: int | None = None,
+        propagation: str = "",
+        uid: str = "",
+    ) -> None:
+        """Delete the object; with `uid` only if it is still that one."""
+        body: Obj = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if grace_period is not None:
+            body["gracePeriodSeconds"] = grace_period
+        if propagation:
+            body["propagationPolicy"] = propagation
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        await self._call("DELETE", resource.path(namespace, name), body=body)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> Obj:
+        status, answer = await self._transport.request(
+            method, path, query=_without_empty(query or {}), body=body, content_type=content_type
+        )
+        if status >= _REFUSED_FROM:
+            raise ApiError.from_answer(status, answer)
+        return answer if isinstance(answer, dict) else {}
+
+    async def close(self) -> None:
+        """Let go of the transport."""
+        await self._transport.close()
+
+
+def _without_empty(query: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in query.items() if value}
