@@ -43,7 +43,7 @@ def child_name(parent: str, suffix: str) -> str:
     if len(suffix) < head:
         digest = hashlib.md5(parent.encode(), usedforsecurity=False).hexdigest()
         return parent[: head - len(suffix)] + digest + suffix
+    # The suffix alone fills a name: both go into the digest, and the suffix's head pads what is left.
     digest = hashlib.md5((parent + suffix).encode(), usedforsecurity=False).hexdigest()
-    # The suffix alone fills a name: what is left of the parent is padded with the suffix's head.
-    start = (parent + suffix)[:head] if len(parent) < head else parent[:head]
-    return re.sub(r"[^a-zA-Z0-9]+$", "", start + digest)
+    start = parent[:head] + digest
+    return re.sub(r"[^a-zA-Z0-9]+$", "", start + suffix[: _MAX_LABEL - len(start)])

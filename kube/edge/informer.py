@@ -107,7 +107,9 @@ class Informer:
                 elif event["type"] in {"ADDED", "MODIFIED"}:
                     self._tell(key(obj), obj)
             if version == started:
-                await asyncio.sleep(FIRST_BACK_OFF)  # a server that ends watches at once is not to be hammered
+                await asyncio.sleep(
+                    FIRST_BACK_OFF
+                )  # a server that ends watches at once is not to be hammered
 
     def _tell(self, where: Key, new: Obj | None) -> None:
         old = self.objects.get(where)
