@@ -1,0 +1,135 @@
+"""From the Host of a request to the revision that serves it.
+
+The table of hosts is the serving package's (`serving.routing`); here it is made fast: a spelling that was
+seen before costs one dictionary look-up. Whatever changes, of hosts or revisions, empties that cache, so it
+can't disagree with the table.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from activator.revision import Revision
+from kube.objects import Key
+from serving.routing import HostRoute
+
+MAX_SPELLINGS = 4096
+"""Spellings remembered; clients may invent `HoSt:8080` at will, so there must be an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What a request was routed to; `route` and `tag` name the way it came, for metrics."""
+
+    revision: Revision
+    route: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A host, resolved: one revision, or several with the upper ends of their shares of [0, 1)."""
+
+    only: Picked | None
+    shares: tuple[tuple[float, Picked], ...]
+
+    def pick(self, random: float) -> Picked:
+        """The revision whose share holds the random number."""
+        if self.only is not None:
+            return self.only
+        for bound, picked in self.shares:
+            if random < bound:
+                return picked
+        return self.shares[-1][1]
+
+
+class Router:
+    """Hosts of one listener. `is_local` tells whether cluster-local hosts are served on it."""
+
+    def __init__(self, revisions: Mapping[Key, Revision], *, is_local: bool) -> None:
+        """`revisions` is shared with whoever keeps it; that one calls `forget` when its members change."""
+        self._revisions = revisions
+        self._is_local = is_local
+        self._hosts: dict[str, HostRoute] = {}
+        self._spelled: dict[bytes, Way] = {}
+
+    def __repr__(self) -> str:
+        return f"<Router {len(self._hosts)} hosts, {len(self._spelled)} spellings known>"
+
+    def pick(self, host: bytes, random: float) -> Picked | None:
+        """The revision for a Host header as it came; `random` in [0, 1) chooses among weights. None: 404."""
+        way = self._spelled.get(host)
+        if way is None:
+            way = self._find(host)
+            if way is None:
+                return None
+        return way.only or way.pick(random)
+
+    def replace(self, hosts: Mapping[str, HostRoute]) -> None:
+        """Serve exactly these hosts."""
+        self._hosts = {host: route for host, route in hosts.items() if self._serves(route)}
+        self._spelled.clear()
+
+    def settle(self, host: str, route: HostRoute | None) -> None:
+        """Serve this host so, or not at all."""
+        if route is None or not self._serves(route):
+            self._hosts.pop(host, None)
+        else:
+            self._hosts[host] = route
+        self._spelled.clear()
+
+    def forget(self) -> None:
+        """Revisions came or went: resolve every host afresh when it is asked for."""
+        self._spelled.clear()
+
+    def hosts(self) -> Mapping[str, HostRoute]:
+        """What is served, for the debugging page."""
+        return self._hosts
+
+    def _serves(self, route: HostRoute) -> bool:
+        return self._is_local or not route.cluster_local
+
+    def _find(self, spelled: bytes) -> Way | None:
+        route = self._hosts.get(normalised(spelled))
+        way = resolved(route, self._revisions) if route is not None else None
+        if way is not None:
+            if len(self._spelled) >= MAX_SPELLINGS:
+                self._spelled.clear()
+            self._spelled[bytes(spelled)] = way
+        return way
+
+
+def resolved(route: HostRoute, revisions: Mapping[Key, Revision]) -> Way | None:
+    """The way of a host. Revisions that are not known take no share; None when no share is left."""
+    found = [
+        (split.percent, Picked(revisions[key], route.owner, route.tag))
+        for split in route.splits
+        if split.percent > 0 and (key := (split.namespace, split.revision)) in revisions
+    ]
+    if not found:
+        return None
+    if len(found) == 1:
+        return Way(found[0][1], ())
+    total = sum(percent for percent, _ in found)
+    shares, upto = [], 0
+    for percent, picked in found:
+        upto += percent
+        shares.append((upto / total, picked))
+    return Way(None, tuple(shares))
+
+
+def normalised(host: bytes) -> str:
+    """A Host header as the table spells it: lower case, no port, no final dot. "" when it is no host."""
+    try:
+        text = host.decode("ascii").strip().lower()
+    except UnicodeDecodeError:
+        return ""
+    if text.startswith("["):
+        name, bracket, rest = text.partition("]")
+        name += bracket
+        port = rest.removeprefix(":")
+        if not bracket or (rest and rest[0] != ":"):
+            return ""
+    else:
+        name, _, port = text.partition(":")
+        name = name.removesuffix(".")
+    return name if not port or port.isdecimal() else ""
