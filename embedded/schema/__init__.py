@@ -1,0 +1,26 @@
+"""Types of objects: which fields they have, what is wrong with them, what is filled in.
+
+Reading order: `types` (one node of a schema), `builtin` with `merge_keys` and schemas.json (Kubernetes' own kinds),
+`custom` (kinds from definitions), `registry` (kind → type), `fields` (unknown fields), `check` (wrong values),
+`limits` (what Kubernetes refuses beyond types), `defaults`.
+
+Admitted here: what follows from an object and its kind's schema alone.
+"""
+
+from .check import type_errors
+from .defaults import apply_defaults
+from .fields import prune, unknown_fields
+from .registry import Schemas
+from .types import ANY, FieldProblem, TypeSchema, copy_json
+
+__all__ = [
+    "ANY",
+    "FieldProblem",
+    "Schemas",
+    "TypeSchema",
+    "apply_defaults",
+    "copy_json",
+    "prune",
+    "type_errors",
+    "unknown_fields",
+]
