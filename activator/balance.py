@@ -1,0 +1,123 @@
+"""The pod with the fewest requests in flight, at any number of pods in constant time.
+
+Pods stand in one bucket for each number of requests in flight; a request moves its pod one bucket up, its
+end one down. Ties are broken at random, so that several activators do not all choose the same pod.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from activator.pacing import Pace
+
+PodState = Literal["ready", "cordoned", "gone"]
+
+OUT = -1
+"""`Pod.place` of a pod that must not be chosen now."""
+
+
+class Pod:
+    """One pod of a revision as this process sees it.
+
+    `limit` is the hard concurrency limit (0: none), `idle` the open connections to it, the one used last at
+    the end (the edge's objects, opaque here). After a failure it is left out from `out_since` to
+    `out_until` (0: it is not).
+    `cap` is what limit and pace allow together.
+    """
+
+    __slots__ = (
+        "address",
+        "cap",
+        "connecting",
+        "failures",
+        "idle",
+        "in_flight",
+        "limit",
+        "out_since",
+        "out_until",
+        "pace",
+        "place",
+        "port",
+        "state",
+        "uid",
+    )
+
+    def __init__(self, uid: str, address: str, port: int, *, limit: int, now: float) -> None:
+        self.uid = uid
+        self.address = address
+        self.port = port
+        self.limit = limit
+        self.state: PodState = "ready"
+        self.in_flight = 0
+        self.connecting = 0
+        self.failures = 0
+        self.out_since = 0.0
+        self.out_until = 0.0
+        self.pace = Pace(now)
+        self.cap = 0
+        self.idle: list[Any] = []
+        self.place = OUT
+
+    def __repr__(self) -> str:
+        limit = f"/{self.limit}" if self.limit else ""
+        return f"<Pod {self.address}:{self.port} {self.state} {self.in_flight}{limit} in flight>"
+
+
+class Balance:
+    """The pods that may get one more request now. Every method takes constant time (amortised).
+
+    Invariant: `pod` is in `_levels[pod.in_flight]` at index `pod.place`, or in none with `pod.place == OUT`.
+    """
+
+    __slots__ = ("_levels", "_lowest", "_random", "size")
+
+    def __init__(self, random: Callable[[], float]) -> None:
+        self._levels: list[list[Pod]] = [[]]
+        self._lowest = 0
+        self._random = random
+        self.size = 0
+
+    def least(self) -> Pod | None:
+        """One of the pods with the fewest requests in flight; None when there is no pod."""
+        if not self.size:
+            return None
+        levels = self._levels
+        lowest = self._lowest
+        while not levels[lowest]:
+            lowest += 1
+        self._lowest = lowest
+        level = levels[lowest]
+        if len(level) == 1:
+            return level[0]
+        return level[int(self._random() * len(level))]
+
+    def add(self, pod: Pod) -> None:
+        """Take in a pod that is out."""
+        level = pod.in_flight
+        levels = self._levels
+        while len(levels) <= level:
+            levels.append([])
+        pod.place = len(levels[level])
+        levels[level].append(pod)
+        self._lowest = min(self._lowest, level)
+        self.size += 1
+
+    def remove(self, pod: Pod) -> None:
+        """Leave out a pod that is in."""
+        level = self._levels[pod.in_flight]
+        last = level.pop()
+        if last is not pod:
+            level[pod.place] = last
+            last.place = pod.place
+        pod.place = OUT
+        self.size -= 1
+        if not self.size:
+            self._lowest = 0
+
+    def count(self, pod: Pod, change: int) -> None:
+        """Change the requests in flight of a pod, which may be in or out, by `change` (+1 or -1)."""
+        if pod.place == OUT:
+            pod.in_flight += change
+            return
+        self.remove(pod)
+        pod.in_flight += change
+        self.add(pod)
