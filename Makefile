@@ -1,0 +1,58 @@
+# The two commands of a fresh machine are `make run` and `make test`: each installs what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/installed
+DEV := $(VENV)/installed-dev
+export PATH := $(CURDIR)/.cache/bin:$(PATH)
+
+.PHONY: help run test quick check format bench tools lock messages clean
+
+help: ## What can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(RUN): pyproject.toml requirements.lock tools/install.sh
+	@tools/install.sh "$(PYTHON)" "$(VENV)" requirements.lock
+	@touch $@
+
+$(DEV): $(RUN) requirements-dev.lock
+	@tools/install.sh "$(PYTHON)" "$(VENV)" requirements-dev.lock
+	@touch $@
+
+run: $(RUN) ## Everything on this machine, with the sample Service; Ctrl-C ends it
+	@$(BIN)/zerogate up -f config/samples/helloworld-go.yaml
+
+tools: $(RUN) ## hey and a recent kubectl, where they are missing
+	@tools/tools.sh
+
+test: $(DEV) tools ## The whole suite, with real kubectl and hey
+	@$(BIN)/pytest -q
+
+quick: $(DEV) ## The suite without its end-to-end tests: under two minutes
+	@$(BIN)/pytest -q -m "not e2e"
+
+check: $(DEV) ## Format, lint, types and the arrows between packages
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(DEV) ## Put the code into its one form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(DEV) tools ## The walk-through with hey and the real 90 seconds, beside the tutorial's figures
+	@$(BIN)/python bench/walkthrough.py
+
+COMPILE = $(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header \
+  --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
+lock: $(DEV) ## Pin the newest versions of all dependencies, with hashes
+	@$(BIN)/pip install --quiet pip-tools
+	@$(COMPILE) --all-extras --output-file requirements-dev.lock pyproject.toml
+	@$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
+
+messages: $(DEV) ## The link's Python module from its .proto
+	@$(BIN)/python -m grpc_tools.protoc --proto_path=autoscaler --python_out=autoscaler --pyi_out=autoscaler link.proto
+
+clean: ## Remove what was made here (not .zerogate, which holds your services)
+	@rm -rf $(VENV) .cache build dist *.egg-info
