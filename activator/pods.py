@@ -1,0 +1,125 @@
+"""What the data plane reads off a pod: where it is, whether it may be used, and why it can't start.
+
+Kubernetes' words for pods stop here.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kube.objects import Key, Obj, annotations, condition, is_ready, key, labels, uid
+from serving.targets import PORT_ANNOTATION, REVISION_LABEL, ScaleTarget
+
+IMAGE_FAULTS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+MAX_CRASHES = 3
+"""Restarts after which a container in back-off counts as one that can't start."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """A pod as the data plane sees it. `port` 0: the target's port; `address` "": not reachable yet.
+
+    `fault` says why it can't start, "" if it can; `restarts` grows with each restart of a container.
+    """
+
+    uid: str
+    key: Key
+    address: str
+    port: int
+    is_ready: bool
+    is_gone: bool
+    is_scheduled: bool
+    fault: str
+    restarts: int
+
+
+def pod_view(pod: Obj) -> PodView:
+    """Read a pod; whatever it contains, the result is usable."""
+    status = pod.get("status") or {}
+    address, port = _where(pod, str(status.get("podIP") or ""))
+    statuses = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    return PodView(
+        uid=uid(pod),
+        key=key(pod),
+        address=address,
+        port=port,
+        is_ready=is_ready(pod) and bool(address),
+        is_gone=bool(pod["metadata"].get("deletionTimestamp"))
+        or status.get("phase") in {"Failed", "Succeeded"},
+        is_scheduled=bool((pod.get("spec") or {}).get("nodeName")),
+        fault=next(filter(None, map(_container_fault, statuses)), "") or _quota_fault(pod),
+        restarts=sum(each.get("restartCount") or 0 for each in statuses),
+    )
+
+
+def revision_of(pod: Obj, plain_targets: Iterable[ScaleTarget]) -> Key | None:
+    """The revision that a pod belongs to: its label's, or the plain target whose selector matches it."""
+    namespace = key(pod)[0]
+    marks = labels(pod)
+    named = marks.get(REVISION_LABEL)
+    if named:
+        return namespace, named
+    for target in plain_targets:
+        selector = target.pod_selector
+        if target.namespace == namespace and selector and selector.items() <= marks.items():
+            return target.key
+    return None
+
+
+def trouble_of(target: ScaleTarget, failure: str, pods: Iterable[PodView]) -> str:
+    """Why the revision can't get a pod, or "" as long as one is there or may still come.
+
+    `failure` is the Deployment's own word (`replica_failure`).
+    """
+    if target.given_up:
+        return target.given_up
+    living = [pod for pod in pods if not pod.is_gone]
+    if any(pod.is_ready or not pod.fault for pod in living):
+        return ""
+    return living[0].fault if living else failure if target.replicas > 0 else ""
+
+
+def replica_failure(deployment: Obj) -> str:
+    """Why pods can't even be created (a quota, mostly), or ""."""
+    found = condition(deployment, "ReplicaFailure")
+    if found is None or found.get("status") != "True":
+        return ""
+    return str(found.get("message") or found.get("reason") or "pods can't be created")
+
+
+def _where(pod: Obj, address: str) -> tuple[str, int]:
+    """Address and port. Pods on loopback are processes of our own node agent, with a port each."""
+    if not address or not _is_loopback(address):
+        return address, 0
+    port = annotations(pod).get(PORT_ANNOTATION, "")
+    return (address, int(port)) if port.isdecimal() else ("", 0)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _container_fault(status: Obj) -> str:
+    waiting = (status.get("state") or {}).get("waiting") or {}
+    reason = waiting.get("reason") or ""
+    is_crash = reason == "CrashLoopBackOff" and (status.get("restartCount") or 0) >= MAX_CRASHES
+    if reason not in IMAGE_FAULTS and not is_crash:
+        return ""
+    ended = (status.get("lastState") or {}).get("terminated") or {}
+    parts = [str(waiting.get("message") or "")]
+    if is_crash and "exitCode" in ended:
+        parts.append(f"last exit code {ended['exitCode']}")
+        parts.append(str(ended.get("message") or "").strip())
+    told = "; ".join(part for part in parts if part)
+    return f"{reason}: {told}" if told else reason
+
+
+def _quota_fault(pod: Obj) -> str:
+    found = condition(pod, "PodScheduled")
+    if found is None or found.get("status") != "False":
+        return ""
+    message = str(found.get("message") or "")
+    return message if "quota" in message.lower() else ""

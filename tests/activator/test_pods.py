@@ -1,0 +1,131 @@
+"""What is read off a pod: where it is, whether it may be used, and why it can't start."""
+
+import pytest
+
+from activator.pods import pod_view, replica_failure, revision_of, trouble_of
+from serving.targets import scale_target
+
+
+def pod(*, ip="10.0.0.7", phase="Running", ready=False, deleting=False, labels=None, port="", statuses=()):
+    meta = {"namespace": "default", "name": "p", "uid": "u1", "labels": labels or {}}
+    if port:
+        meta["annotations"] = {"zerogate.dev/port": port}
+    if deleting:
+        meta["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
+    status = {"phase": phase, "podIP": ip, "conditions": conditions, "containerStatuses": list(statuses)}
+    return {"metadata": meta, "spec": {"nodeName": "n"}, "status": status}
+
+
+def waiting(reason, *, restarts=0, message="", exit_code=None):
+    status = {"restartCount": restarts, "state": {"waiting": {"reason": reason, "message": message}}}
+    if exit_code is not None:
+        status["lastState"] = {"terminated": {"exitCode": exit_code}}
+    return status
+
+
+def target(name="hello", *, replicas=1, given_up="", selector=None, revision=""):
+    meta = {"namespace": "default", "name": name, "labels": {}, "annotations": {}}
+    if given_up:
+        meta["annotations"]["zerogate.dev/given-up"] = given_up
+    if revision:
+        meta["labels"]["serving.knative.dev/revision"] = revision
+    spec = {"replicas": replicas, "selector": {"matchLabels": selector or {"app": name}}}
+    return scale_target({"metadata": meta, "spec": spec})
+
+
+@pytest.mark.parametrize(
+    ("given", "address", "port", "is_ready", "is_gone"),
+    [
+        (pod(ready=True), "10.0.0.7", 0, True, False),
+        (pod(), "10.0.0.7", 0, False, False),
+        (pod(ip=""), "", 0, False, False),
+        (pod(ip="", ready=True), "", 0, False, False),
+        (pod(ready=True, deleting=True), "10.0.0.7", 0, False, True),
+        (pod(phase="Failed"), "10.0.0.7", 0, False, True),
+        (pod(phase="Succeeded"), "10.0.0.7", 0, False, True),
+        (pod(ip="127.0.0.1", port="20001", ready=True), "127.0.0.1", 20001, True, False),
+        (pod(ip="127.0.0.1", ready=True), "", 0, False, False),
+        (pod(ip="::1", port="20001"), "::1", 20001, False, False),
+        (pod(port="20001"), "10.0.0.7", 0, False, False),
+        ({"metadata": {"name": "bare"}}, "", 0, False, False),
+    ],
+)
+def test_a_pod_is_read(given, address, port, is_ready, is_gone):
+    """Address, port of its own on loopback alone, readiness, and whether it is leaving."""
+    view = pod_view(given)
+    assert (view.address, view.port, view.is_ready, view.is_gone) == (address, port, is_ready, is_gone)
+
+
+@pytest.mark.parametrize(
+    ("status", "fault"),
+    [
+        (waiting("ContainerCreating"), ""),
+        (waiting("ErrImagePull", message="no such image"), "ErrImagePull: no such image"),
+        (waiting("ImagePullBackOff"), "ImagePullBackOff"),
+        (waiting("CrashLoopBackOff", restarts=2, exit_code=1), ""),
+        (
+            waiting("CrashLoopBackOff", restarts=3, message="back-off 40s", exit_code=7),
+            "CrashLoopBackOff: back-off 40s; last exit code 7",
+        ),
+        ({"restartCount": 9, "state": {"running": {}}}, ""),
+    ],
+)
+def test_why_a_pod_cannot_start(status, fault):
+    """Image back-off at once, crashes from the third restart on; a container that runs may still come up."""
+    assert pod_view(pod(statuses=[status])).fault == fault
+
+
+def test_a_quota_is_a_fault_and_a_full_node_is_not():
+    """A full cluster may grow; a quota does not."""
+    for message, fault in [("exceeded quota: pods=5", "exceeded quota: pods=5"), ("0/3 nodes", "")]:
+        pending = pod(ip="", phase="Pending")
+        pending["status"]["conditions"] = [{"type": "PodScheduled", "status": "False", "message": message}]
+        assert pod_view(pending).fault == fault
+
+
+BROKEN = pod_view(pod(statuses=[waiting("ErrImagePull", message="no such image")]))
+LEAVING = pod_view(pod(deleting=True, statuses=[waiting("ErrImagePull")]))
+STARTING = pod_view(pod(statuses=[waiting("ContainerCreating")]))
+READY = pod_view(pod(ready=True))
+
+
+@pytest.mark.parametrize(
+    ("given", "failure", "pods", "trouble"),
+    [
+        (target(), "", [], ""),
+        (target(), "", [BROKEN], "ErrImagePull: no such image"),
+        (target(), "", [BROKEN, STARTING], ""),
+        (target(), "", [BROKEN, READY], ""),
+        (target(), "", [LEAVING], ""),
+        (target(), "exceeded quota", [], "exceeded quota"),
+        (target(), "exceeded quota", [STARTING], ""),
+        (target(replicas=0), "exceeded quota", [], ""),
+        (target(replicas=0, given_up="no pod came up"), "", [], "no pod came up"),
+    ],
+)
+def test_trouble_is_when_no_pod_can_come(given, failure, pods, trouble):
+    """One pod that runs or may still start is enough for hope; a target that was given up has none."""
+    assert trouble_of(given, failure, pods) == trouble
+
+
+def test_a_deployment_says_why_it_makes_no_pods():
+    """ReplicaFailure counts while it is True."""
+    for status, told in [("True", "exceeded quota"), ("False", "")]:
+        condition = {"type": "ReplicaFailure", "status": status, "message": "exceeded quota"}
+        assert replica_failure({"status": {"conditions": [condition]}}) == told
+    assert replica_failure({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("labels", "key"),
+    [
+        ({"serving.knative.dev/revision": "hello-00001", "app": "web"}, ("default", "hello-00001")),
+        ({"app": "web", "tier": "x"}, ("default", "web")),
+        ({"app": "other"}, None),
+        ({}, None),
+    ],
+)
+def test_whose_pod_it_is(labels, key):
+    """The revision's label names it; a plain Deployment's pods are found by its selector."""
+    assert revision_of(pod(labels=labels), [target("none", selector={}), target("web")]) == key
