@@ -1,0 +1,165 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Stat(_message.Message):
+    __slots__ = ("pod_name", "average_concurrent_requests", "average_proxied_concurrent_requests", "request_count", "proxied_request_count", "process_uptime", "timestamp")
+    POD_NAME_FIELD_NUMBER: _ClassVar[int]
+    AVERAGE_CONCURRENT_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    AVERAGE_PROXIED_CONCURRENT_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_COUNT_FIELD_NUMBER: _ClassVar[int]
+    PROXIED_REQUEST_COUNT_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_UPTIME_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    pod_name: str
+    average_concurrent_requests: float
+    average_proxied_concurrent_requests: float
+    request_count: float
+    proxied_request_count: float
+    process_uptime: float
+    timestamp: int
+    def __init__(self, pod_name: _Optional[str] = ..., average_concurrent_requests: _Optional[float] = ..., average_proxied_concurrent_requests: _Optional[float] = ..., request_count: _Optional[float] = ..., proxied_request_count: _Optional[float] = ..., process_uptime: _Optional[float] = ..., timestamp: _Optional[int] = ...) -> None: ...
+
+class WireStatMessage(_message.Message):
+    __slots__ = ("namespace", "name", "stat")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STAT_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    name: str
+    stat: Stat
+    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., stat: _Optional[_Union[Stat, _Mapping]] = ...) -> None: ...
+
+class Frame(_message.Message):
+    __slots__ = ("messages", "cut", "sender", "hello", "pods", "cordoned", "bye", "welcome", "cordon", "uncordon", "owner", "address")
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    CUT_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    PODS_FIELD_NUMBER: _ClassVar[int]
+    CORDONED_FIELD_NUMBER: _ClassVar[int]
+    BYE_FIELD_NUMBER: _ClassVar[int]
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    CORDON_FIELD_NUMBER: _ClassVar[int]
+    UNCORDON_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedCompositeFieldContainer[WireStatMessage]
+    cut: int
+    sender: str
+    hello: Hello
+    pods: Pods
+    cordoned: Cordoned
+    bye: Bye
+    welcome: Welcome
+    cordon: Cordon
+    uncordon: Uncordon
+    owner: Owner
+    address: Address
+    def __init__(self, messages: _Optional[_Iterable[_Union[WireStatMessage, _Mapping]]] = ..., cut: _Optional[int] = ..., sender: _Optional[str] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., pods: _Optional[_Union[Pods, _Mapping]] = ..., cordoned: _Optional[_Union[Cordoned, _Mapping]] = ..., bye: _Optional[_Union[Bye, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., cordon: _Optional[_Union[Cordon, _Mapping]] = ..., uncordon: _Optional[_Union[Uncordon, _Mapping]] = ..., owner: _Optional[_Union[Owner, _Mapping]] = ..., address: _Optional[_Union[Address, _Mapping]] = ...) -> None: ...
+
+class Hello(_message.Message):
+    __slots__ = ("activator", "pod_uid", "version")
+    ACTIVATOR_FIELD_NUMBER: _ClassVar[int]
+    POD_UID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    activator: str
+    pod_uid: str
+    version: int
+    def __init__(self, activator: _Optional[str] = ..., pod_uid: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class PodLoad(_message.Message):
+    __slots__ = ("namespace", "revision", "pod_uid", "in_flight")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    POD_UID_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    revision: str
+    pod_uid: str
+    in_flight: int
+    def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., pod_uid: _Optional[str] = ..., in_flight: _Optional[int] = ...) -> None: ...
+
+class Pods(_message.Message):
+    __slots__ = ("in_flight",)
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    in_flight: _containers.RepeatedCompositeFieldContainer[PodLoad]
+    def __init__(self, in_flight: _Optional[_Iterable[_Union[PodLoad, _Mapping]]] = ...) -> None: ...
+
+class Cordoned(_message.Message):
+    __slots__ = ("pod_uid", "epoch", "in_flight")
+    POD_UID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    pod_uid: str
+    epoch: int
+    in_flight: int
+    def __init__(self, pod_uid: _Optional[str] = ..., epoch: _Optional[int] = ..., in_flight: _Optional[int] = ...) -> None: ...
+
+class Bye(_message.Message):
+    __slots__ = ("activator",)
+    ACTIVATOR_FIELD_NUMBER: _ClassVar[int]
+    activator: str
+    def __init__(self, activator: _Optional[str] = ...) -> None: ...
+
+class Welcome(_message.Message):
+    __slots__ = ("epoch", "leader")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    LEADER_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    leader: str
+    def __init__(self, epoch: _Optional[int] = ..., leader: _Optional[str] = ...) -> None: ...
+
+class Cordon(_message.Message):
+    __slots__ = ("namespace", "revision", "pod_uid", "epoch", "expires_in")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    POD_UID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_IN_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    revision: str
+    pod_uid: str
+    epoch: int
+    expires_in: float
+    def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., pod_uid: _Optional[str] = ..., epoch: _Optional[int] = ..., expires_in: _Optional[float] = ...) -> None: ...
+
+class Uncordon(_message.Message):
+    __slots__ = ("namespace", "revision", "pod_uid", "epoch")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    POD_UID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    revision: str
+    pod_uid: str
+    epoch: int
+    def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., pod_uid: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class Owner(_message.Message):
+    __slots__ = ("namespace", "revision", "activator", "epoch")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATOR_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    revision: str
+    activator: str
+    epoch: int
+    def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., activator: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class Address(_message.Message):
+    __slots__ = ("namespace", "revision", "pod_uid", "address")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    POD_UID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    revision: str
+    pod_uid: str
+    address: str
+    def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., pod_uid: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...

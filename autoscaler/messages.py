@@ -1,0 +1,235 @@
+"""The link's vocabulary: what activators and the autoscaler's leader say to each other.
+
+One WebSocket binary frame is one message. Reports use the field numbers of Knative's `WireStatMessages`
+(Knative pkg/autoscaler/metrics/stat.proto), so that Knative's autoscaler reads ours and we read its
+activator's; everything else has a number from 100 on, which a peer that does not know it skips.
+
+`encode(message)` gives the frame's bytes, `decode(data)` the message or `MalformedMessage`.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from autoscaler import link_pb2
+
+VERSION = 1
+"""Of the protocol, said in `Hello`. Fields may be added under the same version."""
+
+AT_ONCE = 0
+"""The cut of a report that did not wait for one."""
+
+
+class MalformedMessage(Exception):  # noqa: N818 - says what it is; "Error" would add nothing
+    """The peer sent a frame that is no message. The link is closed, the peer connects anew."""
+
+
+class Stat(NamedTuple):
+    """What one activator saw of one revision in one cut.
+
+    concurrency: time-weighted mean of requests in flight (waiting ones too); requests: arrivals in the cut;
+    timestamp: unix seconds, 0 = the time of receipt.
+    """
+
+    namespace: str
+    revision: str
+    concurrency: float
+    requests: float
+    timestamp: int = 0
+
+
+class PodLoad(NamedTuple):
+    """Requests of one activator in flight at one pod."""
+
+    namespace: str
+    revision: str
+    pod_uid: str
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Up, the first frame: who reports here."""
+
+    activator: str
+    pod_uid: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Down, the answer to `Hello`. Orders of an older epoch are void."""
+
+    epoch: int
+    leader: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Up, each second, also when empty (it is the heartbeat too).
+
+    cut: unix second of the cut (of a half-second cut: its floor), or `AT_ONCE`.
+    """
+
+    activator: str
+    cut: int
+    stats: tuple[Stat, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """Up, with each cut: where this activator's requests are."""
+
+    in_flight: tuple[PodLoad, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cordoned:
+    """Up: the order is known; sent on receipt and again when `in_flight` reaches 0."""
+
+    pod_uid: str
+    epoch: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bye:
+    """Up: this activator drains and counts no longer."""
+
+    activator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cordon:
+    """Down: choose this pod no more. Ends by `Uncordon`, or `expires_in` s after the last such order."""
+
+    namespace: str
+    revision: str
+    pod_uid: str
+    epoch: int
+    expires_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Uncordon:
+    """Down: choose this pod again."""
+
+    namespace: str
+    revision: str
+    pod_uid: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Down: this activator holds the revision's hard concurrency limit."""
+
+    namespace: str
+    revision: str
+    activator: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Down: a pod's address before the API tells it; a hint."""
+
+    namespace: str
+    revision: str
+    pod_uid: str
+    address: str
+
+
+Message = Hello | Welcome | Stats | Pods | Cordoned | Bye | Cordon | Uncordon | Owner | Address
+
+
+def encode(message: Message) -> bytes:
+    """The frame's bytes. Equal messages give equal bytes."""
+    frame = link_pb2.Frame()
+    match message:
+        case Stats():
+            _write_stats(message, frame)
+        case Pods():
+            frame.pods.SetInParent()
+            for load in message.in_flight:
+                frame.pods.in_flight.add(
+                    namespace=load.namespace,
+                    revision=load.revision,
+                    pod_uid=load.pod_uid,
+                    in_flight=load.in_flight,
+                )
+        case _:
+            part = getattr(frame, type(message).__name__.lower())
+            part.SetInParent()  # a message of defaults alone is still that message
+            for name in type(message).__slots__:
+                setattr(part, name, getattr(message, name))
+    return frame.SerializeToString(deterministic=True)
+
+
+def decode(data: bytes) -> Message:
+    """The message in a frame; `MalformedMessage` when there is none, or more than one."""
+    frame = link_pb2.Frame()
+    try:
+        frame.ParseFromString(data)
+    except DecodeError as error:
+        raise MalformedMessage(f"not a frame of the link: {error}") from error
+    kind = frame.WhichOneof("other")
+    if kind is None:
+        return _read_stats(frame)
+    if frame.messages:
+        raise MalformedMessage(f"a report and {kind} in one frame")
+    if kind == "pods":
+        return Pods(tuple(_read_load(load) for load in frame.pods.in_flight))
+    message_type = _TYPES[kind]
+    part = getattr(frame, kind)
+    message = message_type(*(getattr(part, name) for name in message_type.__slots__))
+    if isinstance(message, Cordoned) and message.in_flight < 0:
+        raise MalformedMessage("a negative number of requests in flight")
+    if isinstance(message, Cordon) and not 0 <= message.expires_in < math.inf:
+        raise MalformedMessage(f"an order that expires in {message.expires_in} s")
+    return message
+
+
+_TYPES: dict[str, type[Hello | Welcome | Cordoned | Bye | Cordon | Uncordon | Owner | Address]] = {
+    kind.__name__.lower(): kind for kind in (Hello, Welcome, Cordoned, Bye, Cordon, Uncordon, Owner, Address)
+}
+
+
+def _write_stats(message: Stats, frame: link_pb2.Frame) -> None:
+    frame.cut = message.cut
+    frame.sender = message.activator
+    for row in message.stats:
+        wire = frame.messages.add(namespace=row.namespace, name=row.revision)
+        wire.stat.pod_name = message.activator
+        wire.stat.average_concurrent_requests = row.concurrency
+        wire.stat.request_count = row.requests
+        wire.stat.timestamp = row.timestamp
+
+
+def _read_stats(frame: link_pb2.Frame) -> Stats:
+    """Knative's activator names no sender and no cut: its name is in each stat, each frame counts."""
+    sender = frame.sender
+    rows = []
+    for wire in frame.messages:
+        if not wire.HasField("stat"):
+            continue
+        stat = wire.stat
+        sender = sender or stat.pod_name
+        concurrency = stat.average_concurrent_requests - stat.average_proxied_concurrent_requests
+        requests = stat.request_count - stat.proxied_request_count
+        if not (0 <= concurrency < math.inf and 0 <= requests < math.inf):  # NaN compares false: refused too
+            raise MalformedMessage(
+                f"{wire.namespace}/{wire.name}: {concurrency} in flight, {requests} requests"
+            )
+        rows.append(Stat(wire.namespace, wire.name, concurrency, requests, stat.timestamp))
+    if frame.cut < 0:
+        raise MalformedMessage(f"cut {frame.cut}")
+    return Stats(sender, frame.cut, tuple(rows))
+
+
+def _read_load(load: link_pb2.PodLoad) -> PodLoad:
+    if load.in_flight < 0:
+        raise MalformedMessage("a negative number of requests in flight")
+    return PodLoad(load.namespace, load.revision, load.pod_uid, load.in_flight)
