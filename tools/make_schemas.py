@@ -1,11 +1,11 @@
 """Writes embedded/schema/schemas.json: the fields and types of Kubernetes' own kinds, compactly.
 
-Run it again after raising kubernetes-asyncio: `python tools/make_schemas.py`. Its source are the generated models
-of that client: which JSON key has which type, and which keys the client refuses to leave empty.
+Run it again after raising kubernetes-asyncio: `python tools/make_schemas.py`. Its source are the generated
+models of that client: which JSON key has which type, and which keys the client refuses to leave empty.
 
-Format: `{"kinds": {"apps/v1/Deployment": "V1Deployment"}, "models": {"V1PodSpec": {"containers!": "[V1Container"}}}`.
-A trailing `!` means required. Types: `s` string, `i` integer, `n` number, `b` boolean, `t` time, `y` base64 bytes,
-`x` integer or string, `q` quantity, `o` anything, `[T` list, `{T` map, else a model's name.
+Format: `{"kinds": {"apps/v1/Deployment": "V1Deployment"}, "models": {"V1PodSpec": {"containers!":
+"[V1Co…"}}}`. A trailing `!` means required. Types: `s` string, `i` integer, `n` number, `b` boolean, `t` time, `y` base64
+bytes, `x` integer or string, `q` quantity, `o` anything, `[T` list, `{T` map, else a model's name.
 """
 
 import json

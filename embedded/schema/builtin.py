@@ -1,4 +1,7 @@
-"""The types of Kubernetes' own kinds, read from schemas.json (made by tools/make_schemas.py) when first asked for."""
+"""The types of Kubernetes' own kinds, read from schemas.json when first asked for.
+
+tools/make_schemas.py writes that file and describes its format.
+"""
 
 import json
 from functools import cache

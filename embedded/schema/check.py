@@ -19,8 +19,8 @@ from .types import FieldProblem, Shape, TypeSchema, joined
 def type_errors(obj: Obj, schema: TypeSchema, old: Obj | None = None) -> list[FieldProblem]:
     """All that is wrong with the object, in the order of its fields; empty when it may be stored.
 
-    `old` is the stored object on an update: what did not change is not looked at again, and fields that may not
-    change are compared with it.
+    `old` is the stored object on an update: what did not change is not looked at again, and fields that may
+    not change are compared with it.
     """
     problems = list(_problems(obj, schema, "", old))
     if not problems and schema.gvk is not None and not schema.is_custom:

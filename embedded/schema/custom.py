@@ -2,7 +2,6 @@
 
 from typing import Any
 
-
 from kube.objects import Obj
 
 from .builtin import PLAIN, built_in
@@ -73,10 +72,8 @@ def _embed(schema: TypeSchema) -> None:
 def from_openapi(openapi: Obj) -> TypeSchema:
     """One node and all below it.
 
-    A wrong schema never raises here: what is not understood is ANY (the definition's own checks refuse it earlier).
+    A type that is not understood is ANY; the schema is one that the API took, so its parts are well formed.
     """
-    if not isinstance(openapi, dict):
-        return ANY
     schema = TypeSchema(_shape(openapi), is_custom=True)
     schema.keeps_unknown = bool(openapi.get("x-kubernetes-preserve-unknown-fields"))
     schema.rules = {key: openapi[key] for key in RULES if key in openapi}

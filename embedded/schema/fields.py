@@ -57,9 +57,7 @@ def _pruned_object(value: Obj, schema: TypeSchema) -> Obj:
     kept, is_same = {}, True
     for key, entry in value.items():
         known = schema.fields.get(key) or schema.items
-        if known is None and not schema.keeps_unknown:
-            is_same = False
-        elif known is not None and entry is None and not _keeps_null(known):
+        if _is_dropped(entry, known, schema):
             is_same = False
         elif known is not None and isinstance(entry, dict | list):
             kept[key] = _pruned(entry, known)
@@ -67,6 +65,12 @@ def _pruned_object(value: Obj, schema: TypeSchema) -> Obj:
         else:
             kept[key] = entry
     return value if is_same else kept
+
+
+def _is_dropped(entry: Any, known: TypeSchema | None, schema: TypeSchema) -> bool:
+    if known is None:
+        return not schema.keeps_unknown
+    return entry is None and not _keeps_null(known)
 
 
 def _same(left: object, right: object) -> bool:

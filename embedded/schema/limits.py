@@ -44,8 +44,9 @@ def labels(found: dict[str, str], path: str) -> Iterator[FieldProblem]:
         if not isinstance(value, str) or not _LABEL_VALUE.fullmatch(value):
             yield FieldProblem(
                 path,
-                f'Invalid value: "{value}": a valid label must be an empty string or consist of at most 63 alphanumeric '
-                "characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+                f'Invalid value: "{value}": a valid label must be an empty string or consist of at most 63 '
+                "alphanumeric characters, '-', '_' or '.', and must start and end with an "
+                "alphanumeric character",
             )
 
 
@@ -75,7 +76,7 @@ def _replicated(kind: str, spec: Obj, before: Obj) -> Iterator[FieldProblem]:
 
 
 def _changed_pod(spec: Obj, before: Obj) -> Iterator[FieldProblem]:
-    """A pod runs what it was made for: only images and a few limits of time may change, and a node be given once."""
+    """A pod runs what it was made for: only images and limits of time may change, a node is given once."""
 
     def fixed(pod: Obj) -> Obj:
         kept = {key: value for key, value in pod.items() if key not in _CHANGEABLE}
@@ -89,9 +90,9 @@ def _changed_pod(spec: Obj, before: Obj) -> Iterator[FieldProblem]:
         yield FieldProblem(
             "spec",
             "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
-            "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to "
-            "existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously "
-            "negative)",
+            "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions "
+            "to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it "
+            "was previously negative)",
         )
 
 
@@ -124,6 +125,13 @@ def _container(container: Obj, path: str, volumes: set[Any]) -> Iterator[FieldPr
         yield FieldProblem(f"{path}.image", "Required value")
     policy = container.get("imagePullPolicy", "Always")
     yield from _one_of(policy, f"{path}.imagePullPolicy", "Always", "IfNotPresent", "Never")
+    yield from _container_lists(container, path, volumes)
+    for key in _PROBES:
+        if container.get(key) is not None:
+            yield from _probe(container[key], joined(path, key))
+
+
+def _container_lists(container: Obj, path: str, volumes: set[Any]) -> Iterator[FieldProblem]:
     for index, port in enumerate(container.get("ports") or ()):
         yield from _range(port.get("containerPort"), f"{path}.ports[{index}].containerPort", 1, 65535)
         yield from _one_of(
@@ -135,9 +143,6 @@ def _container(container: Obj, path: str, volumes: set[Any]) -> Iterator[FieldPr
     for index, mount in enumerate(container.get("volumeMounts") or ()):
         if mount.get("name") not in volumes:
             yield FieldProblem(f"{path}.volumeMounts[{index}].name", f'Not found: "{mount.get("name", "")}"')
-    for key in _PROBES:
-        if container.get(key) is not None:
-            yield from _probe(container[key], joined(path, key))
 
 
 def _probe(probe: Obj, path: str) -> Iterator[FieldProblem]:

@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kube.objects import Obj
-
-
 Shape = Literal[
     "object",  # named fields
     "map",  # free keys, values of one type (`items`)
@@ -30,8 +27,8 @@ class TypeSchema:
 
     `fields` are those of shape `object`; `items` is the type of a list's elements or a map's values.
     `list_type` and `map_keys` say how server-side apply and `merge_key` how a strategic merge patch tells a
-    list's elements apart (a merge key of "" on a `set` merges plain values). `is_atomic` maps and objects have one
-    owner as a whole. `rules` are a custom resource's constraints in OpenAPI's own words (`enum`, `minimum` …).
+    list's elements apart (a merge key of "" on a `set` merges plain values). `is_atomic` maps and objects
+    have one owner as a whole. `rules` are a custom resource's constraints in OpenAPI's own words (`enum` …).
     """
 
     shape: Shape

@@ -1,0 +1,290 @@
+"""Server-side apply, and the bookkeeping of ordinary writes that it depends on.
+
+An applier owns the fields it lists. What it lists anew is set, what it lists no more is removed unless
+somebody else owns it, and what it would change under another owner is a conflict. See "Server-Side Apply" in
+the Kubernetes documentation.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from kube.objects import Obj, format_time
+
+from . import fieldsets, managed
+from .fieldsets import SELF, BadList, FieldSet, element_key, is_keyed
+from .managed import Entry
+from .patch import PatchFailed
+from .schema.types import TypeSchema, copy_json
+
+FIRST = "before-first-apply"  # owns what stood there before anybody was written down
+
+
+class ApplyConflict(Exception):  # noqa: N818  a conflict is what Kubernetes calls it
+    """Fields that belong to others: (manager, path) each. The API answers 409 with `status_causes`."""
+
+    def __init__(self, causes: list[tuple[str, str]], details: list[str]) -> None:
+        self.causes = causes
+        self.status_causes = [
+            {"reason": "FieldManagerConflict", "message": message, "field": path}
+            for (_, path), message in zip(causes, details, strict=True)
+        ]
+        by_owner: dict[str, list[str]] = {}
+        for (_, path), owner in zip(causes, details, strict=True):
+            by_owner.setdefault(owner, []).append(path)
+        count = f"{len(causes)} conflict{'s' if len(causes) > 1 else ''}"
+        if len(causes) == 1:
+            self.message = f"Apply failed with {count}: {details[0]}: {causes[0][1]}"
+        else:
+            listed = (f"{owner}:\n" + "\n".join(f"- {p}" for p in found) for owner, found in by_owner.items())
+            self.message = f"Apply failed with {count}: " + "\n".join(listed)
+        super().__init__(self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Applier:
+    manager: str
+    api_version: str
+    subresource: str
+
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        return self.manager, "Apply", self.api_version, self.subresource
+
+    def entry(self, fields: FieldSet, now: float) -> Entry:
+        return Entry(self.manager, "Apply", self.api_version, self.subresource, format_time(now), fields)
+
+
+def server_side_apply(  # noqa: PLR0913  the request's parts, each named by its caller
+    live: Obj | None,
+    applied: Obj,
+    *,
+    manager: str,
+    force: bool,
+    schema: TypeSchema,
+    now: float,
+    subresource: str = "",
+) -> Obj:
+    """The object after the apply, managedFields included; `live` itself when that changes nothing.
+
+    Neither argument is changed. Raises ApplyConflict, and PatchFailed (400) when `applied` has managedFields
+    or a keyed list whose elements cannot be told apart.
+    """
+    wanted = _readable(applied)
+    who = _Applier(manager, applied.get("apiVersion", ""), subresource)
+    try:
+        fields = managed.all_fields(wanted, schema)
+    except BadList as error:
+        raise PatchFailed(400, "BadRequest", _untyped(applied, str(error))) from error
+    if live is None:
+        return managed.write(wanted, [who.entry(fields, now)], now)
+    entries = managed.read(live) or [_first(live, schema)]
+    before = next((entry.fields for entry in entries if entry.identity == who.identity), {})
+    others = [entry for entry in entries if entry.identity != who.identity]
+    merged = {**_merge(live, managed.own_part(wanted), schema), "kind": live.get("kind"), **_version(wanted)}
+    others = _settle(others, managed.changes(live, merged, schema)[0], force=force, now=now)
+    keep = fields
+    for entry in others:
+        keep = fieldsets.union(keep, entry.fields)
+    merged = _remove(merged, before, keep, schema)
+    if merged == live and fields == before:
+        return live
+    return managed.write(merged, [*others, who.entry(fields, now)], now)
+
+
+def _readable(applied: Obj) -> Obj:
+    metadata = applied.get("metadata") or {}
+    if metadata.get("managedFields"):
+        raise PatchFailed(400, "BadRequest", "metadata.managedFields must be nil")
+    wanted: Obj = _without_nulls(applied)
+    if "managedFields" in metadata:
+        wanted["metadata"] = {k: v for k, v in wanted["metadata"].items() if k != "managedFields"}
+    return wanted
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(entry) for key, entry in value.items() if entry is not None}
+    if isinstance(value, list):
+        return [_without_nulls(entry) for entry in value]
+    return value
+
+
+def _version(wanted: Obj) -> Obj:
+    return {"apiVersion": wanted["apiVersion"]} if "apiVersion" in wanted else {}
+
+
+def _untyped(applied: Obj, problem: str) -> str:
+    metadata = applied.get("metadata") or {}
+    where = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+    kind = f"{applied.get('apiVersion', '')}, Kind={applied.get('kind', '')}"
+    return f"failed to create typed patch object ({where}; {kind}): {problem}"
+
+
+def _first(live: Obj, schema: TypeSchema) -> Entry:
+    try:
+        fields = managed.all_fields(live, schema)
+    except BadList:
+        fields = {}
+    created = (live.get("metadata") or {}).get("creationTimestamp") or ""
+    return Entry(FIRST, "Update", live.get("apiVersion", ""), "", created, fields)
+
+
+def _settle(others: list[Entry], written: FieldSet, *, force: bool, now: float) -> list[Entry]:
+    """The other managers after the write: they lose what it changes, or it is refused."""
+    causes: list[tuple[str, str]] = []
+    details: list[str] = []
+    settled = []
+    for entry in others:
+        taken = fieldsets.intersection(entry.fields, written)
+        for path in fieldsets.paths(taken):
+            causes.append((entry.manager, path))
+            details.append(_owner(entry))
+        settled.append(entry.with_fields(fieldsets.difference(entry.fields, taken), format_time(now)))
+    if causes and not force:
+        raise ApplyConflict(causes, details)
+    return settled
+
+
+def _owner(entry: Entry) -> str:
+    text = f'conflict with "{entry.manager}"'
+    if entry.subresource:
+        text += f' with subresource "{entry.subresource}"'
+    text += f" using {entry.api_version}"
+    return f"{text} at {entry.time}" if entry.operation == "Update" and entry.time else text
+
+
+# -- merging ---------------------------------------------------------------------------------------------
+
+
+def _merge(live: Any, applied: Any, schema: TypeSchema) -> Any:
+    if isinstance(live, dict) and isinstance(applied, dict) and not schema.is_atomic:
+        merged = dict(live)
+        for key, value in applied.items():
+            merged[key] = _merge(live.get(key), value, schema.child(key))
+        return merged
+    if isinstance(live, list) and isinstance(applied, list) and is_keyed(schema):
+        return _merge_list(live, applied, schema)
+    return copy_json(applied)
+
+
+def _merge_list(live: list[Any], applied: list[Any], schema: TypeSchema) -> list[Any]:
+    """The applier's elements in its order; the others stay before the element that they stood before."""
+    try:
+        here = {element_key(entry, schema): entry for entry in live}
+    except BadList:
+        return list(copy_json(applied))
+    wanted = {element_key(entry, schema): entry for entry in applied}
+    waiting = list(here)
+    woven: list[Any] = []
+    for key, entry in wanted.items():
+        while waiting and waiting[0] not in wanted:
+            woven.append(here[waiting.pop(0)])
+        woven.append(_merge(here.get(key), entry, schema.element()))
+        if key in waiting:
+            waiting.remove(key)
+    return woven + [here[key] for key in waiting]
+
+
+def _remove(value: Any, gone: FieldSet, keep: FieldSet, schema: TypeSchema) -> Any:
+    """The value without the paths of `gone` that neither stand in `keep` nor lead to anything in it."""
+    if isinstance(value, dict) and not schema.is_atomic:
+        left = dict(value)
+        for element, below in gone.items():
+            key = element[2:]
+            if element == SELF or key not in left:
+                continue
+            if element not in keep:
+                del left[key]
+            else:
+                left[key] = _remove(left[key], below, keep[element], schema.child(key))
+        return left
+    if isinstance(value, list) and is_keyed(schema):
+        return _remove_elements(value, gone, keep, schema)
+    return value
+
+
+def _remove_elements(value: list[Any], gone: FieldSet, keep: FieldSet, schema: TypeSchema) -> list[Any]:
+    left = []
+    for entry in value:
+        try:
+            element = element_key(entry, schema)
+        except BadList:
+            left.append(entry)
+            continue
+        if element not in gone:
+            left.append(entry)
+        elif element in keep:
+            names: FieldSet = {f"f:{name}": {} for name in _key_names(element)}
+            left.append(_remove(entry, gone[element], {**names, **keep[element]}, schema.element()))
+    return left
+
+
+def _key_names(element: str) -> list[str]:
+    """The fields that an element is known by; it keeps them as long as it stands."""
+    return list(json.loads(element[2:])) if element.startswith("k:") else []
+
+
+# -- other writes ----------------------------------------------------------------------------------------
+
+
+def track_update(  # noqa: PLR0913  the request's parts, each named by its caller
+    old: Obj | None,
+    new: Obj,
+    *,
+    manager: str,
+    operation: str = "Update",
+    subresource: str = "",
+    schema: TypeSchema,
+    now: float,
+) -> Obj:
+    """The new object with managedFields saying that `manager` wrote what differs from `old`.
+
+    Neither argument is changed. A request that sends `managedFields: []` wipes the old entries.
+    """
+    entries: list[Entry] = []
+    gone: FieldSet = {}
+    if old is None:
+        written = _everything(new, schema)
+    else:
+        written, gone = managed.changes(old, new, schema)
+        if not written and not gone and _sent(new) in (None, _sent(old)):
+            return managed.keep(new, old)
+        entries = _standing(old, new)
+    version = new.get("apiVersion", "")
+    mine = (manager, operation, version, subresource)
+    time = format_time(now)
+    after = []
+    own: FieldSet = {}
+    for entry in entries:
+        left = fieldsets.without_below(entry.fields, gone) if gone else entry.fields
+        if entry.identity == mine:
+            own = left
+        else:
+            left = fieldsets.difference(left, written) if written else left
+            after.append(entry.with_fields(left, time))
+    fields = fieldsets.union(own, written)
+    if fields:
+        old_entry = next((entry for entry in entries if entry.identity == mine), None)
+        is_same = old_entry is not None and not written and fields == old_entry.fields
+        own_time = old_entry.time if is_same and old_entry is not None else time
+        after.append(Entry(manager, operation, version, subresource, own_time, fields))
+    return managed.write(new, after, now)
+
+
+def _everything(new: Obj, schema: TypeSchema) -> FieldSet:
+    try:
+        return managed.all_fields(new, schema)
+    except BadList:
+        return managed.changes({}, new, schema)[0]
+
+
+def _standing(old: Obj, new: Obj) -> list[Entry]:
+    """The entries to go on from: those the request sends, else those stored."""
+    if _sent(new) in ([], [{}]):
+        return []
+    return managed.read(new) or managed.read(old)
+
+
+def _sent(obj: Obj) -> Any:
+    return (obj.get("metadata") or {}).get("managedFields")
