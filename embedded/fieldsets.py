@@ -95,9 +95,9 @@ def difference(left: FieldSet, right: FieldSet) -> FieldSet:
         if other is None:
             kept[key] = below
             continue
-        rest = difference(below or LEAF, other or LEAF)
+        rest = {} if key == SELF else difference(below or LEAF, other or LEAF)
         if rest:
-            kept[key] = {} if rest == {SELF: {}} else rest
+            kept[key] = {} if rest == LEAF else rest
     return kept
 
 
@@ -122,9 +122,9 @@ def intersection(left: FieldSet, right: FieldSet) -> FieldSet:
         other = right.get(key)
         if other is None:
             continue
-        rest = intersection(below or LEAF, other or LEAF)
-        if rest or key == SELF:
-            kept[key] = {} if rest == {SELF: {}} else rest
+        rest = LEAF if key == SELF else intersection(below or LEAF, other or LEAF)
+        if rest:
+            kept[key] = {} if rest == LEAF else rest
     return kept
 
 
@@ -162,8 +162,8 @@ def changed(old: Any, new: Any, schema: TypeSchema) -> tuple[FieldSet, FieldSet]
         try:
             return _changed_list(old, new, schema)
         except BadList:  # an ordinary update may leave such a list; it is owned as a whole then
-            return {SELF: {}}, {}
-    return {SELF: {}}, {}
+            return dict(LEAF), {}
+    return dict(LEAF), {}
 
 
 def _changed_object(
@@ -206,9 +206,9 @@ def added(value: Any, schema: TypeSchema) -> FieldSet:
     try:
         return {SELF: {}, **of(value, schema)}
     except BadList:
-        return {SELF: {}}
+        return dict(LEAF)
 
 
 def _put(fields: FieldSet, key: str, below: FieldSet) -> None:
     if below:
-        fields[key] = {} if below == {SELF: {}} else below
+        fields[key] = {} if below == LEAF else below
