@@ -6,7 +6,7 @@ the Kubernetes documentation.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kube.objects import Obj, format_time
@@ -29,16 +29,21 @@ class ApplyConflict(Exception):  # noqa: N818  a conflict is what Kubernetes cal
             {"reason": "FieldManagerConflict", "message": message, "field": path}
             for (_, path), message in zip(causes, details, strict=True)
         ]
-        by_owner: dict[str, list[str]] = {}
-        for (_, path), owner in zip(causes, details, strict=True):
-            by_owner.setdefault(owner, []).append(path)
-        count = f"{len(causes)} conflict{'s' if len(causes) > 1 else ''}"
-        if len(causes) == 1:
-            self.message = f"Apply failed with {count}: {details[0]}: {causes[0][1]}"
-        else:
-            listed = (f"{owner}:\n" + "\n".join(f"- {p}" for p in found) for owner, found in by_owner.items())
-            self.message = f"Apply failed with {count}: " + "\n".join(listed)
+        self.message = _summary(causes, details)
         super().__init__(self.message)
+
+
+def _summary(causes: list[tuple[str, str]], details: list[str]) -> str:
+    if len(causes) == 1:
+        return f"Apply failed with 1 conflict: {details[0]}: {causes[0][1]}"
+    by_owner: dict[str, list[str]] = {}
+    for (_, path), owner in zip(causes, details, strict=True):
+        by_owner.setdefault(owner, []).append(f"- {path}")
+    listed = [
+        "\n".join([owner.replace("conflict", "conflicts", 1) + ":", *found])
+        for owner, found in by_owner.items()
+    ]
+    return f"Apply failed with {len(causes)} conflicts: " + "\n".join(listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ def server_side_apply(  # noqa: PLR0913  the request's parts, each named by its 
     before = next((entry.fields for entry in entries if entry.identity == who.identity), {})
     others = [entry for entry in entries if entry.identity != who.identity]
     merged = {**_merge(live, managed.own_part(wanted), schema), "kind": live.get("kind"), **_version(wanted)}
-    others = _settle(others, managed.changes(live, merged, schema)[0], force=force, now=now)
+    others = _settle(others, managed.changes(live, merged, schema)[0], force=force)
     keep = fields
     for entry in others:
         keep = fieldsets.union(keep, entry.fields)
@@ -130,7 +135,7 @@ def _first(live: Obj, schema: TypeSchema) -> Entry:
     return Entry(FIRST, "Update", live.get("apiVersion", ""), "", created, fields)
 
 
-def _settle(others: list[Entry], written: FieldSet, *, force: bool, now: float) -> list[Entry]:
+def _settle(others: list[Entry], written: FieldSet, *, force: bool) -> list[Entry]:
     """The other managers after the write: they lose what it changes, or it is refused."""
     causes: list[tuple[str, str]] = []
     details: list[str] = []
@@ -140,7 +145,7 @@ def _settle(others: list[Entry], written: FieldSet, *, force: bool, now: float) 
         for path in fieldsets.paths(taken):
             causes.append((entry.manager, path))
             details.append(_owner(entry))
-        settled.append(entry.with_fields(fieldsets.difference(entry.fields, taken), format_time(now)))
+        settled.append(replace(entry, fields=fieldsets.difference(entry.fields, taken)))
     if causes and not force:
         raise ApplyConflict(causes, details)
     return settled
@@ -150,8 +155,7 @@ def _owner(entry: Entry) -> str:
     text = f'conflict with "{entry.manager}"'
     if entry.subresource:
         text += f' with subresource "{entry.subresource}"'
-    text += f" using {entry.api_version}"
-    return f"{text} at {entry.time}" if entry.operation == "Update" and entry.time else text
+    return f"{text} using {entry.api_version}" if entry.operation == "Update" else text
 
 
 # -- merging ---------------------------------------------------------------------------------------------
@@ -251,24 +255,15 @@ def track_update(  # noqa: PLR0913  the request's parts, each named by its calle
         if not written and not gone and _sent(new) in (None, _sent(old)):
             return managed.keep(new, old)
         entries = _standing(old, new)
-    version = new.get("apiVersion", "")
-    mine = (manager, operation, version, subresource)
-    time = format_time(now)
+    mine = Entry(manager, operation, new.get("apiVersion", ""), subresource, format_time(now), {})
     after = []
-    own: FieldSet = {}
     for entry in entries:
-        left = fieldsets.without_below(entry.fields, gone) if gone else entry.fields
-        if entry.identity == mine:
-            own = left
+        left = fieldsets.without_below(entry.fields, gone)
+        if entry.identity == mine.identity:
+            mine = replace(mine, fields=left, time=mine.time if written else entry.time)
         else:
-            left = fieldsets.difference(left, written) if written else left
-            after.append(entry.with_fields(left, time))
-    fields = fieldsets.union(own, written)
-    if fields:
-        old_entry = next((entry for entry in entries if entry.identity == mine), None)
-        is_same = old_entry is not None and not written and fields == old_entry.fields
-        own_time = old_entry.time if is_same and old_entry is not None else time
-        after.append(Entry(manager, operation, version, subresource, own_time, fields))
+            after.append(replace(entry, fields=fieldsets.difference(left, written)))
+    after.append(replace(mine, fields=fieldsets.union(mine.fields, written)))
     return managed.write(new, after, now)
 
 

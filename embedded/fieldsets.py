@@ -89,6 +89,8 @@ def _union_below(left: FieldSet, right: FieldSet) -> FieldSet:
 
 def difference(left: FieldSet, right: FieldSet) -> FieldSet:
     """Members of `left` that are not members of `right`."""
+    if not right:
+        return left
     kept: FieldSet = {}
     for key, below in left.items():
         other = right.get(key)
@@ -103,6 +105,8 @@ def difference(left: FieldSet, right: FieldSet) -> FieldSet:
 
 def without_below(left: FieldSet, right: FieldSet) -> FieldSet:
     """`left` without the members of `right` and all that lies below them."""
+    if not right:
+        return left
     kept: FieldSet = {}
     for key, below in left.items():
         other = right.get(key)

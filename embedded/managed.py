@@ -1,6 +1,6 @@
 """`metadata.managedFields`: who wrote which fields last."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from kube.objects import Obj, format_time
@@ -44,10 +44,6 @@ class Entry:
     def identity(self) -> tuple[str, str, str, str]:
         """Two writes with the same identity share an entry."""
         return self.manager, self.operation, self.api_version, self.subresource
-
-    def with_fields(self, fields: FieldSet, time: str) -> "Entry":
-        """The entry with other fields, dated anew if they really differ."""
-        return self if fields == self.fields else replace(self, fields=fields, time=time)
 
 
 def read(obj: Obj | None) -> list[Entry]:

@@ -34,14 +34,25 @@ def json_patch(doc: Obj, ops: Any) -> Obj:
     if len(ops) > MAX_OPERATIONS:
         message = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(ops)}"
         raise PatchFailed(413, "RequestEntityTooLarge", message)
+    patched = copy_json(doc)
+    for operation in ops:
+        patched = _operate(patched, operation)
+    if not isinstance(patched, dict):
+        raise PatchFailed(422, "Invalid", f"{REJECTED}: the patch leaves no object")
+    return patched
+
+
+def _operate(doc: Any, operation: Obj) -> Any:
+    """One operation, in place. Its refusal names operation and path only: the object may hold secrets."""
+    where = f"{operation.get('op')} {operation.get('path')}"
     try:
-        patch = jsonpatch.JsonPatch(ops)
-        patched = patch.apply(copy_json(doc), in_place=True)
+        return jsonpatch.JsonPatch([operation]).apply(doc, in_place=True)
     except jsonpatch.InvalidJsonPatch as error:
         raise PatchFailed(400, "BadRequest", f"error decoding patch: {error}") from error
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
-        raise PatchFailed(422, "Invalid", f"{REJECTED}: {error}") from error
-    return _object(patched)
+    except jsonpatch.JsonPatchTestFailed as error:
+        raise PatchFailed(422, "Invalid", f"{REJECTED}: testing value failed ({where})") from error
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, KeyError, TypeError) as error:
+        raise PatchFailed(422, "Invalid", f"{REJECTED}: the path does not fit ({where})") from error
 
 
 def merge_patch(doc: Obj, patch: Any) -> Obj:
@@ -65,9 +76,3 @@ def _merged(doc: Any, patch: Any) -> Any:
         else:
             merged[key] = _merged(merged.get(key), value)
     return merged
-
-
-def _object(value: Any) -> Obj:
-    if not isinstance(value, dict):
-        raise PatchFailed(422, "Invalid", f"{REJECTED}: the patch leaves no object")
-    return value

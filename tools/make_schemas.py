@@ -4,8 +4,8 @@ Run it again after raising kubernetes-asyncio: `python tools/make_schemas.py`. I
 models of that client: which JSON key has which type, and which keys the client refuses to leave empty.
 
 Format: `{"kinds": {"apps/v1/Deployment": "V1Deployment"}, "models": {"V1PodSpec": {"hostPID": "b", …}}}`.
-A key's trailing `!` means required. Types: `s` string, `i` integer, `n` number, `b` boolean, `t` time, `y` base64
-bytes, `x` integer or string, `q` quantity, `o` anything, `[T` list, `{T` map, else a model's name.
+A key's trailing `!` means required. Types: `s` string, `i` integer, `n` number, `b` boolean, `t` time, `y`
+base64 bytes, `x` integer or string, `q` quantity, `o` anything, `[T` list, `{T` map, else a model's name.
 """
 
 import json
