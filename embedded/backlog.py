@@ -5,7 +5,6 @@ victims for one. Each own write stands here until the cache has caught up, or fo
 (the object may have come and gone while the watch was broken).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from kube.objects import Key, Obj, controller_of, key, namespace, uid
@@ -50,10 +49,6 @@ class Backlog:
         """A deletion of ours was accepted; the object counts as being deleted from now on."""
         self._doomed[uid_] = now
 
-    def is_doomed(self, obj: Obj) -> bool:
-        """Whether the object was deleted by us, though the cache does not show it yet."""
-        return uid(obj) in self._doomed
-
     def children(self, owner: Obj) -> list[Obj]:
         """The owner's children, and the orphans of its namespace; doomed ones carry a deletionTimestamp."""
         mine = self._children.get(uid(owner), {}).values()
@@ -61,7 +56,10 @@ class Backlog:
         return [self._as_known(obj) for obj in (*mine, *orphans)]
 
     def forget_stale(self, now: float) -> list[Key]:
-        """Drop own writes that were never seen for too long; returns the objects given up."""
+        """Stop believing own writes that were never seen for too long.
+
+        Returns the objects given up: they are unknown until the cache's view of them is seen again.
+        """
         for uid_ in [uid_ for uid_, since in self._doomed.items() if since + PATIENCE <= now]:
             del self._doomed[uid_]
         stale = [where for where, since in self._unseen.items() if since + PATIENCE <= now]
@@ -86,9 +84,6 @@ class Backlog:
         if obj is not None:
             self.objects[where] = obj
             self._children.setdefault(_parent(obj), {})[where] = obj
-
-    def __iter__(self) -> Iterator[Obj]:
-        return iter(self.objects.values())
 
 
 def _parent(obj: Obj) -> str:

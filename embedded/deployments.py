@@ -66,12 +66,15 @@ def wanted_replicas(obj: Obj) -> int:
 def rollout_of(deployment: Obj, replicasets: Iterable[Obj], pods: Iterable[Obj], now: float) -> Rollout:
     """Sort a Deployment's own ReplicaSets (see `owners.claim`) into the new one and the old ones.
 
-    The new one is found by its template, not by its name: a template that comes back finds its old set. Of
-    several the oldest counts, as they would otherwise take turns.
+    The new one is found by its template (or the template's hash, should the API have filled in the stored one
+    differently): a template that comes back finds its old set. Of several the oldest counts, as they would
+    otherwise take turns.
     """
     ordered = sorted(replicasets, key=lambda each: (_created(each), _revision(each), name(each)))
-    template = _bare_template(deployment)
-    new = next((each for each in ordered if _bare_template(each) == template and not is_deleting(each)), None)
+    template, mark = _bare_template(deployment), template_hash(deployment)
+    living = [each for each in ordered if not is_deleting(each)]
+    new = next((each for each in living if _bare_template(each) == template), None)
+    new = new or next((each for each in living if labels(each).get(HASH_LABEL) == mark), None)
     old = tuple(each for each in ordered if each is not new)
     return Rollout(deployment, new, old, pods_by_owner(pods), now)
 
@@ -207,11 +210,7 @@ def _outdated(rollout: Rollout) -> list[Write]:
 def new_replicaset(rollout: Rollout, replicas: int) -> Obj:
     """The ReplicaSet for today's template, named by the template's hash."""
     deployment = rollout.deployment
-    taken = {name(each) for each in rollout.sets}
-    collisions = 0
-    while f"{name(deployment)}-{template_hash(deployment, collisions)}" in taken:
-        collisions += 1
-    mark = {HASH_LABEL: template_hash(deployment, collisions)}
+    mark = {HASH_LABEL: template_hash(deployment)}
     template = deployment["spec"]["template"]
     meta = template.get("metadata") or {}
     selector = deployment["spec"]["selector"]
@@ -244,12 +243,11 @@ def new_replicaset(rollout: Rollout, replicas: int) -> Obj:
     }
 
 
-def template_hash(deployment: Obj, collisions: int = 0) -> str:
-    """Up to ten letters that stand for the pod template, in the alphabet of Kubernetes' names."""
+def template_hash(deployment: Obj) -> str:
+    """Ten letters that stand for the pod template, in the alphabet of Kubernetes' names."""
     text = json.dumps(_bare_template(deployment), sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(f"{text}{collisions or ''}".encode()).digest()
-    number = int.from_bytes(digest[:4], "big")
-    return "".join(_ALPHABET[ord(digit) % len(_ALPHABET)] for digit in str(number))
+    digest = hashlib.sha256(text.encode()).digest()
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:10])
 
 
 def _bare_template(obj: Obj) -> Obj:
