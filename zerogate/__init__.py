@@ -1,1 +1,13 @@
+"""The command line, and `zerogate up`, which starts and watches all programs on one machine.
 
+Reading order: `__main__` (the entry), `cli` (commands and settings), `manifests` (apply without kubectl),
+`shipped` (the files that come with the distribution), `samples/`; then `edge/`: `up` (the control process),
+`workers` (the activator processes it keeps alive), `cluster` (what the API of a laptop holds at first),
+`folder` (the data folder and its lock), `admin`, `programs` (each program alone, against a cluster), `logs`.
+
+Admitted here: what knows several packages at once. Only `__main__` and `cli` read the environment.
+"""
+
+from importlib import metadata
+
+__version__ = metadata.version("zerogate")

@@ -1,1 +1,1 @@
-
+"""What starts, wires and ends the programs."""

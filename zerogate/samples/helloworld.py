@@ -18,7 +18,7 @@ MAX_HEAD = 65536
 _UNITS = (("ms", 0.001), ("s", 1.0))
 
 
-def seconds(text):
+def seconds(text: str) -> float:
     """Read "10ms", "2s" or a bare number of seconds."""
     for unit, factor in _UNITS:
         if text.endswith(unit):
@@ -26,16 +26,25 @@ def seconds(text):
     return float(text or 0)
 
 
-class BadRequest(Exception):
+class BadRequest(Exception):  # noqa: N818 - whose fault it is says enough
     """The bytes are no HTTP/1.1 request."""
 
 
 class Connection:
     """One client: bytes in, answers due, bytes out."""
 
-    __slots__ = ("fileno", "inbox", "is_busy", "is_last", "is_writing", "outbox", "socket", "told_to_continue")
+    __slots__ = (
+        "fileno",
+        "inbox",
+        "is_busy",
+        "is_last",
+        "is_writing",
+        "outbox",
+        "socket",
+        "told_to_continue",
+    )
 
-    def __init__(self, accepted):
+    def __init__(self, accepted: socket.socket) -> None:
         self.socket = accepted
         self.fileno = accepted.fileno()
         self.inbox = b""
@@ -46,7 +55,7 @@ class Connection:
         self.told_to_continue = False
 
 
-def take_request(data):
+def take_request(data: bytes) -> tuple[bytes, bytes] | None:
     """Split one whole request off: (its head, the rest), or None while bytes are missing."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
@@ -55,14 +64,12 @@ def take_request(data):
         return None
     head = data[:end].lower()
     start = end + 4
-    if b"\r\ntransfer-encoding:" in head:
-        stop = end_of_chunks(data, start)
-    else:
-        stop = start + content_length(head)
+    is_chunked = b"\r\ntransfer-encoding:" in head
+    stop = end_of_chunks(data, start) if is_chunked else start + content_length(head)
     return None if stop is None or stop > len(data) else (head, data[stop:])
 
 
-def content_length(head):
+def content_length(head: bytes) -> int:
     """The body's length as the lower-case head says it, 0 without."""
     at = head.find(b"\r\ncontent-length:")
     if at < 0:
@@ -73,7 +80,7 @@ def content_length(head):
     return int(value)
 
 
-def end_of_chunks(data, position):
+def end_of_chunks(data: bytes, position: int) -> int | None:
     """Where a chunked body ends, or None while bytes are missing."""
     while True:
         line = data.find(b"\r\n", position)
@@ -94,17 +101,17 @@ def end_of_chunks(data, position):
 class Server:
     """Reads requests, answers each after the delay."""
 
-    def __init__(self, listener, body, delay):
+    def __init__(self, listener: socket.socket, body: bytes, delay: float) -> None:
         self.listener = listener
         self.body = body
         self.delay = delay
-        self.connections = {}
-        self.due = []
+        self.connections: dict[int, Connection] = {}
+        self.due: list[tuple[float, int, Connection, bytes]] = []
         self.order = 0
         self.poll = select.epoll()
         self.poll.register(listener.fileno(), select.EPOLLIN)
 
-    def run(self):
+    def run(self) -> None:
         """Serve until the process ends."""
         listening = self.listener.fileno()
         while True:
@@ -116,12 +123,12 @@ class Server:
                     self.on_events(connection, events)
             self.answer_due()
 
-    def accept(self):
+    def accept(self) -> None:
         """Take what waits in the listener's queue."""
         try:
             while True:
                 accepted, _ = self.listener.accept()
-                accepted.setblocking(False)
+                accepted.setblocking(False)  # noqa: FBT003 - the standard library's signature
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection = Connection(accepted)
                 self.connections[connection.fileno] = connection
@@ -129,7 +136,7 @@ class Server:
         except BlockingIOError:
             return
 
-    def on_events(self, connection, events):
+    def on_events(self, connection: Connection, events: int) -> None:
         """Read, write or close as the kernel says."""
         try:
             if events & select.EPOLLOUT:
@@ -137,15 +144,16 @@ class Server:
             if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
                 data = connection.socket.recv(65536)
                 if not data:
-                    return self.close(connection)
+                    self.close(connection)
+                    return
                 connection.inbox += data
                 self.next_request(connection)
         except BlockingIOError:
-            return None
+            return
         except (OSError, BadRequest):
-            return self.close(connection)
+            self.close(connection)
 
-    def next_request(self, connection):
+    def next_request(self, connection: Connection) -> None:
         """Begin the next whole request, one at a time."""
         if connection.is_busy or not connection.inbox:
             return
@@ -160,11 +168,12 @@ class Server:
         connection.told_to_continue = False
         connection.is_last = b"\r\nconnection: close" in head or b" http/1.0" in head.split(b"\r\n", 1)[0]
         if self.delay <= 0:
-            return self.answer(connection, head)
+            self.answer(connection, head)
+            return
         self.order += 1
         heapq.heappush(self.due, (time.monotonic() + self.delay, self.order, connection, head))
 
-    def answer_due(self):
+    def answer_due(self) -> None:
         """Answer all whose delay is over."""
         now = time.monotonic()
         while self.due and self.due[0][0] <= now:
@@ -175,7 +184,7 @@ class Server:
                 except (OSError, BadRequest):
                     self.close(connection)
 
-    def answer(self, connection, head):
+    def answer(self, connection: Connection, head: bytes) -> None:
         """Write the answer, then look for the next request."""
         body = b"" if head.startswith(b"head ") else self.body
         last = b"Connection: close\r\n" if connection.is_last else b""
@@ -187,12 +196,12 @@ class Server:
         )
         self.next_request(connection)
 
-    def send(self, connection, data):
+    def send(self, connection: Connection, data: bytes) -> None:
         """Write now what the kernel takes, the rest when it can."""
         connection.outbox += data
         self.flush(connection)
 
-    def flush(self, connection):
+    def flush(self, connection: Connection) -> None:
         """Write what is left; close after the last answer."""
         if connection.outbox:
             try:
@@ -207,14 +216,14 @@ class Server:
         if connection.is_last and not connection.outbox and not connection.is_busy:
             self.close(connection)
 
-    def close(self, connection):
+    def close(self, connection: Connection) -> None:
         """Forget the connection."""
         if self.connections.pop(connection.fileno, None) is not None:
             self.poll.unregister(connection.fileno)
             connection.socket.close()
 
 
-def main():
+def main() -> None:
     """Listen on $PORT and serve."""
     setting = os.environ.get
     time.sleep(seconds(setting("LISTEN_AFTER", "0")))
@@ -222,7 +231,7 @@ def main():
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((setting("LISTEN_ON", ""), int(setting("PORT", "8080"))))
     listener.listen(4096)
-    listener.setblocking(False)
+    listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
     sys.stdout.write("Hello world sample started.\n")
     sys.stdout.flush()
     Server(listener, f"Hello {setting('TARGET', 'World')}!\n".encode(), seconds(setting("DELAY", "0"))).run()

@@ -1,0 +1,39 @@
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+# The suite is imported file by file; its own helpers are found by name.
+for helper in ("machine", "load"):
+    spec = importlib.util.spec_from_file_location(helper, Path(__file__).parent / f"{helper}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[helper] = module
+    spec.loader.exec_module(module)
+
+from machine import Machine  # noqa: E402 - it was made importable just above
+
+
+def pytest_collection_modifyitems(items):
+    """Everything in this folder is end to end."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A machine that is not started yet; whatever happens, nothing of it is left running."""
+    made = Machine(tmp_path)
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def up(machine):
+    """A machine with `zerogate up` running and short windows."""
+    machine.start()
+    machine.quick_windows()
+    return machine

@@ -1,0 +1,75 @@
+"""The walk-through of the README, word for word, with real kubectl, curl and hey."""
+
+import re
+import subprocess
+
+from machine import SAMPLE, host, wait_for
+
+NAME = "helloworld-go"
+REVISION = "helloworld-go-00001"
+
+
+def test_hello_world_from_zero(machine):
+    """Apply, ask, be silent, ask again, press: what the tutorial shows, in its order."""
+    machine.start("-f", str(SAMPLE))
+    assert "export KUBECONFIG=" in machine.output
+    assert str(machine.gateway) in machine.output
+
+    assert re.search(
+        r"service.serving.knative.dev/helloworld-go (unchanged|configured|created)",
+        machine.kubectl("apply", "-f", str(SAMPLE)),
+    )
+    machine.quick_windows()
+    machine.wait_ready(NAME)
+
+    header, row = machine.kubectl("get", "ksvc").splitlines()[:2]
+    assert header.split() == ["NAME", "URL", "LATESTCREATED", "LATESTREADY", "READY", "REASON"]
+    assert row.split() == [NAME, f"http://{host(NAME)}", REVISION, REVISION, "True"]
+    machine.wait_pods(REVISION, 1)
+    wait_for("a running pod", lambda: " 1/1 " in machine.kubectl("get", "pods"))
+    assert re.search(rf"{REVISION}-deployment-\w+-\w{{5}}\s+1/1\s+Running\s+0", machine.kubectl("get", "pods"))
+    url = machine.kubectl("get", "route", NAME, "-o", "jsonpath={.status.url}")
+    assert url == f"http://{host(NAME)}"
+
+    assert machine.curl(host(NAME)) == "Hello World!\n"
+
+    wait_for(
+        "the last pod to go",
+        lambda: "No resources found in default namespace." in machine.kubectl("get", "pods"),
+        60,
+        0.5,
+    )
+    assert "True" in machine.kubectl("get", "ksvc", NAME)
+
+    assert machine.curl(host(NAME)) == "Hello World!\n"
+    wait_for("a line about the cold start", lambda: re.search(r"woke|cold start", machine.output))
+
+    press = subprocess.Popen(
+        ["hey", "-z", "12s", "-c", "50", "-host", host(NAME), f"http://127.0.0.1:{machine.gateway}/"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    machine.wait_pods(REVISION, 5, 30)
+    printed, _ = press.communicate(timeout=60)
+    assert re.findall(r"\[(\d+)\]\s+\d+ responses", printed) == ["200"], printed
+    assert "Error distribution" not in printed
+    assert machine.stop() == 0
+
+
+def test_a_burst_at_a_sleeping_service_is_answered_whole(up):
+    """`hey` started at zero pods: every answer is 200."""
+    up.kubectl("apply", "-f", str(SAMPLE))
+    up.wait_ready(NAME)
+    up.wait_pods(REVISION, 0)
+    done = subprocess.run(
+        ["hey", "-z", "5s", "-c", "50", "-host", host(NAME), f"http://127.0.0.1:{up.gateway}/"],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert re.findall(r"\[(\d+)\]\s+\d+ responses", done.stdout) == ["200"], done.stdout
+    assert "Error distribution" not in done.stdout
+
+
+def test_a_service_answers_at_its_localhost_name_too(up):
+    """`<name>.<namespace>.localhost` opens in a browser, which resolves it to this machine."""
+    up.kubectl("apply", "-f", str(SAMPLE))
+    up.wait_ready(NAME)
+    assert up.curl(f"{NAME}.default.localhost:{up.gateway}") == "Hello World!\n"

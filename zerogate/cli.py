@@ -1,0 +1,142 @@
+"""The commands and their settings.
+
+Each setting has one name: `--drain-delay` as a flag, ZEROGATE_DRAIN_DELAY in the environment. A flag wins.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kube.duration import parse_duration
+from zerogate import __version__
+from zerogate.addresses import parse_address
+
+DESCRIPTION = "Scale-to-zero for HTTP services: on this machine with `up`, on Kubernetes program by program."
+
+
+class _Command:
+    """A sub-command's parser whose options take their defaults from the environment."""
+
+    def __init__(self, parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+        self.parser = parser
+        self._environment = environment
+
+    def setting(self, flag: str, default: str, help_: str, read: Callable[[str], Any] = str) -> None:
+        """One setting as a flag and as a variable."""
+        variable = "ZEROGATE_" + flag.removeprefix("--").replace("-", "_").upper()
+        given = self._environment.get(variable, default)
+        said = f"{help_} [{default}; {variable}]" if default else f"{help_} [{variable}]"
+        self.parser.add_argument(flag, default=given, type=_reader(read), help=said.replace("%", "%%"))
+
+    def switch(self, flag: str, help_: str) -> None:
+        """A setting that is on or off."""
+        variable = "ZEROGATE_" + flag.removeprefix("--").replace("-", "_").upper()
+        is_on = self._environment.get(variable, "").lower() in {"1", "true", "yes", "on"}
+        self.parser.add_argument(flag, action="store_true", default=is_on, help=f"{help_} [{variable}]")
+
+    def common(self) -> None:
+        """What every program has."""
+        self.setting(
+            "--log-level",
+            "info",
+            "debug, info, warning or error",
+            _one_of("debug", "info", "warning", "error"),
+        )
+
+
+def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Keep a ValueError's text, which argparse would swallow: says what to write instead."""
+
+    def checked(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return checked
+
+
+def _one_of(*names: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"{text!r} is none of {', '.join(names)}")
+        return text
+
+    return read
+
+
+def _worker_count(text: str) -> int:
+    if text not in {"0", "1"}:
+        raise ValueError(f"{text!r}: write 1 (the gateway is a process of its own) or 0 (all in one process)")
+    return int(text)
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> argparse.Namespace:
+    """The command and its settings. Exits with status 2 and a usage line on wrong ones, as argparse does."""
+    parser = argparse.ArgumentParser(prog="zerogate", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"zerogate {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, help_: str) -> _Command:
+        return _Command(commands.add_parser(name, help=help_, description=help_), environment)
+
+    _up(command("up", "Run everything on this machine, in the foreground, until Ctrl-C."))
+    _activator(command("activator", "The proxy: routes by Host, holds, picks a pod, counts."))
+    _autoscaler(command("autoscaler", "The decisions: how many pods each revision has."))
+    _controller(command("controller", "Services into Configurations, Revisions, Deployments and Routes."))
+    _node(command("node", "A node whose pods are processes of this machine."))
+    replay = command("replay", "Print what the autoscaler decides for a recorded history.")
+    replay.parser.add_argument(
+        "trace", type=Path, metavar="TRACE.jsonl", help="a history, one JSON object a line"
+    )
+    sample = command("sample", "Print a sample manifest, or their names.")
+    sample.parser.add_argument("name", nargs="?", default="", help="which one")
+    return parser.parse_args(arguments)
+
+
+def _up(up: _Command) -> None:
+    up.parser.add_argument(
+        "-f", dest="files", action="append", default=[], type=Path, metavar="FILE",
+        help="apply this manifest once all runs; may be given several times",
+    )  # fmt: skip
+    up.setting("--gateway", "127.0.0.1:8080", "where requests to the services arrive", parse_address)
+    up.setting("--api", "127.0.0.1:8001", "where the Kubernetes API listens", parse_address)
+    up.setting("--admin", "127.0.0.1:9090", "metrics, health and /debug", parse_address)
+    up.setting("--data", ".zerogate", "the folder that keeps services and logs", Path)
+    up.switch("--in-memory", "keep nothing: all objects are gone after Ctrl-C")
+    up.setting("--workers", "1", "gateway processes; 0 puts all into one process", _worker_count)
+    up.common()
+
+
+def _link_token(command: _Command) -> None:
+    command.setting(
+        "--link-token-file", "", "file with the secret of the link between activator and autoscaler"
+    )
+
+
+def _activator(command: _Command) -> None:
+    command.setting("--gateway", "0.0.0.0:8080", "where requests arrive", parse_address)
+    command.setting("--admin", "0.0.0.0:9090", "metrics, health and /debug", parse_address)
+    command.setting("--drain-delay", "15s", "how long SIGTERM leaves the door open", parse_duration)
+    command.switch("--error-details", "say in replies why a pod cannot start")
+    _link_token(command)
+    command.common()
+
+
+def _autoscaler(command: _Command) -> None:
+    command.setting("--link", "0.0.0.0:8090", "where activators connect", parse_address)
+    command.setting("--admin", "0.0.0.0:9090", "metrics, health and /debug", parse_address)
+    _link_token(command)
+    command.common()
+
+
+def _controller(command: _Command) -> None:
+    command.setting("--admin", "0.0.0.0:9090", "metrics and health", parse_address)
+    command.common()
+
+
+def _node(command: _Command) -> None:
+    command.setting("--name", "zerogate-node", "the Node's name")
+    command.setting("--data", ".zerogate-node", "the folder that keeps logs and run records", Path)
+    command.common()
