@@ -70,6 +70,12 @@ class Load:
         if self.phase is Phase.FIRST:
             self.phase = Phase.REPORTED
 
+    def untold(self) -> None:
+        """An at-once report that `told` spoke of did not get through after all; it is to be made again."""
+        self._told = max(self._told - 1, 0)
+        if self.phase is Phase.REPORTED:
+            self.phase = Phase.FIRST
+
     def cut(self, now: float) -> tuple[float, int, bool]:
         """End the cut: mean concurrency, requests arrived, and whether the revision is idle from now on.
 

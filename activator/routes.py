@@ -71,10 +71,13 @@ class Router:
 
     def settle(self, host: str, route: HostRoute | None) -> None:
         """Serve this host so, or not at all."""
-        if route is None or not self._serves(route):
-            self._hosts.pop(host, None)
+        served = route if route is not None and self._serves(route) else None
+        if served == self._hosts.get(host):
+            return
+        if served is None:
+            del self._hosts[host]
         else:
-            self._hosts[host] = route
+            self._hosts[host] = served
         self._spelled.clear()
 
     def forget(self) -> None:

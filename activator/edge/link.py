@@ -1,0 +1,225 @@
+"""The link: one WebSocket to the autoscaler's leader, reports up, orders down.
+
+Nothing here blocks a request. While no leader can be reached, reports are cut and dropped as time passes, and
+the wake guard stands in. Reports are cut on the clock of `time.monotonic`, as loads are counted.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from activator.reports import Reports
+from autoscaler.messages import (
+    VERSION,
+    Bye,
+    Cordon,
+    Hello,
+    MalformedMessage,
+    Message,
+    Uncordon,
+    Welcome,
+    decode,
+    encode,
+)
+
+log = logging.getLogger("zerogate.activator")
+
+PATH = "/link"
+HANDSHAKE = 3.0
+"""Seconds for connecting, upgrading and the leader's welcome (as Knative's connection, pkg/websocket)."""
+HEARTBEAT = 3.3
+"""Seconds between pings; a link without a pong for half of that more is dead."""
+FIRST_BACK_OFF = 0.1
+BACK_OFF_GROWTH = 1.3
+MAX_BACK_OFF = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who reports here. `token` is the link's bearer token."""
+
+    activator: str
+    pod_uid: str
+    token: str
+
+
+class Link:
+    """Keeps the link up. `on_change` is called when it came up or went down."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        reports: Reports,
+        *,
+        on_order: Callable[[Cordon | Uncordon], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._identity = identity
+        self._reports = reports
+        self._on_order = on_order
+        self._on_change = on_change
+        self._address = ""
+        self._moved = asyncio.Event()
+        self._due = asyncio.Event()
+        self._is_leaving = False
+        self.leader: Welcome | None = None
+
+    def __repr__(self) -> str:
+        state = f"up, {self.leader}" if self.leader else "down"
+        return f"<Link to {self._address or 'nobody'}: {state}>"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a leader has welcomed us and is still there."""
+        return self.leader is not None
+
+    def aim(self, address: str) -> None:
+        """The leader is at "host:port" from now on; "" means that nobody leads."""
+        if address != self._address:
+            self._address = address
+            self._moved.set()
+
+    def notify(self) -> None:
+        """The reports have something to be written at once."""
+        self._due.set()
+
+    def leave(self) -> None:
+        """Say goodbye; `run` returns when that is written, or at once while the link is down."""
+        self._is_leaving = True
+        self._due.set()
+        self._moved.set()
+
+    async def run(self) -> None:
+        """Connect, report, and begin again whenever the link is lost."""
+        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
+            cutting = group.create_task(self._cut())
+            back_off = FIRST_BACK_OFF
+            while not self._is_leaving:
+                self._moved.clear()
+                if self._address:
+                    was_up = await self._attempt(session)
+                    back_off = FIRST_BACK_OFF if was_up else min(back_off * BACK_OFF_GROWTH, MAX_BACK_OFF)
+                pause = back_off * random.uniform(0.75, 1.25) if self._address else None
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._moved.wait()
+            cutting.cancel()
+
+    async def _attempt(self, session: aiohttp.ClientSession) -> bool:
+        """One link, from connect to its end. Returns whether it was ever up."""
+        was_up = False
+        try:
+            async with asyncio.timeout(HANDSHAKE):
+                socket, welcome = await self._connect(session)
+            async with socket:
+                was_up = True
+                self._up(welcome)
+                await self._talk(socket)
+        except (aiohttp.ClientError, MalformedMessage, TimeoutError, OSError) as error:
+            self._tell_lost(error, was_up=was_up)
+        finally:
+            if was_up:
+                self._down()
+        return was_up
+
+    async def _connect(
+        self, session: aiohttp.ClientSession
+    ) -> tuple[aiohttp.ClientWebSocketResponse, Welcome]:
+        socket = await session.ws_connect(
+            f"http://{self._address}{PATH}",
+            headers={"Authorization": f"Bearer {self._identity.token}"},
+            heartbeat=HEARTBEAT,
+            max_msg_size=1 << 20,
+        )
+        try:
+            hello = Hello(self._identity.activator, self._identity.pod_uid, VERSION)
+            await socket.send_bytes(encode(hello))
+            answer = decode(await socket.receive_bytes())
+        except TypeError as error:
+            await socket.close()
+            raise MalformedMessage("closed instead of welcomed") from error
+        except BaseException:
+            await socket.close()
+            raise
+        if not isinstance(answer, Welcome):
+            await socket.close()
+            raise MalformedMessage(f"{answer} instead of a welcome")
+        return socket, answer
+
+    async def _talk(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Read, write and watch for a new leader, until one of the three ends."""
+        tasks = [
+            asyncio.ensure_future(each)
+            for each in (self._read(socket), self._write(socket), self._moved.wait())
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if self._is_leaving:
+                await asyncio.wait(tasks[1:2], timeout=HANDSHAKE)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for end in ended:
+            if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError):
+                raise end
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        async for frame in socket:
+            if frame.type is not aiohttp.WSMsgType.BINARY:
+                raise MalformedMessage(f"a frame of type {frame.type.name}")
+            message = decode(frame.data)
+            if isinstance(message, Cordon | Uncordon):
+                self._on_order(message)
+        raise aiohttp.ClientConnectionError(f"it closed the link ({socket.close_code})")
+
+    async def _write(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            is_last = self._is_leaving
+            due: list[Message] = self._reports.take()
+            if is_last:
+                due.append(Bye(self._identity.activator))
+            try:
+                for message in due:
+                    await socket.send_bytes(encode(message))
+            except BaseException:
+                self._reports.lost()
+                raise
+            if is_last:
+                return
+
+    async def _cut(self) -> None:
+        """End a cut at each half second of the wall clock, link or no link."""
+        while True:
+            now = time.time()
+            boundary = int(now - 0.5) + 1.5
+            while now < boundary:
+                await asyncio.sleep(boundary - now)
+                now = time.time()
+            self._reports.cut(time.monotonic(), int(boundary))
+            self._due.set()
+
+    def _up(self, welcome: Welcome) -> None:
+        self.leader = welcome
+        log.info("Linked to the autoscaler %s, epoch %d", welcome.leader, welcome.epoch)
+        self._reports.connected()
+        self._due.set()
+        self._on_change()
+
+    def _down(self) -> None:
+        self.leader = None
+        self._on_change()
+
+    def _tell_lost(self, error: BaseException, *, was_up: bool) -> None:
+        is_refused = isinstance(error, aiohttp.WSServerHandshakeError) and error.status == 401
+        told = "the token is not accepted" if is_refused else str(error) or type(error).__name__
+        level = logging.WARNING if was_up or is_refused else logging.DEBUG
+        log.log(level, "No link to the autoscaler at %s: %s", self._address, told)
