@@ -14,18 +14,12 @@ from kube import duration, names, objects, quantity, selectors
     [
         ("hello", "-00001", "hello-00001"),
         ("a" * 57, "-00001", "a" * 57 + "-00001"),
-        ("a" * 58, "-00001", "a" * 25 + "96da39fbf46a1ce3a2a5ecbbd1d4bdd8" + "-00001"),
+        ("a" * 58, "-00001", "a" * 25 + "dc2f2f2462a0d72358b2f99389458606" + "-00001"),
     ],
 )
 def test_a_childs_name_is_the_parents_until_63_characters_then_a_digest(parent, suffix, child):
     """Knative's rule keeps short names readable and long ones apart."""
-    made = names.child_name(parent, suffix)
-    assert len(made) <= 63
-    if len(parent) + len(suffix) <= 63:
-        assert made == child
-    else:
-        assert made.startswith(child[:25])
-        assert made.endswith(suffix)
+    assert names.child_name(parent, suffix) == child
 
 
 @given(st.text("abcxyz-019", min_size=1, max_size=120), st.text("abcxyz-019", max_size=90))

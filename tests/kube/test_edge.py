@@ -1,0 +1,238 @@
+"""The cache survives lost watches and expired versions; an election has one winner."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from kube.edge.client import ApiError, Client
+from kube.edge.credentials import Credentials, NoCredentials, load_credentials
+from kube.edge.events import EventRecorder
+from kube.edge.http import HttpTransport
+from kube.edge.informer import Informer
+from kube.edge.lease import Elector, LostLease
+from kube.resources import CONFIGMAPS, EVENTS, LEASES
+
+
+def _config_map(name, version):
+    return {"metadata": {"namespace": "d", "name": name, "resourceVersion": str(version)}}
+
+
+class ScriptedApi:
+    """Answers lists and watches in the order that a test wrote down, then stays silent."""
+
+    def __init__(self, *script):
+        self.script = list(script)
+        self.asked = []
+
+    async def request(self, method, path, *, query, body=None, content_type=""):
+        self.asked.append((method, dict(query)))
+        step = self.script.pop(0)
+        if isinstance(step, ApiError):
+            raise step
+        return 200, step
+
+    async def watch(self, path, *, query):
+        self.asked.append(("WATCH", query["resourceVersion"]))
+        if not self.script:
+            await asyncio.Event().wait()
+        step = self.script.pop(0)
+        for event in step:
+            if isinstance(event, ApiError):
+                raise event
+            yield event
+
+    async def close(self):
+        pass
+
+
+def _list(version, *items):
+    return {"metadata": {"resourceVersion": str(version)}, "items": list(items)}
+
+
+def _event(type_, obj):
+    return {"type": type_, "object": obj}
+
+
+async def _follow(api, until):
+    changes = []
+    informer = Informer(Client(api, manager="test"), CONFIGMAPS, on_change=changes.append)
+    running = asyncio.create_task(informer.run())
+    async with asyncio.timeout(5):
+        while not until(informer, api):
+            await asyncio.sleep(0.005)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    return informer, [(c.key[1], c.old is not None, c.new is not None) for c in changes]
+
+
+async def test_list_then_watch_tells_each_difference_once():
+    """Created, changed and deleted objects are told; a bookmark only moves the version."""
+    api = ScriptedApi(
+        _list(5, _config_map("a", 1)),
+        [
+            _event("ADDED", _config_map("b", 6)),
+            _event("MODIFIED", _config_map("a", 7)),
+            _event("BOOKMARK", _config_map("", 9)),
+            _event("DELETED", _config_map("b", 10)),
+        ],
+    )
+    informer, changes = await _follow(api, lambda _, api: ("WATCH", "10") in api.asked)
+    assert list(informer.objects) == [("d", "a")]
+    assert changes == [("a", False, True), ("b", False, True), ("a", True, True), ("b", True, False)]
+
+
+async def test_an_expired_version_lists_again_and_tells_only_what_differs():
+    """After 410 a lost deletion is found by comparing; what stayed the same is not told again."""
+    gone = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
+    api = ScriptedApi(
+        _list(5, _config_map("a", 1), _config_map("b", 2)),
+        [_event("ERROR", gone)],
+        _list(90, _config_map("a", 1), _config_map("c", 80)),
+    )
+    informer, changes = await _follow(api, lambda _, api: ("WATCH", "90") in api.asked)
+    assert sorted(key[1] for key in informer.objects) == ["a", "c"]
+    assert {obj["kind"] for obj in informer.objects.values()} == {"ConfigMap"}, "a list leaves the kind out"
+    assert changes == [("a", False, True), ("b", False, True), ("b", True, False), ("c", False, True)]
+
+
+async def test_a_server_that_is_away_is_asked_again():
+    """Unreachable, then there: the cache fills, nobody had to restart it."""
+    api = ScriptedApi(ApiError(0, "Unreachable", "refused"), _list(1, _config_map("a", 1)))
+    informer, _ = await _follow(api, lambda informer, _: informer.synced.is_set())
+    assert ("d", "a") in informer.objects
+
+
+class MemoryApi:
+    """Objects by path with optimistic concurrency: enough for Leases and Events."""
+
+    def __init__(self):
+        self.objects = {}
+        self.version = 0
+        self.is_away = False
+
+    async def request(self, method, path, *, query, body=None, content_type=""):
+        if self.is_away:
+            raise ApiError(0, "Unreachable", "away")
+        self.version += 1
+        if method == "POST":
+            path = f"{path}/{body['metadata']['name']}"
+            return self._store(path, body)
+        if path not in self.objects:
+            return 404, {"kind": "Status", "code": 404, "reason": "NotFound", "message": "not found"}
+        if method == "PUT":
+            if body["metadata"]["resourceVersion"] != self.objects[path]["metadata"]["resourceVersion"]:
+                return 409, {"kind": "Status", "code": 409, "reason": "Conflict", "message": "changed"}
+            return self._store(path, body)
+        if method == "PATCH":
+            return self._store(path, {**self.objects[path], **body})
+        return 200, self.objects[path]
+
+    def _store(self, path, body):
+        meta = {**body["metadata"], "resourceVersion": str(self.version)}
+        self.objects[path] = {**body, "metadata": meta}
+        return 200, self.objects[path]
+
+    async def watch(self, path, *, query):
+        await asyncio.Event().wait()
+        yield {}
+
+    async def close(self):
+        pass
+
+
+async def test_of_two_candidates_one_leads_and_hands_over_when_it_ends():
+    """The second one leads as soon as the first gave the Lease back, with a higher epoch."""
+    api = MemoryApi()
+    told = []
+
+    async def candidate(name, end):
+        elector = Elector(Client(api, manager="t"), ("s", "l"), name, annotations={"who": name})
+        async with elector.lead() as epoch:
+            told.append((name, epoch))
+            await end.wait()
+
+    first_end, second_end = asyncio.Event(), asyncio.Event()
+    async with asyncio.timeout(10):
+        first = asyncio.create_task(candidate("a", first_end))
+        while not told:
+            await asyncio.sleep(0.005)
+        second = asyncio.create_task(candidate("b", second_end))
+        first_end.set()
+        await first
+        second_end.set()
+        await second
+    assert told == [("a", 1), ("b", 2)]
+    lease = await Client(api, manager="t").get(LEASES, "s", "l")
+    assert lease["metadata"]["annotations"] == {"who": "b"}
+    assert lease["spec"]["holderIdentity"] == ""
+
+
+async def test_a_leader_whose_lease_was_taken_stops_at_once():
+    """The body is cancelled and LostLease says why."""
+    api = MemoryApi()
+    client = Client(api, manager="t")
+
+    async def lead():
+        async with Elector(client, ("s", "l"), "a", annotations={}).lead():
+            lease = await client.get(LEASES, "s", "l")
+            await client.replace(LEASES, {**lease, "spec": {"holderIdentity": "b"}})
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(10):
+        with pytest.raises(LostLease):
+            await lead()
+
+
+async def test_a_repeated_event_raises_its_count():
+    """`kubectl describe` shows one line (x2), not two."""
+    api = MemoryApi()
+    client = Client(api, manager="t")
+    recorder = EventRecorder(client, "zerogate-test")
+    running = asyncio.create_task(recorder.run())
+    involved = {"kind": "Pod", "apiVersion": "v1", "metadata": {"namespace": "d", "name": "p", "uid": "1"}}
+    for _ in range(2):
+        recorder.emit(involved, "Warning", "BackOff", "again")
+    recorder.emit(involved, "Normal", "Started", "other")
+    async with asyncio.timeout(5):
+        while len(api.objects) < 2:
+            await asyncio.sleep(0.005)
+    running.cancel()
+    counts = {event["reason"]: event["count"] for event in api.objects.values()}
+    assert counts == {"BackOff": 2, "Started": 1}
+    assert all(path.startswith(EVENTS.path("d")) for path in api.objects)
+
+
+async def test_a_server_that_refuses_connections_is_an_unreachable_api_error(unused_tcp_port):
+    """Callers see one kind of failure, with the address in it."""
+    transport = HttpTransport(Credentials(f"http://127.0.0.1:{unused_tcp_port}", None), user_agent="t")
+    with pytest.raises(ApiError) as failure:
+        await Client(transport, manager="t").get(CONFIGMAPS, "d", "x")
+    await transport.close()
+    assert failure.value.is_unreachable
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "contexts: []\ncurrent-context: x"])
+async def test_a_kubeconfig_that_makes_no_sense_is_named(tmp_path, text):
+    """The error names the file."""
+    file = tmp_path / "kubeconfig"
+    file.write_text(text)
+    with pytest.raises(NoCredentials, match="kubeconfig"):
+        await load_credentials(str(file))
+
+
+async def test_a_missing_kubeconfig_says_what_to_do(tmp_path):
+    with pytest.raises(NoCredentials, match="set KUBECONFIG"):
+        await load_credentials(str(tmp_path / "none"))
+
+
+async def test_a_token_in_a_kubeconfig_becomes_a_header(tmp_path):
+    """The plain case needs no library."""
+    file = tmp_path / "kubeconfig"
+    file.write_text(
+        "contexts: [{name: c, context: {cluster: k, user: u}}]\ncurrent-context: c\n"
+        "clusters: [{name: k, cluster: {server: 'http://127.0.0.1:1'}}]\n"
+        "users: [{name: u, user: {token: t}}]\n"
+    )
+    assert (await load_credentials(str(file))).authorization() == {"Authorization": "Bearer t"}
