@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from kube.duration import parse_duration
 from kube.objects import Key, Obj, annotations, labels, name, namespace, uid
+from serving.reading import mapping, mappings, whole
 
 SCALE_LABEL = "zerogate.dev/scale"
 REVISION_LABEL = "serving.knative.dev/revision"
@@ -107,9 +108,9 @@ class ScaleTarget:
 def scale_target(deployment: Obj) -> ScaleTarget:
     """Read a Deployment; whatever it contains, the result is usable."""
     reader = _Reader(annotations(deployment))
-    spec = _mapping(deployment.get("spec"))
-    pod = _mapping(_mapping(spec.get("template")).get("spec"))
-    containers = _mappings(pod.get("containers"))
+    spec = mapping(deployment.get("spec"))
+    pod = mapping(mapping(spec.get("template")).get("spec"))
+    containers = mappings(pod.get("containers"))
     container, port, protocol = _serving_port(containers, reader)
     marks = labels(deployment)
     revision = marks.get(REVISION_LABEL, "")
@@ -118,8 +119,8 @@ def scale_target(deployment: Obj) -> ScaleTarget:
         revision=revision or name(deployment),
         deployment=name(deployment),
         uid=uid(deployment),
-        replicas=_whole(spec.get("replicas"), 1),
-        ready_replicas=_whole(_mapping(deployment.get("status")).get("readyReplicas"), 0),
+        replicas=whole(spec.get("replicas"), 1),
+        ready_replicas=whole(mapping(deployment.get("status")).get("readyReplicas"), 0),
         host=reader.values.get(HOST_ANNOTATION, "").strip().lower() if not revision else "",
         port=port,
         protocol=protocol,
@@ -129,7 +130,7 @@ def scale_target(deployment: Obj) -> ScaleTarget:
         idle_timeout=reader.seconds(IDLE_TIMEOUT_ANNOTATION, 0.0),
         progress_deadline=reader.duration(
             PROGRESS_DEADLINE_ANNOTATION,
-            float(_whole(spec.get("progressDeadlineSeconds"), int(DEFAULT_PROGRESS_DEADLINE))),
+            float(whole(spec.get("progressDeadlineSeconds"), int(DEFAULT_PROGRESS_DEADLINE))),
         ),
         given_up=reader.values.get(GIVEN_UP_ANNOTATION, ""),
         reachable=reader.values.get(REACHABLE_ANNOTATION, "true") != "false",
@@ -140,7 +141,7 @@ def scale_target(deployment: Obj) -> ScaleTarget:
         pod_selector=_pod_selector(spec, reader),
         probe=_probe(container, containers, pod, port),
         problems=tuple(reader.problems),
-        created=str(_mapping(deployment.get("metadata")).get("creationTimestamp") or ""),
+        created=str(mapping(deployment.get("metadata")).get("creationTimestamp") or ""),
     )
 
 
@@ -201,25 +202,13 @@ class _Reader:
             return default
 
 
-def _mapping(value: Any) -> Obj:
-    return value if isinstance(value, dict) else {}
-
-
-def _mappings(value: Any) -> list[Obj]:
-    return [_mapping(each) for each in value] if isinstance(value, list) else []
-
-
-def _whole(value: Any, default: int) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else default
-
-
 def _serving_port(containers: list[Obj], reader: _Reader) -> tuple[Obj, int, Literal["http1", "h2c"]]:
     """The container that serves requests, its port and the protocol that the port's name tells."""
-    ports = [(each, port) for each in containers for port in _mappings(each.get("ports")) if _is_tcp(port)]
+    ports = [(each, port) for each in containers for port in mappings(each.get("ports")) if _is_tcp(port)]
     named = [(each, port) for each, port in ports if port.get("name") in SERVING_PORT_NAMES]
     container, port = (named or ports or [((containers or [{}])[0], {})])[0]
     number = reader.whole(
-        PORT_ANNOTATION, _whole(port.get("containerPort"), DEFAULT_PORT), lowest=1, highest=65535
+        PORT_ANNOTATION, whole(port.get("containerPort"), DEFAULT_PORT), lowest=1, highest=65535
     )
     for other, declared in ports:
         if declared.get("containerPort") == number:
@@ -233,10 +222,10 @@ def _is_tcp(port: Obj) -> bool:
 
 
 def _pod_selector(spec: Obj, reader: _Reader) -> dict[str, str]:
-    selector = _mapping(spec.get("selector"))
+    selector = mapping(spec.get("selector"))
     if selector.get("matchExpressions"):
         reader.problems.append("spec.selector.matchExpressions is not read; only matchLabels counts")
-    return {str(key): str(value) for key, value in _mapping(selector.get("matchLabels")).items()}
+    return {str(key): str(value) for key, value in mapping(selector.get("matchLabels")).items()}
 
 
 def _probe(container: Obj, containers: list[Obj], pod: Obj, port: int) -> Probe:
@@ -245,16 +234,16 @@ def _probe(container: Obj, containers: list[Obj], pod: Obj, port: int) -> Probe:
     A pod is ready when all its containers are, so a start-up probe or a readiness probe of another container
     also leaves the word to Kubernetes (Knative, pkg/activator/net/revision_backends.go).
     """
-    declared = _mapping(container.get("readinessProbe"))
-    helpers = _mappings(pod.get("initContainers"))
+    declared = mapping(container.get("readinessProbe"))
+    helpers = mappings(pod.get("initContainers"))
     others = [each for each in containers if each is not container]
     early = not any(each.get("startupProbe") for each in [*containers, *helpers])
     early = early and not any(each.get("readinessProbe") for each in others)
     if "httpGet" in declared:
-        get = _mapping(declared["httpGet"])
+        get = mapping(declared["httpGet"])
         headers = tuple(
             (str(each.get("name", "")), str(each.get("value", "")))
-            for each in _mappings(get.get("httpHeaders"))
+            for each in mappings(get.get("httpHeaders"))
         )
         number = _port_number(get.get("port"), container, port)
         scheme = str(get.get("scheme") or "HTTP").lower()
@@ -262,13 +251,13 @@ def _probe(container: Obj, containers: list[Obj], pod: Obj, port: int) -> Probe:
             "http", str(get.get("path") or "/"), headers, number, scheme, early and not get.get("host")
         )
     if "tcpSocket" in declared:
-        socket = _mapping(declared["tcpSocket"])
+        socket = mapping(declared["tcpSocket"])
         number = _port_number(socket.get("port"), container, port)
         return Probe("tcp", "", (), number, "", early and not socket.get("host"))
     if "exec" in declared:
         return Probe("exec", "", (), port, "", trusted_early=False)
     if "grpc" in declared:
-        number = _port_number(_mapping(declared["grpc"]).get("port"), container, port)
+        number = _port_number(mapping(declared["grpc"]).get("port"), container, port)
         return Probe("grpc", "", (), number, "", trusted_early=False)
     return Probe("none", "", (), port, "", early)
 
@@ -276,8 +265,8 @@ def _probe(container: Obj, containers: list[Obj], pod: Obj, port: int) -> Probe:
 def _port_number(value: Any, container: Obj, default: int) -> int:
     """A probe's port: a number, the name of one of the container's ports, or (0, absent) the serving port."""
     if isinstance(value, str):
-        for port in _mappings(container.get("ports")):
+        for port in mappings(container.get("ports")):
             if port.get("name") == value:
-                return _whole(port.get("containerPort"), default)
+                return whole(port.get("containerPort"), default)
         value = int(value) if value.isdecimal() else 0
-    return _whole(value, 0) or default
+    return whole(value, 0) or default
