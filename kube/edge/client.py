@@ -106,6 +106,10 @@ class Client:
         query = {"labelSelector": label_selector, "fieldSelector": field_selector}
         return await self._call("GET", resource.path(namespace), query=query)
 
+    async def discover(self, group: str, version: str) -> Obj:
+        """The APIResourceList of a group's version: which kinds it serves, and how."""
+        return await self._call("GET", f"/apis/{group}/{version}" if group else f"/api/{version}")
+
     def watch(
         self, resource: Resource, namespace: str = "", *, query: Mapping[str, str]
     ) -> AsyncIterator[Obj]:

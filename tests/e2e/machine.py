@@ -111,7 +111,9 @@ class Machine:
     def kubectl(self, *arguments: str, given: str | None = None, check: bool = True) -> str:
         """What kubectl prints, stderr last."""
         done = self.kubectl_result(*arguments, given=given)
-        assert not check or done.returncode == 0, f"kubectl {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
+        assert not check or done.returncode == 0, (
+            f"kubectl {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
+        )
         return done.stdout + done.stderr
 
     def kubectl_result(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -127,14 +127,15 @@ def _bad_tag(manifest):
 def test_a_bad_service_is_refused_at_apply_time_with_the_fields_path(up, spoil, field):
     """Refused for a new Service and for an update alike; the stored one stays as it was."""
     for name in ("fresh", "helloworld-go"):
-        before = up.kubectl("get", "ksvc", name, "-o", "jsonpath={.metadata.resourceVersion}", check=False)
+        version = ("get", "ksvc", name, "-o", "jsonpath={.metadata.resourceVersion}")
+        before = up.kubectl(*version, check=False)
         manifest = service(name)
         spoil(manifest)
         for how in ((), ("--server-side", "--force-conflicts")):
             done = up.kubectl_result("apply", *how, "-f", "-", given=json.dumps(manifest))
             assert done.returncode != 0, done.stdout
             assert field in done.stderr, done.stderr
-        after = up.kubectl("get", "ksvc", name, "-o", "jsonpath={.metadata.resourceVersion}", check=False)
+        after = up.kubectl(*version, check=False)
         assert before.splitlines()[:1] == after.splitlines()[:1] or "NotFound" in before
 
 
@@ -228,11 +229,17 @@ def test_a_plain_deployment_that_crashes_is_503_cannot_start(up):
 
 def test_an_app_that_listens_elsewhere_is_told_so(up):
     """The message names the port it listens on and $PORT."""
-    program = "import http.server as h; h.HTTPServer(('127.0.0.1', 18999), h.BaseHTTPRequestHandler).serve_forever()"
+    program = (
+        "import http.server as h; "
+        "h.HTTPServer(('127.0.0.1', 18999), h.BaseHTTPRequestHandler).serve_forever()"
+    )
     up.apply(service("elsewhere", container={"image": "local", "command": ["python3", "-c", program]}))
     said = wait_for(
         "the message",
-        lambda: "18999" in up.kubectl("get", "revision,pod", "-o", "yaml") and up.kubectl("get", "ksvc", "elsewhere"),
+        lambda: (
+            "18999" in up.kubectl("get", "revision,pod", "-o", "yaml")
+            and up.kubectl("get", "ksvc", "elsewhere")
+        ),
         40,
     )
     assert "elsewhere" in said

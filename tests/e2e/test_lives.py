@@ -54,7 +54,7 @@ def test_kill_9_in_any_phase_leaves_a_folder_that_comes_up_clean(machine, phase)
     """The next `up` serves, and there is one set of pods."""
     machine.start("-f", str(SAMPLE), is_ready=phase != "starting")
     if phase == "starting":
-        wait_for("the database", lambda: (machine.data / "state.db").exists())
+        wait_for("the database", (machine.data / "state.db").exists)
     else:
         machine.wait_ready(NAME)
     if phase == "under load":

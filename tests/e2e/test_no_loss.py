@@ -74,9 +74,7 @@ def test_update_grey_release_and_rollback_lose_nothing(slow):
         )
         wait_for("the old one's share", lambda: "World" in slow.curl(host(NAME)), 60)
         slow.apply(_traffic(_slow(target="New"), {"revisionName": REVISION, "percent": 100}))
-        wait_for(
-            "the new one's end", lambda: slow.pod_count(f"{NAME}-00002") == 0, 90, 0.5
-        )
+        wait_for("the new one's end", lambda: slow.pod_count(f"{NAME}-00002") == 0, 90, 0.5)
     _no_loss(load)
 
 

@@ -4,7 +4,7 @@ import json
 
 from machine import ROOT, host, wait_for
 
-APP = '''
+APP = """
 import http.server, os
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -17,7 +17,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
-'''
+"""
 
 
 def test_a_program_that_listens_on_port_is_a_service(up, tmp_path):

@@ -27,7 +27,9 @@ def test_hello_world_from_zero(machine):
     assert row.split() == [NAME, f"http://{host(NAME)}", REVISION, REVISION, "True"]
     machine.wait_pods(REVISION, 1)
     wait_for("a running pod", lambda: " 1/1 " in machine.kubectl("get", "pods"))
-    assert re.search(rf"{REVISION}-deployment-\w+-\w{{5}}\s+1/1\s+Running\s+0", machine.kubectl("get", "pods"))
+    assert re.search(
+        rf"{REVISION}-deployment-\w+-\w{{5}}\s+1/1\s+Running\s+0", machine.kubectl("get", "pods")
+    )
     url = machine.kubectl("get", "route", NAME, "-o", "jsonpath={.status.url}")
     assert url == f"http://{host(NAME)}"
 

@@ -43,15 +43,15 @@ class DataFolder:
         return self.path / "state.db"
 
     @property
-    def link_token_file(self) -> Path:
-        """The secret of the link between activators and autoscaler."""
-        return self.path / "link-token"
+    def token_file(self) -> Path:
+        """The secret of the link between activators and autoscaler, and of /debug."""
+        return self.path / "token"
 
-    def link_token(self) -> str:
-        """The link's secret, made at first use."""
-        if not self.link_token_file.exists():
-            self.write_secret(self.link_token_file, secrets.token_urlsafe(32))
-        return self.link_token_file.read_text()
+    def token(self) -> str:
+        """That secret, made at first use."""
+        if not self.token_file.exists():
+            self.write_secret(self.token_file, secrets.token_urlsafe(32))
+        return self.token_file.read_text()
 
     @staticmethod
     def write_secret(path: Path, text: str) -> None:

@@ -1,0 +1,31 @@
+"""Listening sockets, opened before anything else so that a taken port costs nothing but a line."""
+
+import socket
+
+from zerogate.addresses import Address
+from zerogate.errors import Failed
+
+BACKLOG = 4096
+"""Connections that the kernel holds for us; more than a burst of clients at a worker that is restarting."""
+
+
+def listen(address: Address, flag: str) -> socket.socket:
+    """A listening socket. Raises Failed that names the flag to change."""
+    try:
+        family, _, _, _, where = socket.getaddrinfo(
+            address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        made = socket.socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(where)
+        made.listen(BACKLOG)
+    except OSError as error:
+        raise Failed(f"{address} can't be listened on: {error.strerror}; choose another {flag}") from error
+    made.setblocking(False)  # noqa: FBT003 - the standard library's signature
+    return made
+
+
+def address_of(listener: socket.socket) -> Address:
+    """Where it listens, with the real port where 0 was asked for."""
+    host, port = listener.getsockname()[:2]
+    return Address(host, port)
