@@ -1,0 +1,204 @@
+"""A pod's status as its node tells it, in the words of Kubernetes, pkg/kubelet."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kube.objects import Obj, condition, format_time, parse_time
+
+PORT_ANNOTATION = "zerogate.dev/port"
+LOOPBACK = "127.0.0.1"
+LOST = 137
+"""Exit code told for a process whose end nobody saw, as the kubelet tells it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Not running; `reason` as kubectl prints it."""
+
+    reason: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process since then (Unix seconds)."""
+
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Terminated:
+    """A process that ended. `exit_code` is 128 + the signal for one that was killed."""
+
+    exit_code: int
+    reason: str
+    started_at: float
+    finished_at: float
+    message: str = ""
+    container_id: str = ""
+
+
+State = Waiting | Running | Terminated
+
+
+@dataclass(slots=True)
+class Container:
+    """What the node knows of one container."""
+
+    name: str
+    image: str
+    state: State
+    last: Terminated | None = None
+    restarts: int = 0
+    started: bool = False
+    ready: bool = False
+    container_id: str = ""
+    trouble: str = ""
+
+    def status(self) -> Obj:
+        """Its entry in containerStatuses."""
+        found: Obj = {
+            "name": self.name,
+            "image": self.image,
+            "imageID": f"process://{self.image}",
+            "containerID": self.container_id,
+            "restartCount": self.restarts,
+            "ready": self.ready,
+            "started": self.started,
+            "state": _state(self.state),
+            "lastState": _state(self.last) if self.last is not None else {},
+        }
+        return found
+
+
+def terminated(exit_code: int, started_at: float, finished_at: float, message: str = "") -> Terminated:
+    """A normal end or a failure, by the exit code."""
+    reason = "Completed" if exit_code == 0 else "Error"
+    return Terminated(exit_code, reason, started_at, finished_at, message)
+
+
+def _state(state: State) -> Obj:
+    if isinstance(state, Waiting):
+        return {"waiting": {"reason": state.reason} | ({"message": state.message} if state.message else {})}
+    if isinstance(state, Running):
+        return {"running": {"startedAt": format_time(state.started_at)}}
+    ended: Obj = {
+        "exitCode": state.exit_code,
+        "reason": state.reason,
+        "startedAt": format_time(state.started_at),
+        "finishedAt": format_time(state.finished_at),
+        "containerID": state.container_id,
+    }
+    if state.exit_code > 128:
+        ended["signal"] = state.exit_code - 128
+    return {"terminated": ended | ({"message": state.message} if state.message else {})}
+
+
+def restored(pod: Obj, now: float) -> list[Container]:
+    """The containers of a pod, with what its status tells of a former life of the agent.
+
+    A container that ran then counts as ended: its process did not outlive the agent.
+    """
+    told = {each["name"]: each for each in (pod.get("status") or {}).get("containerStatuses") or ()}
+    found = []
+    for each in pod["spec"].get("containers") or ():
+        before = told.get(each["name"]) or {}
+        made = Container(each["name"], each.get("image") or "", Waiting("ContainerCreating"))
+        made.restarts = int(before.get("restartCount") or 0)
+        state = before.get("state") or {}
+        ended = state.get("terminated") or (before.get("lastState") or {}).get("terminated")
+        if "running" in state:
+            since = parse_time(state["running"]["startedAt"])
+            text = "The process ended together with its node agent."
+            made.state = Terminated(
+                LOST, "ContainerStatusUnknown", since, now, text, before.get("containerID", "")
+            )
+        elif ended:
+            made.last = _ended(ended)
+            if "terminated" in state:
+                made.state = made.last
+        found.append(made)
+    return found
+
+
+def _ended(told: Obj) -> Terminated:
+    started = parse_time(told["startedAt"]) if told.get("startedAt") else 0.0
+    finished = parse_time(told["finishedAt"]) if told.get("finishedAt") else started
+    return Terminated(
+        int(told.get("exitCode") or 0),
+        str(told.get("reason") or ""),
+        started,
+        finished,
+        str(told.get("message") or ""),
+        str(told.get("containerID") or ""),
+    )
+
+
+def phase(policy: str, containers: Sequence[Container]) -> str:
+    """Pending until every container has run; Succeeded or Failed when none will run again."""
+    ended = [each.state if isinstance(each.state, Terminated) else None for each in containers]
+    if any(isinstance(each.state, Waiting) and each.last is None for each in containers):
+        return "Pending"
+    if policy == "Always" or any(end is None for end in ended):
+        return "Running"
+    if all(end is not None and end.exit_code == 0 for end in ended):
+        return "Succeeded"
+    return "Failed" if policy == "Never" else "Running"
+
+
+def pod_status(pod: Obj, containers: Sequence[Container], before: Obj, now: float) -> Obj:
+    """The status to store. `before` is the one told last: transition times are kept from it."""
+    stage = phase(pod["spec"].get("restartPolicy") or "Always", containers)
+    unready = [each for each in containers if not each.ready]
+    is_over = stage in {"Succeeded", "Failed"}
+    text = _unready_text(unready) if unready else ""
+    reason = ("PodCompleted" if is_over else "ContainersNotReady") if unready else ""
+    ready = (not unready and not is_over, reason, text)
+    conditions = [
+        entry(before, "Initialized", (True, "", ""), now),
+        entry(before, "Ready", ready, now),
+        entry(before, "ContainersReady", ready, now),
+        entry(before, "PodScheduled", (True, "", ""), now),
+    ]
+    troubles = [f"container {each.name} {each.trouble}" for each in containers if each.trouble]
+    status: Obj = {
+        "phase": stage,
+        "conditions": conditions,
+        "hostIP": LOOPBACK,
+        "hostIPs": [{"ip": LOOPBACK}],
+        "podIP": LOOPBACK,
+        "podIPs": [{"ip": LOOPBACK}],
+        "startTime": before.get("startTime") or format_time(now),
+        "containerStatuses": [each.status() for each in containers],
+        "message": "; ".join(troubles) or None,
+    }
+    return status
+
+
+def _unready_text(containers: Iterable[Container]) -> str:
+    parts = [f"{each.name} {each.trouble}".rstrip() for each in containers]
+    return f"containers with unready status: [{', '.join(parts)}]"
+
+
+def unschedulable_status(before: Obj, shortages: Sequence[str], now: float) -> Obj:
+    """The status of a pod that finds no room."""
+    text = f"0/1 nodes are available: {', '.join(f'1 {each}' for each in shortages)}."
+    return {
+        "phase": "Pending",
+        "conditions": [entry(before, "PodScheduled", (False, "Unschedulable", text), now)],
+    }
+
+
+def entry(before: Obj, type_: str, verdict: tuple[bool, str, str], now: float) -> Obj:
+    """A condition; its transition time is kept while its truth stays. `verdict`: truth, reason, message."""
+    truth, reason, message = verdict
+    status = "True" if truth else "False"
+    old = condition({"status": before}, type_) or {}
+    stamp = old.get("lastTransitionTime") if old.get("status") == status else None
+    made: Obj = {
+        "type": type_,
+        "status": status,
+        "lastProbeTime": None,
+        "lastTransitionTime": stamp or format_time(now),
+    }
+    return made | ({"reason": reason} if reason else {}) | ({"message": message} if message else {})
