@@ -31,6 +31,13 @@ class Orders:
     def __repr__(self) -> str:
         return f"<Orders {len(self._orders)} cordoned>"
 
+    def __contains__(self, pod_uid: object) -> bool:
+        return pod_uid in self._orders
+
+    def has(self, revision: Key) -> bool:
+        """Whether any pod of the revision is cordoned."""
+        return revision in self._pods_of
+
     def cordon(self, revision: Key, pod_uid: str, epoch: int, expires: float) -> bool:
         """Begin or renew a cordon. False: the order is stale and changes nothing."""
         if self._is_stale(pod_uid, epoch):

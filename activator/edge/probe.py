@@ -174,7 +174,7 @@ def request_head(aim: Aim) -> bytes:
 
 def is_yes(status_line: bytes) -> bool:
     """Whether a status line says 200 to 399."""
-    parts = status_line.split(b" ", 2)
+    parts = status_line.strip().split(b" ", 2)
     if len(parts) < 2 or not parts[0].startswith(b"HTTP/1.") or not parts[1].isdigit():
         return False
     return 200 <= int(parts[1]) < 400
