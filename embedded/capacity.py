@@ -52,7 +52,7 @@ def shortages(total: Capacity, pods: Iterable[Obj], wanted: Obj) -> list[str]:
     found = []
     if len(used) + 1 > total.pods:
         found.append("Too many pods")
-    # A millicore or a byte of rounding must not keep out what fits exactly. Nobody lacks what it asks none of.
+    # Rounding must not keep out what fits exactly; nobody lacks what it asks none of.
     if ask.cpu and sum(each.cpu for each in used) + ask.cpu > total.cpu + 1e-6:
         found.append("Insufficient cpu")
     if ask.memory and sum(each.memory for each in used) + ask.memory > total.memory + 1:

@@ -71,7 +71,7 @@ def _image(place: int, entry: Any) -> Image:
         raise ImageTableError(f"{where} must be a mapping with image and command, not {_kind(entry)}")
     unknown = set(entry) - {"image", "command", "env", "workingDir"}
     if unknown:
-        raise ImageTableError(f"{where} has the unknown key {sorted(map(str, unknown))[0]!r}")
+        raise ImageTableError(f"{where} has the unknown key {min(map(str, unknown))!r}")
     glob, env = entry.get("image"), entry.get("env") or {}
     if not isinstance(glob, str) or not glob:
         raise ImageTableError(f"{where}.image must be an image's name or a glob")

@@ -71,10 +71,12 @@ class Container:
         return found
 
 
-def terminated(exit_code: int, started_at: float, finished_at: float, message: str = "") -> Terminated:
+def terminated(
+    exit_code: int, started_at: float, finished_at: float, message: str, container_id: str
+) -> Terminated:
     """A normal end or a failure, by the exit code."""
     reason = "Completed" if exit_code == 0 else "Error"
-    return Terminated(exit_code, reason, started_at, finished_at, message)
+    return Terminated(exit_code, reason, started_at, finished_at, message, container_id)
 
 
 def _state(state: State) -> Obj:
@@ -198,7 +200,6 @@ def entry(before: Obj, type_: str, verdict: tuple[bool, str, str], now: float) -
     made: Obj = {
         "type": type_,
         "status": status,
-        "lastProbeTime": None,
         "lastTransitionTime": stamp or format_time(now),
     }
     return made | ({"reason": reason} if reason else {}) | ({"message": message} if message else {})

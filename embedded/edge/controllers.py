@@ -1,8 +1,8 @@
 """Deployment → ReplicaSet → Pods: the controllers of a laptop's cluster.
 
 The decisions are `deployments`, `deployment_status` and `replicasets`; here they are fed from informers and
-carried out. A scale-up stands in the way of a waiting request, so that it costs exactly two writes, made in
-the tasks that the informer's callback starts. All that can wait (status, what follows from pods) waits a moment.
+carried out. A scale-up stands in the way of a waiting request: it costs exactly two writes, made in the tasks
+that the informer's callback starts. All that can wait (statuses, what follows from pods) waits a moment.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from kube.selectors import selector_of
 log = logging.getLogger("zerogate.embedded")
 
 CALM = 0.02
-"""Seconds that statuses and reactions to pods are put off: they come in bursts, and a cold start goes first."""
+"""Seconds that statuses and reactions to pods are put off: they come in bursts, a cold start goes first."""
 REPORT_DELAY = 0.25
 """Seconds that Events are put off, for the same reason."""
 STALE_CHECK = 10.0
@@ -197,7 +197,8 @@ class Controllers:
 
     async def _read_pods(self, replicaset: Obj) -> None:
         wanted = ",".join(
-            f"{label}={value}" for label, value in replicaset["spec"]["selector"].get("matchLabels", {}).items()
+            f"{label}={value}"
+            for label, value in replicaset["spec"]["selector"].get("matchLabels", {}).items()
         )
         found = await self._client.list(PODS, namespace(replicaset), label_selector=wanted)
         now = time.time()
@@ -206,7 +207,7 @@ class Controllers:
                 self._views[PODS].wrote({"kind": "Pod", "apiVersion": "v1", **pod}, now)
 
     async def _carry_out(self, writes: Iterable[Write], on_size: Callable[[Key], None]) -> None:
-        """Do the writes in order; the first refusal ends it. `on_size` hears at once of sizes that changed."""
+        """Do the writes in order; the first refusal ends it. `on_size` hears at once of changed sizes."""
         for write in writes:
             if isinstance(write, Report):
                 self._report(write)
@@ -237,7 +238,10 @@ class Controllers:
 
     async def _write_status(self, resource: Resource, obj: Obj, status: Obj) -> None:
         stored = obj.get("status") or {}
-        if all(stored.get(part) == value or (not value and not stored.get(part)) for part, value in status.items()):
+        if all(
+            stored.get(part) == value or (not value and not stored.get(part))
+            for part, value in status.items()
+        ):
             return
         write = patch_of(resource, obj, {"status": status}, subresource="status")
         self._views[resource].wrote(await self._patch(write), time.time())

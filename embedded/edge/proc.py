@@ -81,6 +81,11 @@ def socket_inodes(pids: Iterable[int]) -> frozenset[int]:
     return frozenset(found)
 
 
+def tree_sockets(root: int) -> frozenset[int]:
+    """The inodes of the sockets that a process and its descendants have open."""
+    return socket_inodes(process_tree(root))
+
+
 def listeners() -> list[Listener]:
     """All listening TCP sockets of this network namespace."""
     found = []

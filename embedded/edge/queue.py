@@ -1,4 +1,4 @@
-"""A controller's queue of keys: each is handled at once, one at a time a key, again when it changed meanwhile."""
+"""A controller's keys: each is handled at once, never twice at a time, again when it changed meanwhile."""
 
 import asyncio
 import logging
@@ -19,9 +19,7 @@ class KeyQueue:
     Any other error ends the group: a controller with a defect must not look alive.
     """
 
-    def __init__(
-        self, group: asyncio.TaskGroup, what: str, handle: Callable[[Key], Awaitable[None]]
-    ) -> None:
+    def __init__(self, group: asyncio.TaskGroup, what: str, handle: Callable[[Key], Awaitable[None]]) -> None:
         self._group = group
         self._what = what
         self._handle = handle
@@ -70,9 +68,13 @@ class KeyQueue:
             # The first refusals are mostly a cache that lags; one that lasts is worth a line.
             level = logging.DEBUG if failures < 5 or error.is_conflict else logging.WARNING
             log.log(
-                level, "%s %s can't be brought up to date (%s); trying again", self._what, "/".join(key), error,
+                level,
+                "%s %s can't be brought up to date (%s); trying again",
+                self._what,
+                "/".join(key),
+                error,
                 extra={"data": {"failures": failures, "back_off": delay}},
-            )  # fmt: skip
+            )
             self.add_later(key, delay)
         else:
             self._failures.pop(key, None)

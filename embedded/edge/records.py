@@ -11,7 +11,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from embedded.edge import proc
@@ -56,10 +56,18 @@ class Records:
         for path in self._folder.glob("*.json"):
             found += _end_recorded(path)
             path.unlink(missing_ok=True)
-        return found + self.end_marked(lambda _: True)
+        return found + self._end_marked(lambda _pod, _container: True)
 
-    def end_marked(self, is_orphan: Callable[[str], bool]) -> int:
-        """Kill the processes of those pods (by UID) that `is_orphan` says, until none is left."""
+    def end_container(self, pod_uid: str, container: str) -> int:
+        """Kill what an ended container left behind outside its group."""
+        return self._end_marked(lambda pod, name: pod == pod_uid and name == container)
+
+    def end_pods(self, pod_uids: Collection[str]) -> int:
+        """Kill what ended pods left behind."""
+        return self._end_marked(lambda pod, _container: pod in pod_uids)
+
+    def _end_marked(self, is_orphan: Callable[[str, str], bool]) -> int:
+        """Kill the processes that `is_orphan` (pod's UID, container) says, until none is left."""
         deadline, killed = time.monotonic() + _WAIT, set()
         while True:
             left = [pid for pid, mark in proc.marked(VARIABLE) if self._is_mine(mark, is_orphan)]
@@ -72,9 +80,10 @@ class Records:
                 return len(killed)
             time.sleep(0.01)
 
-    def _is_mine(self, mark: str, is_orphan: Callable[[str], bool]) -> bool:
+    def _is_mine(self, mark: str, is_orphan: Callable[[str, str], bool]) -> bool:
         identity, _, rest = mark.partition("/")
-        return identity == self._identity and is_orphan(rest.partition("/")[0])
+        pod, _, container = rest.partition("/")
+        return identity == self._identity and is_orphan(pod, container)
 
 
 def _end_recorded(path: Path) -> int:

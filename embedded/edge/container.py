@@ -1,0 +1,301 @@
+"""One container's life: started, watched, ended, started again."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from embedded.backoff import Backoff, is_restarted
+from embedded.edge import logfiles, probes, proc, records
+from embedded.edge.process import Process, spawn, why_not_started
+from embedded.edge.sources import read_sources
+from embedded.edge.workshop import Workshop
+from embedded.launch import CannotStart, Launch, Sources, launch_of, serving_container, sources_of
+from embedded.listening import misplaced
+from embedded.pods import Container, Running, Terminated, Waiting, terminated
+from embedded.probing import Kind, Probe, probe_of, serving_probe
+from kube.objects import Obj, name, namespace, uid
+
+log = logging.getLogger("zerogate.node")
+
+START_ERROR = 128
+"""Exit code told for a command that could not be started, as container runtimes tell it."""
+
+
+class ContainerRunner:
+    """Keeps one container of a pod as its spec wants it. `told` is what the pod's status says of it."""
+
+    def __init__(  # noqa: PLR0913 - a container is its pod's, its spec's and its status' part
+        self, shop: Workshop, pod: Obj, spec: Obj, told: Container, *, port: int, changed: Callable[[], None]
+    ) -> None:
+        self.told = told
+        self.process: Process | None = None
+        self._shop = shop
+        self._pod = pod
+        self._spec = spec
+        self._port = port
+        self._changed = changed
+        self._backoff = Backoff(shop.settings.backoff)
+        self._policy = pod["spec"].get("restartPolicy") or "Always"
+        self._log: Path = logfiles.pod_folder(shop.settings.folder, pod) / f"{told.name}.log"
+        self._launch = Launch((), {}, "/")
+        self._watchers: asyncio.TaskGroup | None = None
+        self._was_tried = False
+        self.is_over = False
+        if isinstance(told.state, Terminated):
+            told.last = told.state
+            self.is_over = not is_restarted(self._policy, told.state.exit_code)
+            if not self.is_over:
+                told.state = Waiting("ContainerCreating")
+
+    # Starting
+
+    def start_now(self) -> None:
+        """Start within this call if nothing has to be waited for; else `run` does, and tells what lacks."""
+        if not self.is_over and not sources_of(self._spec):
+            with contextlib.suppress(CannotStart):
+                self._start({})
+
+    def _start(self, sources: Sources) -> None:
+        """Start the process; one that can't be started counts as one that ended. Raises CannotStart."""
+        shop = self._shop
+        self._launch = launch_of(
+            self._pod, self._spec, shop.images.table, shop.host, port=self._port, sources=sources
+        )
+        self._was_tried = True
+        if self.told.last is not None:
+            self.told.restarts += 1
+        pod_uid, now = uid(self._pod), time.time()
+        env = {**self._launch.env, records.VARIABLE: shop.records.mark(pod_uid, self.told.name)}
+        try:
+            output = logfiles.open_log(self._log)
+            try:
+                self.process = spawn(self._launch.argv, env, self._launch.folder, output)
+            finally:
+                os.close(output)
+        except OSError as error:
+            text = why_not_started(error, self._launch.argv, self._launch.folder)
+            self.told.last = Terminated(START_ERROR, "StartError", now, now, text)
+            self.told.state = Waiting("RunContainerError", text)
+            shop.report(self._pod, "Warning", "Failed", f"Error: {text}")
+        else:
+            # The environment marks the process already; the record may follow a moment later.
+            asyncio.get_running_loop().call_soon(shop.records.note, pod_uid, self.told.name, self.process.pid)
+            self._note_start(self.process)
+        self._changed()
+
+    def _note_start(self, process: Process) -> None:
+        wanted = self._probes()
+        self.told.state = Running(process.started_at)
+        self.told.container_id = f"process://{process.pid}-{uid(self._pod)}-{self.told.restarts}"
+        self.told.trouble = ""
+        self.told.started = "startup" not in wanted
+        self.told.ready = not wanted.keys() & {"startup", "readiness"}
+        where = f" with PORT={self._port}" if self._port else ""
+        text = f"Started container {self.told.name} as process {process.pid}{where}"
+        self._shop.report(self._pod, "Normal", "Started", text)
+
+    def _probes(self) -> dict[Kind, Probe]:
+        serving_port = serving_container(self._pod).port if self._port else 0
+        declared: tuple[tuple[Kind, str], ...] = (
+            ("startup", "startupProbe"),
+            ("liveness", "livenessProbe"),
+            ("readiness", "readinessProbe"),
+        )
+        found = {
+            kind: probe_of(self._spec, self._spec[part], self._port, serving_port)
+            for kind, part in declared
+            if self._spec.get(part)
+        }
+        if self._port:
+            found.setdefault("readiness", serving_probe(self._port))
+        return found
+
+    # Living
+
+    async def run(self) -> None:
+        """Start, watch and restart it; returns when its policy wants it to stay ended."""
+        while not self.is_over:
+            if not self._was_tried:
+                await self._start_when_possible()
+            ran_for = await self._attend(self.process) if self.process is not None else 0.0
+            self._was_tried = False
+            end = self.told.last
+            if end is not None and not is_restarted(self._policy, end.exit_code):
+                self.is_over = True
+                self.told.state = end
+                self._changed()
+                return
+            await self._back_off(self._backoff.ended(ran_for))
+
+    async def _start_when_possible(self) -> None:
+        wanted = sources_of(self._spec)
+        while True:
+            try:
+                self._start(await read_sources(self._shop.client, namespace(self._pod), wanted))
+            except CannotStart as error:
+                await self._wait_for_remedy(error)
+            else:
+                return
+
+    async def _wait_for_remedy(self, error: CannotStart) -> None:
+        """Say what lacks, and return when it is worth another try."""
+        settings, images = self._shop.settings, self._shop.images
+        self._waits(error.reason, error.message)
+        self._shop.report(self._pod, "Warning", "Failed", error.message)
+        is_image = error.reason == "ErrImagePull"
+        if is_image:
+            log.info("pod %s can't start: %s", "/".join(self._place), error.message)
+        delay = settings.image_back_off_after if is_image else settings.config_retry
+        try:
+            async with asyncio.timeout(delay):
+                await images.changed()
+        except TimeoutError:
+            if is_image:
+                self._waits("ImagePullBackOff", error.message)
+                await images.changed()
+
+    async def _attend(self, process: Process) -> float:
+        """Watch a running process until its end; returns for how many seconds it ran."""
+        surroundings = probes.Surroundings(self._launch.env, self._launch.folder)
+        listener = probes.Listener(self._on_verdict, self._on_failure)
+        wanted = self._probes()
+        is_once = not self._spec.get("readinessProbe")
+        async with asyncio.TaskGroup() as group:
+            self._watchers = group
+            tasks = [group.create_task(probes.watch(wanted, surroundings, listener, is_once=is_once))]
+            if self._port:
+                tasks.append(group.create_task(self._look_for_port(process)))
+            code = await process.wait()
+            for task in tasks:
+                task.cancel()
+        self._watchers = None
+        ran_for = self._note_end(process, code)
+        await asyncio.to_thread(self._shop.records.end_container, uid(self._pod), self.told.name)
+        return ran_for
+
+    def _note_end(self, process: Process, code: int) -> float:
+        now = time.time()
+        falls_back = self._spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
+        text = logfiles.tail(self._log) if code and falls_back else ""
+        end = terminated(code, process.started_at, now, text, self.told.container_id)
+        self.told.last = self.told.state = end
+        self.told.ready = self.told.started = False
+        self.told.trouble = ""
+        self.process = None
+        self._shop.records.forget(uid(self._pod), self.told.name)
+        log.info(
+            "container %s of pod %s ended with exit code %d", self.told.name, "/".join(self._place), code,
+            extra={"data": {"pod": self._place[1], "namespace": self._place[0], "exit_code": code}},
+        )  # fmt: skip
+        self._changed()
+        return now - process.started_at
+
+    async def _back_off(self, delay: float) -> None:
+        if not delay:
+            return
+        where = f"{self._place[1]}_{self._place[0]}({uid(self._pod)})"
+        text = f"back-off {delay:g}s restarting failed container={self.told.name} pod={where}"
+        end = self.told.last
+        if end is not None and end.reason == "StartError":
+            text += f": {end.message}"
+        self._waits("CrashLoopBackOff", text)
+        self._shop.report(self._pod, "Warning", "BackOff", text)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                # Whatever it died of, another command from the table is worth a try at once.
+                await self._shop.images.changed()
+
+    def _waits(self, reason: str, message: str) -> None:
+        self.told.state = Waiting(reason, message)
+        self._changed()
+
+    @property
+    def _place(self) -> tuple[str, str]:
+        return namespace(self._pod), name(self._pod)
+
+    # Called by the probes
+
+    def _on_verdict(self, kind: Kind, is_fine: bool) -> None:  # noqa: FBT001 - the verdict is the news
+        wanted = self._probes()
+        if kind == "startup" and is_fine:
+            self.told.started = True
+            self.told.ready = "readiness" not in wanted
+        elif kind == "readiness":
+            self.told.ready = is_fine
+            self.told.trouble = "" if is_fine else self.told.trouble
+        elif not is_fine and self._watchers is not None:
+            text = f"Container {self.told.name} failed {kind} probe, will be restarted"
+            self._shop.report(self._pod, "Normal", "Killing", text)
+            own = wanted[kind].grace
+            grace = (
+                float(self._pod["spec"].get("terminationGracePeriodSeconds") or 30) if own is None else own
+            )
+            self._watchers.create_task(self.stop(grace))
+        self._changed()
+
+    def _on_failure(self, kind: Kind, answer: probes.Answer) -> None:
+        text = f"{kind.capitalize()} probe failed: {answer.text}"
+        self._shop.report(self._pod, "Warning", "Unhealthy", text)
+
+    async def _look_for_port(self, process: Process) -> None:
+        """Find out why a serving container is not ready after a while: perhaps it listens elsewhere."""
+        while True:
+            await asyncio.sleep(self._shop.settings.wrong_port_after)
+            if self.told.ready:
+                return
+            trouble = misplaced(proc.listeners(), proc.tree_sockets(process.pid), self._port)
+            if trouble != self.told.trouble:
+                self.told.trouble = trouble
+                self._changed()
+                if trouble:
+                    log.warning("pod %s %s", "/".join(self._place), trouble)
+                    self._shop.report(
+                        self._pod, "Warning", "WrongPort", f"container {self.told.name} {trouble}"
+                    )
+
+    # Ending
+
+    async def stop(self, grace: float) -> None:
+        """preStop, SIGTERM, and SIGKILL when `grace` seconds are over, counted from now."""
+        process = self.process
+        if process is None or not process.is_running:
+            return
+        timer = asyncio.get_running_loop().call_later(grace, process.kill)
+        try:
+            hook = (self._spec.get("lifecycle") or {}).get("preStop")
+            if hook:
+                await self._run_hook(hook, process, grace)
+            process.terminate()
+            await process.wait()
+        finally:
+            timer.cancel()
+
+    async def _run_hook(self, hook: Obj, process: Process, grace: float) -> None:
+        """Run preStop until it is through, or the process is gone anyway."""
+        act: Coroutine[Any, Any, probes.Answer]
+        if "sleep" in hook:
+            act = asyncio.sleep(float(hook["sleep"].get("seconds") or 0), probes.Answer(is_fine=True))
+        else:
+            serving_port = serving_container(self._pod).port if self._port else 0
+            asked = {**hook, "timeoutSeconds": max(1.0, grace)}
+            surroundings = probes.Surroundings(self._launch.env, self._launch.folder)
+            act = probes.ask(probe_of(self._spec, asked, self._port, serving_port), surroundings)
+        task = asyncio.create_task(act)
+        try:
+            await asyncio.wait({task, process.exited}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            task.cancel()
+        if task.done() and not task.result().is_fine:
+            text = f"PreStopHook of container {self.told.name} failed: {task.result().text}"
+            self._shop.report(self._pod, "Warning", "FailedPreStopHook", text)
+
+    def settle(self) -> None:
+        """Note the end of a process that nobody attends any more."""
+        process = self.process
+        if process is not None and not process.is_running:
+            self._note_end(process, process.exited.result())

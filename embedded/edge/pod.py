@@ -1,0 +1,222 @@
+"""One pod's life on the node: its containers, what the API is told of them, and its end.
+
+A cold start waits for this: the process is started before anything is written, then two writes make its
+address known (node and port in the first, status with the address in the second).
+"""
+
+import asyncio
+import logging
+import time
+
+from embedded.edge import logfiles
+from embedded.edge.container import ContainerRunner
+from embedded.edge.workshop import Workshop
+from embedded.launch import serving_container, unsupported
+from embedded.owners import is_deleting
+from embedded.pods import PORT_ANNOTATION, pod_status, restored
+from kube.edge.client import ApiError
+from kube.objects import Obj, annotations, key, name, namespace, uid
+from kube.resources import PODS
+
+log = logging.getLogger("zerogate.node")
+
+FIRST_BACK_OFF = 0.05
+MAX_BACK_OFF = 5.0
+_DEFAULT_GRACE = 30
+
+
+class PodWorker:
+    """Runs one pod. `start`, `update` and `gone` are called by the node and never wait."""
+
+    def __init__(self, shop: Workshop, pod: Obj) -> None:
+        self.pod = pod
+        self.port = 0
+        self._shop = shop
+        self._told: Obj = pod.get("status") or {}
+        self._dirty = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._is_gone = False
+        self._kill_at: float | None = None
+        self._killer: asyncio.TimerHandle | None = None
+        self._containers = restored(pod, time.time())
+        self._runners: list[ContainerRunner] = []
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all containers ended for good, so that the pod needs nothing any more."""
+        return bool(self._runners) and all(runner.is_over for runner in self._runners)
+
+    # Called by the node
+
+    def start(self) -> None:
+        """Take a port and start what can be started at once. Raises OSError when no port is free."""
+        was = annotations(self.pod).get(PORT_ANNOTATION, "")
+        is_ours = self.pod["spec"].get("nodeName") == self._shop.settings.name
+        self.port = self._shop.ports.allocate(int(was) if is_ours and was.isdecimal() else 0)
+        serving = serving_container(self.pod).container
+        for spec, told in zip(self.pod["spec"].get("containers") or (), self._containers, strict=True):
+            port = self.port if told.name == serving else 0
+            runner = ContainerRunner(self._shop, self.pod, spec, told, port=port, changed=self._dirty.set)
+            self._runners.append(runner)
+            runner.start_now()
+        self._dirty.set()
+
+    def update(self, pod: Obj) -> None:
+        """The pod as the API has it now."""
+        self.pod = pod
+        if is_deleting(pod):
+            grace = pod["metadata"].get("deletionGracePeriodSeconds")
+            self._end_within(float(_DEFAULT_GRACE if grace is None else grace))
+
+    def gone(self) -> None:
+        """The pod is no longer in the API, or not this node's: nothing of it may stay."""
+        self._is_gone = True
+        self._end_within(0.0)
+
+    def _end_within(self, grace: float) -> None:
+        loop = asyncio.get_running_loop()
+        kill_at = loop.time() + grace
+        if self._kill_at is not None and self._kill_at <= kill_at:
+            return
+        self._kill_at = kill_at
+        if self._killer is not None:
+            self._killer.cancel()
+        self._killer = loop.call_at(kill_at, self.kill)
+        if not self._ending.is_set():
+            for runner in self._runners:
+                if runner.process is not None:
+                    text = f"Stopping container {runner.told.name}"
+                    self._shop.report(self.pod, "Normal", "Killing", text)
+        self._ending.set()
+
+    def kill(self) -> None:
+        """End all processes at once."""
+        for runner in self._runners:
+            if runner.process is not None:
+                runner.process.kill()
+
+    # Living
+
+    async def run(self) -> None:
+        """Live until the pod was deleted and is gone from the API; started before by `start`."""
+        skipped = unsupported(self.pod)
+        if skipped:
+            text = f"process nodes pass over: {', '.join(skipped)}"
+            self._shop.report(self.pod, "Warning", "NotSupported", text)
+        try:
+            async with asyncio.TaskGroup() as group:
+                publisher = group.create_task(self._publish())
+                lives = [group.create_task(runner.run()) for runner in self._runners]
+                await self._ending.wait()
+                for life in lives:
+                    life.cancel()
+                if lives:
+                    await asyncio.wait(lives)
+                await self._stop()
+                publisher.cancel()
+        finally:
+            if self._killer is not None:
+                self._killer.cancel()
+            if self.port:
+                self._shop.ports.release(self.port)
+        await self._finish()
+
+    async def _stop(self) -> None:
+        """End all containers; `kill` cuts it short at the deadline."""
+        loop = asyncio.get_running_loop()
+        left = max(0.0, (self._kill_at or 0.0) - loop.time())
+        await asyncio.gather(*(runner.stop(left) for runner in self._runners))
+
+    async def _finish(self) -> None:
+        """Let the API forget the pod, and remove what it left here."""
+        back_off = FIRST_BACK_OFF
+        while not self._is_gone:
+            try:
+                await self._shop.client.delete(PODS, *key(self.pod), grace_period=0, uid=uid(self.pod))
+            except ApiError as error:
+                if error.is_not_found or error.is_conflict:
+                    break
+                log.warning("pod %s can't be removed (%s); trying again", "/".join(key(self.pod)), error)
+                await asyncio.sleep(back_off)
+                back_off = min(back_off * 2, MAX_BACK_OFF)
+            else:
+                break
+        for runner in self._runners:
+            self._shop.records.forget(uid(self.pod), runner.told.name)
+        await asyncio.to_thread(logfiles.remove, logfiles.pod_folder(self._shop.settings.folder, self.pod))
+
+    async def shut_down(self, grace: float) -> None:
+        """The agent stops: end the processes, but leave the pod in the API for the agent's next life."""
+        exits = [runner.process.exited for runner in self._runners if runner.process is not None]
+        for runner in self._runners:
+            if runner.process is not None:
+                runner.process.terminate()
+        if exits:
+            await asyncio.wait(exits, timeout=grace)
+        self.kill()
+        if exits:
+            await asyncio.wait(exits)
+        for runner in self._runners:
+            runner.settle()
+        if not self._is_gone and not is_deleting(self.pod):
+            await self._tell()
+
+    # Telling
+
+    async def _publish(self) -> None:
+        """Write what changed, whenever something did."""
+        back_off = FIRST_BACK_OFF
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            try:
+                await self._claim()
+                await self._tell()
+                back_off = FIRST_BACK_OFF
+            except ApiError as error:
+                if error.is_not_found:
+                    continue
+                level = logging.DEBUG if error.is_conflict else logging.WARNING
+                log.log(level, "pod %s can't be updated (%s); trying again", "/".join(key(self.pod)), error)
+                await asyncio.sleep(back_off)
+                back_off = min(back_off * 2, MAX_BACK_OFF)
+                await self._read_again()
+                self._dirty.set()
+
+    async def _claim(self) -> None:
+        """Bind the pod to this node and publish its port, in one write, if that is not so yet."""
+        node, port = self._shop.settings.name, str(self.port)
+        bound = self.pod["spec"].get("nodeName")
+        if bound == node and annotations(self.pod).get(PORT_ANNOTATION) == port:
+            return
+        meta: Obj = {"uid": uid(self.pod), "annotations": {PORT_ANNOTATION: port}}
+        patch: Obj = {"metadata": meta}
+        if bound != node:
+            # Only if nobody else bound it since it was read.
+            meta["resourceVersion"] = self.pod["metadata"]["resourceVersion"]
+            patch["spec"] = {"nodeName": node}
+        answer = await self._shop.client.patch(PODS, *key(self.pod), patch, kind="merge")
+        if not self._ending.is_set():
+            self.pod = answer
+        if bound != node:
+            text = f"Successfully assigned {namespace(self.pod)}/{name(self.pod)} to {node}"
+            self._shop.report(self.pod, "Normal", "Scheduled", text)
+
+    async def _tell(self) -> None:
+        status = pod_status(self.pod, self._containers, self._told, time.time())
+        if status == self._told:
+            return
+        patch = {"metadata": {"uid": uid(self.pod)}, "status": status}
+        await self._shop.client.patch(PODS, *key(self.pod), patch, kind="merge", subresource="status")
+        self._told = status
+
+    async def _read_again(self) -> None:
+        """After a refusal: perhaps the pod changed before our eyes did, or belongs to another node now."""
+        try:
+            pod = await self._shop.client.get(PODS, *key(self.pod))
+        except ApiError:
+            return
+        if uid(pod) != uid(self.pod) or pod["spec"].get("nodeName", "") not in {"", self._shop.settings.name}:
+            self.gone()
+        elif not self._ending.is_set():
+            self.update(pod)
