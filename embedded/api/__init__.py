@@ -1,0 +1,17 @@
+"""The Kubernetes API of a laptop: one synchronous core, to which `embedded/edge` has two doors.
+
+In reading order:
+`requests` (a request, its answer, what a path means), `refusals` (Status errors), `registry` (which resources),
+`ownership` and `cluster` (what all verbs share), `core` (from a request to its verb),
+`bodies` (bytes into JSON), `metadata` and `admission` (from what was sent to what is stored), `changes` (create,
+update, patch), `deletion` (grace, finalizers, garbage), `lists` and `watches`, `scale`, `podlogs`, `reviews`,
+`representation` (tables, metadata alone), `discovery`, `openapi`.
+
+Admitted here: what follows from a request, the stored objects and the clock's reading. No waiting.
+"""
+
+from embedded.api.core import Api
+from embedded.api.requests import ApiRequest, ApiResponse, LogFile
+from embedded.api.watches import Event, Watch
+
+__all__ = ["Api", "ApiRequest", "ApiResponse", "Event", "LogFile", "Watch"]

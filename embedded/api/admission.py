@@ -1,0 +1,228 @@
+"""From what a client sent to what is stored: checked, completed, and kept from what the client may not write."""
+
+from dataclasses import dataclass, field
+
+from embedded.api.cluster import DEFINITIONS, Cluster
+from embedded.api.metadata import carry_over, check_definition, check_metadata, refuse, stamp_new
+from embedded.api.refusals import Cause, bad_request, conflict
+from embedded.api.registry import Served
+from embedded.api.requests import ApiRequest, Place, WriteOptions
+from embedded.apply import track_update
+from embedded.schema import TypeSchema, apply_defaults, copy_json, prune, type_errors, unknown_fields
+from embedded.schema.types import ANY
+from kube.objects import Obj, format_time
+from kube.resources import NODES, PODS
+from serving.refusals import Refused
+
+_KEEP_STATUS_ON_CREATE = (NODES,)
+
+
+@dataclass(slots=True)
+class Call:
+    """One request to one resource; warnings gather on the way."""
+
+    request: ApiRequest
+    place: Place
+    served: Served
+    options: WriteOptions
+    warnings: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)  # fields that the body gave twice
+
+
+def schema_of(cluster: Cluster, served: Served) -> TypeSchema:
+    """The kind's type; a definition without a schema admits anything."""
+    resource = served.resource
+    return cluster.schemas.for_kind(resource.group, resource.version, resource.kind) or ANY
+
+
+def admit_new(cluster: Cluster, call: Call, obj: Obj, *, is_tracked: bool = False) -> Obj:
+    """The object to store for a creation. `obj` is ours to change; `is_tracked`: managedFields are right."""
+    served = call.served
+    if served.has_status and served.resource not in _KEEP_STATUS_ON_CREATE:
+        obj.pop("status", None)
+    stamp_new(served, obj, cluster.clock(), cluster.rng)
+    if not is_tracked:
+        obj["metadata"].pop("managedFields", None)
+    obj = _completed(cluster, call, obj, None)
+    if served.id == DEFINITIONS:
+        obj = _established(obj, cluster.clock())
+    return obj if is_tracked else _tracked(cluster, call, obj, None)
+
+
+def admit_change(cluster: Cluster, call: Call, obj: Obj, old: Obj, *, is_tracked: bool = False) -> Obj:
+    """The object to store in place of `old`; `old` itself when nothing would change."""
+    check_expected(call.served, obj, old)
+    carry_over(obj, old)
+    if call.place.subresource == "status":
+        obj = _status_only(call, obj, old)
+    elif call.served.has_status:
+        _keep(obj, old, "status")
+    if obj == old:
+        return old
+    managed = obj["metadata"].pop("managedFields", None)  # large, and nothing to be checked or completed
+    if call.place.subresource == "status":
+        obj = _completed_status(cluster, call, obj, old)
+    elif call.place.subresource != "scale" or call.served.crd is not None:
+        obj = _completed(cluster, call, obj, old)
+    if call.served.has_generation and _wanted(call.served, obj) != _wanted(call.served, old):
+        obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+    if call.served.id == DEFINITIONS:
+        obj = _established(obj, cluster.clock())
+    if not is_tracked and obj == _unmanaged(old):
+        return old
+    if managed is not None:
+        obj["metadata"]["managedFields"] = managed
+    return obj if is_tracked else _tracked(cluster, call, obj, old)
+
+
+def check_expected(served: Served, obj: Obj, old: Obj) -> None:
+    """Refuse a change that was made for another version of the object, or for a namesake."""
+    meta, stored = obj["metadata"], old["metadata"]
+    version, uid = meta.get("resourceVersion"), meta.get("uid")
+    if version and version != stored["resourceVersion"]:
+        raise conflict(served.id, stored["name"])
+    if uid and uid != stored["uid"]:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored['uid']}"
+        raise conflict(served.id, stored["name"], why)
+
+
+def _keep(obj: Obj, old: Obj, part: str) -> None:
+    if part in old:
+        obj[part] = old[part]
+    else:
+        obj.pop(part, None)
+
+
+def _status_only(call: Call, obj: Obj, old: Obj) -> Obj:
+    """The old object with the new status. A pod's annotations may go with its status, as in Kubernetes."""
+    meta = dict(old["metadata"])
+    if "managedFields" in obj["metadata"]:
+        meta["managedFields"] = obj["metadata"]["managedFields"]
+    if call.served.resource == PODS:
+        for part in ("annotations", "labels"):
+            _keep(meta, obj["metadata"], part)
+    changed = {**old, "metadata": meta}
+    _keep(changed, obj, "status")
+    return changed
+
+
+def _wanted(served: Served, obj: Obj) -> Obj:
+    """What the generation counts: the spec of Kubernetes' kinds, all but metadata and status of custom ones."""
+    if served.crd is None:
+        return {"spec": obj.get("spec")}
+    apart = {"metadata", "status"} if served.has_status else {"metadata"}
+    return {part: value for part, value in obj.items() if part not in apart}
+
+
+def _unmanaged(obj: Obj) -> Obj:
+    meta = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
+    return {**obj, "metadata": meta}
+
+
+def _completed(cluster: Cluster, call: Call, obj: Obj, old: Obj | None) -> Obj:
+    """Without unknown fields, with defaults, checked by type and by the kind's own rules."""
+    schema = schema_of(cluster, call.served)
+    if old is not None and _differs_in_metadata_only(obj, old):
+        return _completed_metadata(cluster, call, obj, old)
+    _check_fields(call, obj, schema)
+    obj = prune(obj, schema)
+    if schema.is_custom:
+        obj = apply_defaults(obj, schema)
+    causes = [Cause(problem.path, problem.message) for problem in type_errors(obj, schema, old)]
+    causes = causes or [*check_metadata(call.served, obj, old), *check_definition(call.served, obj)]
+    if causes:
+        raise refuse(call.served, obj, causes)
+    obj = copy_json(obj) if schema.is_custom else apply_defaults(obj, schema)
+    return _admitted(cluster, call, obj, old)
+
+
+def _admitted(cluster: Cluster, call: Call, obj: Obj, old: Obj | None) -> Obj:
+    try:
+        return cluster.admit(call.served.resource, obj, old)
+    except Refused as refusal:
+        found = [Cause(error.path, error.message) for error in refusal.errors]
+        raise refuse(call.served, obj, found) from refusal
+
+
+def _differs_in_metadata_only(obj: Obj, old: Obj) -> bool:
+    return obj.keys() == old.keys() and all(
+        value == old[part] for part, value in obj.items() if part != "metadata"
+    )
+
+
+def _completed_metadata(cluster: Cluster, call: Call, obj: Obj, old: Obj) -> Obj:
+    """Labels and annotations, the most frequent change: what did not change needs no second look."""
+    schema = schema_of(cluster, call.served)
+    head: Obj = {"metadata": obj["metadata"]}
+    _check_fields(call, head, schema)
+    obj = {**old, **prune(head, schema)}
+    causes = [Cause(problem.path, problem.message) for problem in type_errors(obj, schema, old)]
+    causes = causes or check_metadata(call.served, obj, old)
+    if causes:
+        raise refuse(call.served, obj, causes)
+    return _admitted(cluster, call, {**obj, "metadata": dict(obj["metadata"])}, old)
+
+
+def _completed_status(cluster: Cluster, call: Call, obj: Obj, old: Obj) -> Obj:
+    """A status checked by type; the rest of the object is the stored one and needs no second look."""
+    schema = schema_of(cluster, call.served)
+    status = {"status": obj["status"]} if "status" in obj else {}
+    _check_fields(call, status, schema)
+    obj = {**obj, **prune(status, schema)}
+    causes = [Cause(problem.path, problem.message) for problem in type_errors(obj, schema, old)]
+    if causes:
+        raise refuse(call.served, obj, causes)
+    return obj
+
+
+def _check_fields(call: Call, obj: Obj, schema: TypeSchema) -> None:
+    """Refuse, or warn of, fields that the kind does not have or that were given twice."""
+    if call.options.validation == "Ignore":
+        return
+    found = [f'unknown field "{path}"' for path in unknown_fields(obj, schema)]
+    found += [f'duplicate field "{path}"' for path in call.repeated]
+    if found and call.options.validation == "Strict":
+        kind, version = call.served.resource.kind, call.served.resource.version
+        told = ", ".join(found)
+        raise bad_request(
+            f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {told}'
+        )
+    call.warnings += found
+
+
+def _tracked(cluster: Cluster, call: Call, obj: Obj, old: Obj | None) -> Obj:
+    """The object with this write noted in managedFields, where its kind has them."""
+    if not call.served.tracks_fields:
+        return obj
+    return track_update(
+        old,
+        obj,
+        manager=call.options.manager,
+        subresource=call.place.subresource,
+        schema=schema_of(cluster, call.served),
+        now=cluster.clock(),
+    )
+
+
+def _established(crd: Obj, now: float) -> Obj:
+    """A definition is served the moment it is stored, and its status says so."""
+    status = crd.get("status") or {}
+    since = {entry["type"]: entry.get("lastTransitionTime") for entry in status.get("conditions") or ()}
+    conditions = [
+        {
+            "type": type_,
+            "status": "True",
+            "lastTransitionTime": since.get(type_) or format_time(now),
+            "reason": reason,
+            "message": message,
+        }
+        for type_, reason, message in (
+            ("NamesAccepted", "NoConflicts", "no conflicts found"),
+            ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        )
+    ]
+    stored = [version["name"] for version in crd["spec"]["versions"] if version.get("storage")]
+    accepted = {"conditions": conditions, "acceptedNames": crd["spec"]["names"], "storedVersions": stored}
+    return {**crd, "status": {**status, **accepted}}
+
+

@@ -1,0 +1,161 @@
+"""Create, update and patch."""
+
+from typing import Any
+
+from embedded.api.admission import Call, admit_change, admit_new, check_expected, schema_of
+from embedded.api.bodies import OBJECT_TYPES, PATCH_TYPES, decode, media_type
+from embedded.api.cluster import Cluster
+from embedded.api.deletion import may_go
+from embedded.api.metadata import check_head
+from embedded.api.refusals import ApiRefusal, already_exists, bad_request, conflict, success
+from embedded.api.registry import Served
+from embedded.api.requests import ApiResponse
+from embedded.apply import ApplyConflict, server_side_apply
+from embedded.patch import PatchFailed, json_patch, merge_patch
+from embedded.schema import TypeSchema
+from embedded.strategic import strategic_patch
+from kube.objects import Key, Obj, format_time, key
+
+
+def read_object(call: Call) -> Obj:
+    """The body as an object of the call's kind."""
+    body, call.repeated = decode(call.request.body, call.request.content_type, OBJECT_TYPES)
+    return check_head(call.served, call.place, body)
+
+
+def create(cluster: Cluster, call: Call) -> ApiResponse:
+    """POST on a collection."""
+    obj = read_object(call)
+    cluster.check_namespace(call.served, obj)
+    return _store_new(cluster, call, admit_new(cluster, call, obj))
+
+
+def _store_new(cluster: Cluster, call: Call, obj: Obj) -> ApiResponse:
+    where = key(obj)
+    _check_free(cluster, call.served, where)
+    if call.options.dry_run:
+        return ApiResponse(201, obj, warnings=call.warnings)
+    entry = cluster.put(call.served, obj)
+    return ApiResponse(201, entry.obj, text=entry.text, warnings=call.warnings)
+
+
+def _check_free(cluster: Cluster, served: Served, where: Key) -> None:
+    entry = cluster.store.get(served.id, where)
+    if entry is not None:
+        refusal = already_exists(served.id, where[1])
+        if entry.obj["metadata"].get("deletionTimestamp"):
+            refusal.message = f"object is being deleted: {refusal.message}"
+        raise refusal
+    if served.crd is not None and served.crd["metadata"].get("deletionTimestamp"):
+        text = "create not allowed while custom resource definition is terminating"
+        raise ApiRefusal(405, "MethodNotAllowed", text)
+
+
+def update(cluster: Cluster, call: Call) -> ApiResponse:
+    """PUT on an object or its status."""
+    obj = read_object(call)
+    old = cluster.get(call.served, (call.place.namespace, call.place.name)).obj
+    check_expected(call.served, obj, old)
+    if call.served.crd is not None and not obj["metadata"].get("resourceVersion"):
+        raise conflict(call.served.id, call.place.name, "metadata.resourceVersion must be specified for an update")
+    return store_changed(cluster, call, admit_change(cluster, call, obj, old), old)
+
+
+def store_changed(cluster: Cluster, call: Call, obj: Obj, old: Obj) -> ApiResponse:
+    """Store what was admitted in place of `old`; an object whose last finalizer went is gone with it."""
+    where = key(old)
+    if call.options.dry_run:
+        return ApiResponse(200, obj, warnings=call.warnings)
+    entry = cluster.get(call.served, where) if obj is old else cluster.put(call.served, obj)
+    if obj["metadata"].get("deletionTimestamp") and may_go(cluster, call.served, obj):
+        cluster.drop(call.served, where)
+    return ApiResponse(200, entry.obj, text=entry.text, warnings=call.warnings)
+
+
+def patch(cluster: Cluster, call: Call) -> ApiResponse:
+    """PATCH on an object or its status, in any of the four languages."""
+    where = (call.place.namespace, call.place.name)
+    body, call.repeated = decode(call.request.body, call.request.content_type, tuple(PATCH_TYPES))
+    kind = PATCH_TYPES[media_type(call.request.content_type)]
+    entry = cluster.store.get(call.served.id, where)
+    if kind == "apply":
+        return _apply(cluster, call, body, entry.obj if entry else None)
+    old = cluster.get(call.served, where).obj
+    obj = patched(kind, old, body, schema_of(cluster, call.served))
+    obj["metadata"] = dict(obj.get("metadata") or {})
+    check_head(call.served, call.place, obj)
+    return store_changed(cluster, call, admit_change(cluster, call, obj, old), old)
+
+
+def patched(kind: str, old: Obj, body: Any, schema: TypeSchema) -> Obj:
+    """The object after a patch; its top level is ours to change, the rest may be shared with the old one."""
+    try:
+        if kind == "json":
+            return json_patch(old, body)
+        if kind == "merge":
+            return merge_patch(old, body)
+        return dict(strategic_patch(old, body, schema))
+    except PatchFailed as failure:
+        raise ApiRefusal(failure.status, failure.reason, failure.message) from failure
+    except RecursionError as error:
+        raise bad_request("the patch is nested too deeply") from error
+
+
+def _apply(cluster: Cluster, call: Call, body: Any, old: Obj | None) -> ApiResponse:
+    """Server-side apply: the only patch that creates what is not there."""
+    if not call.request.query.get("fieldManager"):
+        raise bad_request("PatchOptions.meta.k8s.io: fieldManager is required for apply patch")
+    subresource = call.place.subresource
+    obj = check_head(call.served, call.place, body)
+    if subresource:
+        wanted = ("apiVersion", "kind", "metadata", subresource)
+        obj = {part: value for part, value in obj.items() if part in wanted}
+        cluster.get(call.served, key(obj))
+    if old is not None:
+        check_expected(call.served, obj, old)
+    else:
+        cluster.check_namespace(call.served, obj)
+    try:
+        merged = server_side_apply(
+            old,
+            obj,
+            manager=call.options.manager,
+            force=call.options.force,
+            schema=schema_of(cluster, call.served),
+            now=cluster.clock(),
+            subresource=subresource,
+        )
+    except ApplyConflict as clash:
+        raise ApiRefusal(409, "Conflict", clash.message, {"causes": clash.status_causes}) from clash
+    except PatchFailed as failure:
+        raise ApiRefusal(failure.status, failure.reason, failure.message) from failure
+    if old is None:
+        return _store_new(cluster, call, admit_new(cluster, call, merged, is_tracked=True))
+    if merged is not old:
+        merged = {**merged, "metadata": dict(merged["metadata"])}
+        merged = admit_change(cluster, call, merged, old, is_tracked=True)
+    return store_changed(cluster, call, merged, old)
+
+
+def bind(cluster: Cluster, call: Call) -> ApiResponse:
+    """POST on pods/…/binding: give the pod its node."""
+    body, _ = decode(call.request.body, call.request.content_type)
+    target = body.get("target") if isinstance(body, dict) else None
+    node = target.get("name") if isinstance(target, dict) else None
+    if not isinstance(node, str) or not node:
+        raise bad_request("a Binding names its node in target.name")
+    old = cluster.get(call.served, (call.place.namespace, call.place.name)).obj
+    if old["spec"].get("nodeName"):
+        why = f"pod {call.place.name} is already assigned to node {old['spec']['nodeName']!r}"
+        raise conflict(call.served.id, call.place.name, why)
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": format_time(cluster.clock())}
+    status = old.get("status") or {}
+    kept = [entry for entry in status.get("conditions") or () if entry.get("type") != "PodScheduled"]
+    pod = {
+        **old,
+        "metadata": dict(old["metadata"]),
+        "spec": {**old["spec"], "nodeName": node},
+        "status": {**status, "conditions": [*kept, scheduled]},
+    }
+    store_changed(cluster, call, pod, old)
+    return ApiResponse(201, success())

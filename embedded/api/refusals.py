@@ -1,0 +1,153 @@
+"""What the API says no with: one exception, and its Status object in Kubernetes' words."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kube.objects import Obj
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One field that is wrong: its path, Kubernetes' reason for the kind of mistake, and what is wrong."""
+
+    field: str
+    message: str
+    reason: str = "FieldValueInvalid"
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.field else self.message
+
+
+class ApiRefusal(Exception):  # noqa: N818 - the client's mistake, not ours
+    """A request that is refused; nothing was changed. `code` is the HTTP status."""
+
+    def __init__(self, code: int, reason: str, message: str, details: Obj | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.details = details
+
+    def status(self) -> Obj:
+        """The refusal as a meta/v1 Status."""
+        status: Obj = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code,
+        }
+        if self.details:
+            status["details"] = self.details
+        return status
+
+
+def success(details: Obj | None = None) -> Obj:
+    """The Status that a deletion answers."""
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": details or {},
+    }
+
+
+def details_of(group_resource: str, name: str) -> Obj:
+    """`deployments.apps`, x → {"name": x, "group": "apps", "kind": "deployments"}."""
+    kind, _, group = group_resource.partition(".")
+    details = {"name": name, "kind": kind}
+    return {**details, "group": group} if group else details
+
+
+def not_found(group_resource: str, name: str) -> ApiRefusal:
+    """404: no such object."""
+    return ApiRefusal(
+        404, "NotFound", f'{group_resource} "{name}" not found', details_of(group_resource, name)
+    )
+
+
+def unknown_path() -> ApiRefusal:
+    """404: nothing is served under this path."""
+    return ApiRefusal(404, "NotFound", "the server could not find the requested resource", {})
+
+
+def already_exists(group_resource: str, name: str) -> ApiRefusal:
+    """409: the name is taken."""
+    text = f'{group_resource} "{name}" already exists'
+    return ApiRefusal(409, "AlreadyExists", text, details_of(group_resource, name))
+
+
+STALE = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+def conflict(group_resource: str, name: str, why: str = STALE) -> ApiRefusal:
+    """409: the object is not what the client thinks it is."""
+    text = f'Operation cannot be fulfilled on {group_resource} "{name}": {why}'
+    return ApiRefusal(409, "Conflict", text, details_of(group_resource, name))
+
+
+def invalid(group_kind: str, name: str, causes: Iterable[Cause]) -> ApiRefusal:
+    """422: `group_kind` is "Deployment.apps"; each cause names a field."""
+    found = list(causes)
+    told = ", ".join(str(cause) for cause in found)
+    if len(found) > 1:
+        told = f"[{told}]"
+    details = details_of(group_kind, name)
+    details["causes"] = [
+        {"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in found
+    ]
+    return ApiRefusal(422, "Invalid", f'{group_kind} "{name}" is invalid: {told}', details)
+
+
+def bad_request(text: str) -> ApiRefusal:
+    """400."""
+    return ApiRefusal(400, "BadRequest", text)
+
+
+def forbidden(group_resource: str, name: str, why: str, causes: Iterable[Cause] = ()) -> ApiRefusal:
+    """403."""
+    details = details_of(group_resource, name)
+    found = [{"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in causes]
+    if found:
+        details["causes"] = found
+    return ApiRefusal(403, "Forbidden", f'{group_resource} "{name}" is forbidden: {why}', details)
+
+
+def unauthorized() -> ApiRefusal:
+    """401."""
+    return ApiRefusal(401, "Unauthorized", "Unauthorized")
+
+
+def method_not_allowed(group_resource: str = "") -> ApiRefusal:
+    """405."""
+    return ApiRefusal(
+        405,
+        "MethodNotAllowed",
+        "the server does not allow this method on the requested resource",
+        details_of(group_resource, "") if group_resource else None,
+    )
+
+
+def expired(text: str) -> ApiRefusal:
+    """410: the client's place in history is gone; it has to list again."""
+    return ApiRefusal(410, "Expired", text)
+
+
+def too_large(limit: int) -> ApiRefusal:
+    """413."""
+    return ApiRefusal(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
+
+
+def not_acceptable(known: Iterable[str]) -> ApiRefusal:
+    """406."""
+    text = f"only the following media types are accepted: {', '.join(known)}"
+    return ApiRefusal(406, "NotAcceptable", text)
+
+
+def unsupported_media_type(found: str, known: Iterable[str]) -> ApiRefusal:
+    """415."""
+    text = f"the body of the request was in an unknown format ({found}) - accepted media types include: {', '.join(known)}"
+    return ApiRefusal(415, "UnsupportedMediaType", text)

@@ -1,0 +1,191 @@
+"""A request and its answer without a transport, and what a path and a query ask for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+from embedded.api.refusals import ApiRefusal, Cause, bad_request, invalid
+from embedded.api.watches import Watch
+from embedded.store import Entry, encode
+from kube.objects import Obj
+
+JSON = "application/json"
+
+
+@dataclass(slots=True)
+class ApiRequest:
+    """One request. `body` is bytes from a socket, or an object of the same process, which is copied.
+
+    `agent` is the User-Agent, from which the field manager is taken when the query names none.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    content_type: str = JSON
+    accept: str = JSON
+    user: str = "zerogate-admin"
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """Which log is asked for, and which part of it. Times are Unix seconds."""
+
+    namespace: str
+    pod: str
+    uid: str
+    container: str
+    follow: bool = False
+    previous: bool = False
+    timestamps: bool = False
+    tail_lines: int | None = None
+    since: float | None = None
+    limit_bytes: int | None = None
+
+
+@dataclass(slots=True)
+class ApiResponse:
+    """One answer: `body` is JSON that the receiver must not change, or text.
+
+    Where the text of an object or of a list's items is known already it is not made again. `watch` and `logs`
+    are streams that the transport serves.
+    """
+
+    status: int
+    body: Any = None
+    content_type: str = JSON
+    warnings: Sequence[str] = ()
+    text: str = ""
+    items: list[Entry] | None = None
+    headers: Sequence[tuple[str, str]] = ()
+    watch: Watch | None = None
+    logs: LogFile | None = None
+
+    def encoded(self) -> str:
+        """The body as JSON."""
+        if self.text:
+            return self.text
+        if self.items is None:
+            return encode(self.body)
+        head = encode({**self.body, "items": []})
+        return f"{head[:-2]}{','.join(entry.text for entry in self.items)}]}}"
+
+
+Verb = Literal["create", "get", "list", "watch", "update", "patch", "delete", "deletecollection"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a path names. Without a plural it is the group version itself."""
+
+    group: str
+    version: str
+    plural: str = ""
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+@lru_cache(maxsize=4096)
+def parse_path(path: str) -> Place | None:
+    """`/apis/apps/v1/namespaces/x/deployments/y/scale`; None for what is no path of a resource."""
+    parts = path.strip("/").split("/")
+    if "" in parts:
+        return None
+    if parts[0] == "api" and len(parts) > 1:
+        group, version, rest = "", parts[1], parts[2:]
+    elif parts[0] == "apis" and len(parts) > 2:
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        return None
+    namespace = ""
+    if len(rest) > 2 and rest[0] == "namespaces" and not (len(rest) == 3 and rest[2] in _OF_NAMESPACES):
+        namespace, rest = rest[1], rest[2:]
+    if len(rest) > 3:
+        return None
+    plural, name, subresource = [*rest, "", "", ""][:3]
+    return Place(group, version, plural, namespace, name, subresource)
+
+
+_OF_NAMESPACES = ("status", "finalize")
+
+
+def verb_of(method: str, place: Place, query: Mapping[str, str]) -> Verb | None:
+    """What a method means at a place; None where it means nothing."""
+    if method == "GET":
+        if place.subresource:
+            return "get"
+        if is_true(query, "watch"):
+            return "watch"
+        return "get" if place.name else "list"
+    if method == "DELETE":
+        return "delete" if place.name else "deletecollection"
+    if method == "POST":
+        return "create" if not place.name or place.subresource else None
+    if place.name and method == "PUT":
+        return "update"
+    if place.name and method == "PATCH":
+        return "patch"
+    return None
+
+
+def is_true(query: Mapping[str, str], name: str) -> bool:
+    """A boolean of the query, as Go reads it; the bare name is true as well."""
+    value = query.get(name)
+    return value is not None and value.lower() not in {"false", "0", "f"}
+
+
+def whole_number(query: Mapping[str, str], name: str) -> int | None:
+    """A number ≥ 0 of the query; refuses others."""
+    text = query.get(name, "")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise bad_request(f"{name}: {text!r} is no whole number")
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How a write is to be done. `validation` says what becomes of unknown and duplicate fields."""
+
+    manager: str
+    dry_run: bool = False
+    validation: Literal["Strict", "Warn", "Ignore"] = "Warn"
+    force: bool = False
+
+
+def write_options(request: ApiRequest) -> WriteOptions:
+    """Read fieldManager, dryRun, fieldValidation and force."""
+    query = request.query
+    dry_run = query.get("dryRun", "")
+    if dry_run not in {"", "All"}:
+        raise bad_option("dryRun", dry_run, ("All",))
+    validation = query.get("fieldValidation") or ("Warn" if isinstance(request.body, bytes) else "Ignore")
+    if validation not in {"Strict", "Warn", "Ignore"}:
+        raise bad_option("fieldValidation", validation, ("Ignore", "Warn", "Strict"))
+    manager = query.get("fieldManager") or request.agent.split("/", 1)[0] or "unknown"
+    return WriteOptions(
+        manager,
+        bool(dry_run),
+        validation,  # type: ignore[arg-type] # one of the three, as checked above
+        is_true(query, "force"),
+    )
+
+
+def bad_option(name: str, value: str, known: Sequence[str]) -> ApiRefusal:
+    """A query parameter with a value that is none of its values."""
+    told = ", ".join(f'"{option}"' for option in known)
+    cause = Cause(name, f'Unsupported value: "{value}": supported values: {told}', "FieldValueNotSupported")
+    return invalid("WriteOptions.meta.k8s.io", "", [cause])
+
+
+def is_object(value: Any) -> bool:
+    """Whether a decoded body can be a Kubernetes object."""
+    return isinstance(value, dict) and isinstance(value.get("metadata") or {}, dict)
+
+
+Json = Obj | list[Any]
