@@ -57,7 +57,7 @@ async def serving(address: str, views: Views, token: str) -> AsyncIterator[tuple
     if not address:
         yield ()
         return
-    runner = web.AppRunner(application(views, token), access_log=None)
+    runner = web.AppRunner(application(views, token), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         await _site(runner, address).start()
@@ -70,4 +70,4 @@ def _site(runner: web.AppRunner, address: str) -> web.BaseSite:
     if address.startswith(UNIX_PREFIX):
         return web.UnixSite(runner, address.removeprefix(UNIX_PREFIX))
     host, _, port = address.rpartition(":")
-    return web.TCPSite(runner, host.strip("[]"), int(port), shutdown_timeout=1.0)
+    return web.TCPSite(runner, host.strip("[]"), int(port))

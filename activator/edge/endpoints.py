@@ -16,6 +16,7 @@ from activator.members import Join, Members, Step
 from activator.orders import Orders
 from activator.pods import PodView, pod_view, replica_failure, revision_of, trouble_of
 from activator.revision import Revision
+from activator.timing import Phases
 from kube.edge.informer import Change
 from kube.objects import Key, Obj, key, uid
 from serving.targets import ScaleTarget, scale_target
@@ -112,8 +113,11 @@ class Endpoints:
 
     def waiting(self, revision: Revision) -> None:
         """A request waits: its revision's pods are asked now, and often."""
+        if revision.throttle.waiting > 1:
+            return
+        self._begin_phases(revision)
         entry = self._entries.get(revision.key)
-        if entry is None or not entry.candidates or revision.throttle.waiting > 1:
+        if entry is None or not entry.candidates:
             return
         self._ask(entry)
         for view in entry.candidates:
@@ -145,6 +149,13 @@ class Endpoints:
             for each, entry in self._entries.items()
         }
 
+    def _begin_phases(self, revision: Revision) -> None:
+        """The first waiter of a cold revision begins a wake, whatever became of the one before."""
+        first = revision.throttle.oldest
+        if first is not None and revision.cold_since is not None and revision.throttle.is_cold:
+            revision.cold_since = first.since
+            revision.phases = Phases(wake_requested=first.since)
+
     # -- targets --
 
     def _add(self, deployment: Key, target: ScaleTarget) -> _Entry:
@@ -159,9 +170,7 @@ class Endpoints:
         plain = self._plain.setdefault(target.namespace, {})
         if target.is_plain:
             plain[entry.deployment] = target
-        revision.target = target
-        if revision.throttle.limit != target.container_concurrency:
-            self._dispatcher.set_limit(revision, target.container_concurrency)
+        self._dispatcher.retarget(revision, target)
         if target.replicas > 0 and revision.cold_since is not None and revision.phases.decided is None:
             revision.phases.decided = time.monotonic()
         self._apply(entry, entry.members.settle(target, self._orders))

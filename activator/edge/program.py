@@ -1,0 +1,240 @@
+"""The activator as a program: builds the parts, joins them, and runs them until it has drained."""
+
+import asyncio
+import logging
+import os
+import random
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from time import monotonic
+
+from activator.edge import admin
+from activator.edge.coldstarts import ColdStarts
+from activator.edge.dispatch import Dispatcher
+from activator.edge.endpoints import Endpoints, Hooks
+from activator.edge.link import Identity, Link
+from activator.edge.listener import Listener
+from activator.edge.metrics import RevisionMetrics, exposition
+from activator.edge.orders import Obedience
+from activator.edge.waking import Waking
+from activator.edge.watches import Watches
+from activator.hosts import Hosts
+from activator.orders import Orders
+from activator.reports import Reports
+from activator.revision import Revision
+from activator.routes import Router
+from activator.settings import ProxySettings
+from activator.throttle import Room
+from autoscaler.messages import Cordon, Uncordon
+from kube.edge.client import Client
+from kube.objects import Key
+from serving.targets import ScaleTarget
+
+log = logging.getLogger("zerogate.activator")
+
+ORDERS_LOOKED_AT = 0.5
+"""Seconds between looks for orders that ran out."""
+GOODBYE = 3.0
+"""Seconds that the last word on the link may take."""
+
+Where = socket.socket | tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line decides. `public` and `local` are bound sockets or (host, port) to listen on;
+    a socket stays its opener's, so that a replacement can inherit it.
+
+    `admin` is "host:port", "unix:<path>" or "" for none. `link_address` "" means that the autoscaler is found
+    by its Lease. `drain_delay`, seconds: how long a draining activator still accepts.
+    """
+
+    public: tuple[Where, ...] = (("127.0.0.1", 8080),)
+    local: tuple[Where, ...] = ()
+    admin: str = "127.0.0.1:9090"
+    token: str = ""
+    link_address: str = ""
+    system_namespace: str = "zerogate-system"
+    identity: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
+    pod_uid: str = ""
+    localhost_alias: bool = False
+    drain_delay: float = 0.0
+    max_held_requests: int = 100_000
+    max_held_bytes: int = 256 << 20
+    proxy: ProxySettings = field(default_factory=ProxySettings)
+
+
+class Program:
+    """One activator. `run` returns when a drain that `stop` began is over; it fails when any part does."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self._settings = settings
+        self._stopping = asyncio.Event()
+        self._is_filled = False
+        self._process = Room(settings.max_held_requests, settings.max_held_bytes)
+        self._listeners: list[Listener] = []
+        self.revisions: dict[Key, Revision] = {}
+        self.public = Router(self.revisions, is_local=False)
+        self.local = Router(self.revisions, is_local=True)
+        self.orders = Orders()
+        self.reports = Reports(settings.identity)
+        self.cold_starts = ColdStarts()
+        self.admin_addresses: tuple[str, ...] = ()
+        self._join(client)
+
+    def _join(self, client: Client) -> None:
+        """Tie the parts to each other."""
+        settings = self._settings
+        self.dispatcher = Dispatcher(
+            on_first=self._on_first, on_waiting=self._on_waiting, clock=monotonic, settings=settings.proxy
+        )
+        self.link = Link(
+            Identity(settings.identity, settings.pod_uid, settings.token),
+            self.reports,
+            on_order=self._on_order,
+            on_change=self._on_link,
+        )
+        self.waking = Waking(client, self.revisions, lambda: self.link.is_up)
+        self.obedience = Obedience(
+            self.orders, self.reports, self.revisions, self.dispatcher, self.link.notify
+        )
+        hosts = Hosts([self.public, self.local], localhost_alias=settings.localhost_alias)
+        hooks = Hooks(make=self._make, on_target=self.waking.look, on_gone=self._on_gone)
+        self.endpoints = Endpoints(self.revisions, hosts, self.dispatcher, self.orders, hooks)
+        self.obedience.on_lifted = self.endpoints.settle
+        self.dispatcher.on_pod_empty = self.obedience.pod_empty
+        self.dispatcher.on_cold_start = self.cold_starts.told
+        self.watches = Watches(client, self.endpoints, hosts, self.link, settings.system_namespace)
+        self._metrics = RevisionMetrics(self.revisions, self.cold_starts.wakes, lambda: self.link.is_up)
+        if settings.link_address:
+            self.link.aim(settings.link_address)
+
+    async def run(self) -> None:
+        """Fill the caches, listen, and serve until `stop`; then drain. OSError: an address can't be had."""
+        views = admin.Views(lambda: exposition(self._metrics), self.unready, self.state)
+        settings = self._settings
+        async with admin.serving(settings.admin, views, settings.token) as self.admin_addresses:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    background = self._start(group)
+                    await self._serve()
+                    await self._goodbye(background["link"])
+                    for task in background.values():
+                        task.cancel()
+            finally:
+                await self._close()
+
+    def stop(self) -> None:
+        """Begin to drain; `run` returns when every request was answered."""
+        self._stopping.set()
+
+    def unready(self) -> str:
+        """Why no traffic should come here now, or ""; the link does not matter."""
+        if self._stopping.is_set():
+            return "draining"
+        return "" if self._is_filled else "waiting for the first lists from the API server"
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where the listeners listen, the public ones first."""
+        return [listener.address for listener in self._listeners]
+
+    def state(self) -> dict[str, object]:
+        """What /debug/state shows."""
+        return {
+            "identity": self._settings.identity,
+            "unready": self.unready(),
+            "link": repr(self.link),
+            "reports": repr(self.reports),
+            "orders": [
+                {"revision": "/".join(each.revision), "pod": each.pod_uid, "epoch": each.epoch}
+                for each in self.orders.in_force()
+            ],
+            "hosts": {
+                host: {f"{split.namespace}/{split.revision}": split.percent for split in route.splits}
+                for host, route in self.local.hosts().items()
+            },
+            "revisions": self.endpoints.state(),
+        }
+
+    def _start(self, group: asyncio.TaskGroup) -> dict[str, asyncio.Task[None]]:
+        parts = {
+            "link": self.link.run(),
+            "watches": self.watches.run(with_lease=not self._settings.link_address),
+            "waking": self.waking.run(),
+            "probes": self.endpoints.prober.run(),
+            "orders": self._expire_orders(),
+        }
+        return {name: group.create_task(part, name=f"activator {name}") for name, part in parts.items()}
+
+    async def _serve(self) -> None:
+        """Listen once the caches were filled, so that no known host is a 404; return when drained."""
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        filled = asyncio.ensure_future(self.watches.filled.wait())
+        try:
+            await asyncio.wait([stopping, filled], return_when=asyncio.FIRST_COMPLETED)
+            if not self._stopping.is_set():
+                await self._listen(self._settings.public, self.public)
+                await self._listen(self._settings.local, self.local)
+                self._is_filled = True
+                await stopping
+        finally:
+            stopping.cancel()
+            filled.cancel()
+        for listener in self._listeners:
+            listener.begin_drain(self._settings.drain_delay)
+        for listener in self._listeners:
+            await listener.drained()
+
+    async def _listen(self, places: Iterable[Where], router: Router) -> None:
+        for where in places:
+            listener = Listener()
+            await listener.start(where, router, self.dispatcher)
+            self._listeners.append(listener)
+
+    async def _close(self) -> None:
+        """Let go of every connection, to clients and to pods."""
+        for listener in self._listeners:
+            listener.close()
+        for revision in self.revisions.values():
+            self.dispatcher.revision_gone(revision)
+        self.dispatcher.close()
+        await asyncio.sleep(0)  # transports close in the loop's next turn
+
+    async def _goodbye(self, link: asyncio.Task[None]) -> None:
+        self.link.leave()
+        await asyncio.wait([link], timeout=GOODBYE)
+
+    async def _expire_orders(self) -> None:
+        while True:
+            await asyncio.sleep(ORDERS_LOOKED_AT)
+            self.obedience.expire()
+
+    def _make(self, target: ScaleTarget) -> Revision:
+        return Revision(target, process=self._process, random=random.random)
+
+    def _on_first(self, revision: Revision) -> None:
+        self.reports.at_once(revision)
+        self.link.notify()
+
+    def _on_waiting(self, revision: Revision) -> None:
+        self.endpoints.waiting(revision)
+        self.waking.waiting(revision)
+        self.obedience.object_to(revision)
+
+    def _on_order(self, order: Cordon | Uncordon) -> None:
+        self.obedience.obey(order)
+
+    def _on_link(self) -> None:
+        self.waking.look_again()
+
+    def _on_gone(self, revision: Revision) -> None:
+        self.reports.forget(revision.key)
+        self.cold_starts.forget(revision)
+        self.waking.look(revision)
+
+
+async def run(client: Client, settings: Settings) -> None:
+    """Run an activator; cancelling it leaves without draining, which is for `Program.stop`."""
+    await Program(client, settings).run()

@@ -1,0 +1,82 @@
+"""What the activator watches at the API server, and in which order the first lists come."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from activator.edge.endpoints import Endpoints
+from activator.edge.link import Link
+from activator.hosts import Hosts
+from kube.edge.client import Client
+from kube.edge.informer import Change, Informer
+from kube.objects import Obj, annotations
+from kube.resources import CONFIGMAPS, DEPLOYMENTS, LEASES, PODS, ROUTES
+from serving.configs import COMPILED, parse_configs
+from serving.targets import SCALE_LABEL
+
+log = logging.getLogger("zerogate.activator")
+
+SCALED = f"{SCALE_LABEL}=true"
+AUTOSCALER_LEASE = "zerogate-autoscaler"
+ADDRESS_ANNOTATION = "zerogate.dev/address"
+HOST_CONFIGS = ("config-domain", "config-domain-claims")
+
+
+class Watches:
+    """The informers. `filled` is set when each of them has had its first list; the Lease does not count."""
+
+    def __init__(
+        self, client: Client, endpoints: Endpoints, hosts: Hosts, link: Link, system_namespace: str
+    ) -> None:
+        self._hosts = hosts
+        self._link = link
+        self._configs = COMPILED
+        self.filled = asyncio.Event()
+        self.targets = Informer(
+            client, DEPLOYMENTS, label_selector=SCALED, on_change=endpoints.target_changed
+        )
+        self.routes = Informer(client, ROUTES, on_change=endpoints.route_changed)
+        self.pods = Informer(client, PODS, label_selector=SCALED, on_change=endpoints.pod_changed)
+        self.configs = Informer(
+            client, CONFIGMAPS, namespace=system_namespace, on_change=self._config_changed
+        )
+        self.lease = Informer(
+            client,
+            LEASES,
+            namespace=system_namespace,
+            field_selector=f"metadata.name={AUTOSCALER_LEASE}",
+            on_change=self._lease_changed,
+        )
+
+    async def run(self, *, with_lease: bool) -> None:
+        """Keep all of them up. Pods come last: nearly each of them then finds its revision at once."""
+        async with asyncio.TaskGroup() as group:
+            first = (self.targets, self.routes, self.configs)
+            for informer in (*first, self.lease) if with_lease else first:
+                group.create_task(informer.run())
+            for informer in first:
+                await informer.synced.wait()
+            group.create_task(self.pods.run())
+            await self.pods.synced.wait()
+            self.filled.set()
+
+    def _config_changed(self, change: Change) -> None:
+        if change.key[1] not in HOST_CONFIGS:
+            return
+        maps = {name: _data(obj) for (_, name), obj in self.configs.objects.items() if name in HOST_CONFIGS}
+        self._configs = parse_configs(maps, self._configs)
+        for name, problem in self._configs.broken.items():
+            log.warning("Config map %s is not used: %s", name, problem)
+        self._hosts.rules_changed(self._configs.host_rules())
+
+    def _lease_changed(self, change: Change) -> None:
+        """The leader moved. A Lease without holder has no leader, whatever address still stands there."""
+        if change.key[1] != AUTOSCALER_LEASE:
+            return
+        lease = change.new or {}
+        holder = (lease.get("spec") or {}).get("holderIdentity")
+        self._link.aim(annotations(lease).get(ADDRESS_ANNOTATION, "") if holder else "")
+
+
+def _data(config_map: Obj) -> Mapping[str, str]:
+    return config_map.get("data") or {}

@@ -1,0 +1,439 @@
+"""The activator whole: real sockets, a real pod, an API server in memory, and an autoscaler that is played."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+
+import aiohttp
+import pytest
+
+from activator.edge.program import Program, Settings
+from activator.settings import ProxySettings
+from autoscaler.messages import AT_ONCE, Bye, Cordon, Cordoned, Stats, Uncordon
+from kube.resources import DEPLOYMENTS, LEASES, PODS, ROUTES
+from tests.activator.fake_api import FakeApi, deployment, lease, plain_deployment, pod, route
+from tests.activator.fake_autoscaler import TOKEN, fake_autoscaler
+
+HELLO = "hello.default.example.com"
+UID = "uid-p1"
+KEY = ("default", "hello-00001")
+GIVEN_UP = {"zerogate.dev/given-up": "no pod came up in time"}
+
+
+class Pod:
+    """A pod's process: an HTTP server that says its name, after `delay`."""
+
+    def __init__(self, says="hello", delay=0.0) -> None:
+        self.says, self.delay, self.served = says, delay, 0
+        self._server = None
+        self._writers = set()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+
+    async def listen(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+
+    async def _serve(self, reader, writer):
+        self._writers.add(writer)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await asyncio.sleep(self.delay)
+                body = self.says.encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+                self.served += 1
+        writer.close()
+
+    async def close(self):
+        if self._server is not None:
+            self._server.close()
+        for writer in self._writers:
+            writer.close()
+        await asyncio.sleep(0.01)  # the handlers see the end, so that no warning tells of them
+
+
+@contextlib.asynccontextmanager
+async def process(**how):
+    made = Pod(**how)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+class Gateway:
+    """A running activator and what a client and an operator do with it."""
+
+    def __init__(self, program, session) -> None:
+        self.program, self._session = program, session
+
+    async def get(self, host=HELLO, *, at=0, within=5.0):
+        """(status, body, headers) of one request."""
+        address = self.program.addresses[at]
+        timeout = aiohttp.ClientTimeout(total=within)
+        url = f"http://{address[0]}:{address[1]}/"
+        async with self._session.get(url, headers={"Host": host}, timeout=timeout) as answer:
+            return answer.status, await answer.text(), answer.headers
+
+    def asks(self, **how):
+        return asyncio.create_task(self.get(**how))
+
+    async def admin(self, path, token=""):
+        host, port = self.program.admin_addresses[0].strip("()").split(", ")[:2]
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with self._session.get(f"http://127.0.0.1:{port}{path}", headers=headers) as answer:
+            return answer.status, await answer.text()
+
+    @property
+    def revision(self):
+        return self.program.revisions[KEY]
+
+    async def until(self, condition, within=3.0):
+        async with asyncio.timeout(within):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def gateway(api, leader="", **changes):
+    settings = Settings(
+        public=(("127.0.0.1", 0),),
+        local=(("127.0.0.1", 0),),
+        admin="127.0.0.1:0",
+        token=TOKEN,
+        link_address=leader,
+        identity="me",
+        proxy=ProxySettings(error_details=True),
+        **changes,
+    )
+    program = Program(api.client(), settings)
+    running = asyncio.create_task(program.run())
+    async with aiohttp.ClientSession() as session:
+        made = Gateway(program, session)
+        await made.until(lambda: not program.unready() or running.done())
+        try:
+            yield made
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+
+@pytest.fixture
+async def api():
+    made = FakeApi()
+    made.put(DEPLOYMENTS, deployment())
+    made.put(ROUTES, route(("hello-00001", 100)))
+    return made
+
+
+def is_at_once(message):
+    return isinstance(message, Stats) and message.cut == AT_ONCE
+
+
+async def test_a_request_from_zero_is_held_until_the_pod_listens(api, caplog):
+    """Report at once, a pod, its first connect, the answer: and one line that says where the time went."""
+    caplog.set_level(logging.INFO, "zerogate.activator")
+    async with fake_autoscaler() as leader, process() as server, gateway(api, leader.address) as here:
+        await here.until(lambda: here.program.link.is_up)
+        asked = here.asks()
+        told = await leader.hears(is_at_once)
+        assert told.stats[0][:2] == KEY
+        api.scale("hello-00001-deployment", 1)
+        api.put(PODS, pod())
+        await asyncio.sleep(0.02)
+        api.put(PODS, pod(port=server.port))
+        await asyncio.sleep(0.05)
+        assert not asked.done()
+        await server.listen()
+        begun = time.monotonic()
+        status, body, headers = await asked
+        assert (status, body) == (200, "hello")
+        assert time.monotonic() - begun < 0.3
+        timing = headers["Server-Timing"]
+        assert [part in timing for part in ("decide;", "schedule;", "start;")] == [True] * 3
+        lines = [line.message for line in caplog.records if " woke in " in line.message]
+        assert len(lines) == 1
+        assert lines[0].startswith("hello-00001 woke in ")
+        assert (await here.get())[:2] == (200, "hello")
+        assert (
+            'zerogate_activator_wakes_total{namespace="default",revision="hello-00001"} 1.0'
+            in (await here.admin("/metrics"))[1]
+        )
+
+
+async def test_without_an_autoscaler_the_activator_wakes_it_itself(api):
+    """The link is down: after a tenth of a second the activator writes the first replica."""
+    async with process() as server, gateway(api) as here:
+        asked = here.asks()
+        await here.until(lambda: here.revision.target.replicas == 1, within=1.0)
+        assert [step["op"] for step in api.patches[0][1]] == ["test", "replace"]
+        await server.listen()
+        api.put(PODS, pod(port=server.port))
+        assert (await asked)[0] == 200
+        assert len(api.patches) == 1
+
+
+async def test_with_an_autoscaler_the_activator_waits_longer(api):
+    """A leader that does not act is given 1.5 s."""
+    async with fake_autoscaler() as leader, gateway(api, leader.address) as here:
+        await here.until(lambda: here.program.link.is_up)
+        begun = time.monotonic()
+        asked = here.asks()
+        await here.until(lambda: api.patches, within=3)
+        assert 1.4 < time.monotonic() - begun < 2.2
+        asked.cancel()
+
+
+async def test_the_wake_is_tried_until_the_api_is_back(api):
+    """An API server that is away costs time, not the request."""
+    api.is_away = True
+    async with gateway(api) as here:
+        asked = here.asks()
+        await here.until(lambda: len(api.patches) >= 2)
+        assert not asked.done()
+        api.is_away = False
+        await here.until(lambda: here.revision.target.replicas == 1)
+        asked.cancel()
+
+
+async def test_nobody_is_woken_for_a_client_that_left(api):
+    """The guard looks at who waits when it is time."""
+    async with gateway(api) as here:
+        with pytest.raises(TimeoutError):
+            await here.get(within=0.03)
+        await here.until(lambda: not here.revision.throttle.waiting)
+        await asyncio.sleep(0.15)
+        assert not api.patches
+
+
+async def test_what_was_given_up_is_refused_and_not_woken(api):
+    """A target that the autoscaler gave up answers 503 at once; when it no longer is, requests wait again."""
+    api.put(DEPLOYMENTS, deployment(annotations=GIVEN_UP))
+    async with gateway(api) as here:
+        status, body, headers = await here.get()
+        assert (status, headers["Zerogate-Reason"]) == (503, "cannot-start")
+        assert "no pod came up in time" in body
+        assert not api.patches
+        api.put(DEPLOYMENTS, deployment())
+        await here.until(lambda: not here.revision.trouble)
+        asked = here.asks()
+        await here.until(lambda: api.patches)
+        asked.cancel()
+
+
+async def test_no_pod_can_start_is_said_to_all_who_wait(api):
+    """An image that can't be pulled is a 503 for those who wait and those who come; a new pod ends that."""
+    api.scale("hello-00001-deployment", 1)
+    async with process() as server, gateway(api) as here:
+        asked = [here.asks() for _ in range(3)]
+        await here.until(lambda: here.revision.throttle.waiting == 3)
+        api.put(PODS, pod(waiting="ImagePullBackOff"))
+        for status, body, _ in await asyncio.gather(*asked):
+            assert status == 503
+            assert "ImagePullBackOff of p1" in body
+        assert (await here.get())[0] == 503
+        await server.listen()
+        api.put(PODS, pod("p2", port=server.port))
+        await here.until(lambda: not here.revision.trouble)
+        assert (await here.get())[0] == 200
+
+
+async def test_cordon_veto_uncordon(api):
+    """A cordoned pod is acknowledged and not chosen; a request that waits there is told, and then served."""
+    api.scale("hello-00001-deployment", 1)
+    async with fake_autoscaler() as leader, process() as server, gateway(api, leader.address) as here:
+        await server.listen()
+        api.put(PODS, pod(port=server.port, ready=True))
+        await here.until(lambda: here.program.link.is_up and here.revision.throttle.has_pod)
+        assert (await here.get())[0] == 200
+        await leader.hears(is_at_once)
+        await leader.say(Cordon(*KEY, UID, 1, 10.0))
+        assert await leader.hears(lambda message: isinstance(message, Cordoned)) == Cordoned(UID, 1, 0)
+        asked = here.asks()
+        assert (await leader.hears(is_at_once, within=1)).stats[0][:2] == KEY
+        assert not asked.done()
+        await leader.say(Uncordon(*KEY, UID, 1))
+        assert (await asked)[0] == 200
+
+
+async def test_an_order_runs_out_by_itself(api):
+    """A leader that falls silent leaves no pod unused."""
+    api.scale("hello-00001-deployment", 1)
+    async with fake_autoscaler() as leader, process() as server, gateway(api, leader.address) as here:
+        await server.listen()
+        api.put(PODS, pod(port=server.port, ready=True))
+        await here.until(lambda: here.program.link.is_up and here.revision.throttle.has_pod)
+        await leader.say(Cordon(*KEY, UID, 1, 0.3))
+        await here.until(lambda: not here.revision.throttle.has_pod)
+        assert (await here.get())[0] == 200
+
+
+async def test_a_cordoned_pod_is_reported_when_it_is_empty(api):
+    """The acknowledgement counts what is in flight; when that is done another one says 0."""
+    api.scale("hello-00001-deployment", 1)
+    async with (
+        fake_autoscaler() as leader,
+        process(delay=0.3) as server,
+        gateway(api, leader.address) as here,
+    ):
+        await server.listen()
+        api.put(PODS, pod(port=server.port, ready=True))
+        await here.until(lambda: here.program.link.is_up and here.revision.throttle.has_pod)
+        asked = here.asks()
+        await here.until(lambda: here.revision.throttle.busy == 1)
+        await leader.say(Cordon(*KEY, UID, 1, 10.0))
+        acknowledged = [await leader.hears(lambda message: isinstance(message, Cordoned)) for _ in range(2)]
+        assert [each.in_flight for each in acknowledged] == [1, 0]
+        assert (await asked)[0] == 200
+
+
+async def test_a_pod_under_an_order_from_before_does_not_join(api):
+    """An order for a pod that is not known yet holds when the pod comes."""
+    api.scale("hello-00001-deployment", 1)
+    async with fake_autoscaler() as leader, process() as server, gateway(api, leader.address) as here:
+        await server.listen()
+        await here.until(lambda: here.program.link.is_up)
+        await leader.say(Cordon(*KEY, UID, 1, 10.0))
+        await leader.hears(lambda message: isinstance(message, Cordoned))
+        api.put(PODS, pod(port=server.port, ready=True))
+        asked = here.asks()
+        await leader.hears(is_at_once)
+        assert not here.revision.throttle.has_pod
+        await leader.say(Uncordon(*KEY, UID, 1))
+        assert (await asked)[0] == 200
+
+
+async def test_a_deleted_pod_gets_no_new_request(api):
+    """From the deletion timestamp on requests go to the other pod."""
+    api.scale("hello-00001-deployment", 2)
+    async with process(says="one") as one, process(says="two") as two, gateway(api) as here:
+        for name, each in (("p1", one), ("p2", two)):
+            await each.listen()
+            api.put(PODS, pod(name, port=each.port, ready=True))
+        await here.until(lambda: len(here.revision.throttle.pods) == 2)
+        api.put(PODS, pod("p1", port=one.port, ready=True, deleting=True))
+        await here.until(lambda: len(here.revision.throttle.pods) == 1)
+        assert {(await here.get())[1] for _ in range(8)} == {"two"}
+
+
+async def test_hosts_tags_and_names_of_the_cluster(api):
+    """By weight, by tag, by inner name on the local listener alone; any other host is a 404."""
+    api.put(DEPLOYMENTS, deployment("hello-00002", replicas=1))
+    api.put(ROUTES, route(("hello-00001", 0), ("hello-00002", 100, "canary")))
+    async with process() as server, gateway(api, localhost_alias=True) as here:
+        await server.listen()
+        api.put(PODS, pod(revision="hello-00002", port=server.port, ready=True))
+        await here.until(lambda: here.program.revisions["default", "hello-00002"].throttle.has_pod)
+        inner = "hello.default.svc.cluster.local"
+        for host, at, status in [
+            (HELLO, 0, 200),
+            (f"canary-{HELLO}", 0, 200),
+            ("hello.default.localhost", 0, 200),
+            (inner, 0, 404),
+            (inner, 1, 200),
+            ("other.default.example.com", 0, 404),
+        ]:
+            assert ((await here.get(host, at=at))[0], host) == (status, host)
+
+
+async def test_a_plain_deployment_is_served_by_its_annotation(api):
+    """Label and host annotation are all it takes; its pods are found by its selector."""
+    rules = {"metadata": {"namespace": "zerogate-system", "name": "config-domain-claims"}}
+    rules["data"] = {"web.default.example.com": "default"}
+    from kube.resources import CONFIGMAPS  # noqa: PLC0415 - this test alone needs it
+
+    api.put(CONFIGMAPS, rules)
+    api.put(DEPLOYMENTS, plain_deployment())
+    async with process() as server, gateway(api) as here:
+        await server.listen()
+        labels = {"app": "web", "zerogate.dev/scale": "true"}
+        api.put(PODS, pod(port=server.port, ready=True, labels=labels))
+        assert (await here.get("web.default.example.com"))[:2] == (200, "hello")
+
+
+async def test_a_deleted_revision_is_a_404_for_those_who_wait(api):
+    """What is waited for will never come, and is said so."""
+    async with gateway(api) as here:
+        asked = here.asks()
+        await here.until(lambda: here.revision.throttle.waiting)
+        api.remove(DEPLOYMENTS, "hello-00001-deployment")
+        assert (await asked)[0] == 404
+        assert (await here.get())[0] == 404
+
+
+async def test_the_leader_is_found_by_its_lease(api):
+    """The link goes to the address on the Lease, and ends when nobody holds it."""
+    async with fake_autoscaler() as leader, gateway(api) as here:
+        assert not here.program.link.is_up
+        api.put(LEASES, lease(leader.address))
+        await here.until(lambda: here.program.link.is_up)
+        api.put(LEASES, lease(leader.address, holder=""))
+        await here.until(lambda: not here.program.link.is_up)
+
+
+async def test_a_drain_finishes_what_is_in_flight_and_says_goodbye(api):
+    """Not ready at once, the running request is answered, the autoscaler hears bye, and `run` returns."""
+    api.scale("hello-00001-deployment", 1)
+    async with fake_autoscaler() as leader, process(delay=0.3) as server:
+        await server.listen()
+        api.put(PODS, pod(port=server.port, ready=True))
+        settings = Settings(public=(("127.0.0.1", 0),), admin="127.0.0.1:0", link_address=leader.address, token=TOKEN, identity="me")  # fmt: skip
+        program = Program(api.client(), settings)
+        running = asyncio.create_task(program.run())
+        async with aiohttp.ClientSession() as session:
+            here = Gateway(program, session)
+            await here.until(
+                lambda: program.link.is_up and program.addresses and here.revision.throttle.has_pod
+            )
+            asked = here.asks()
+            await here.until(lambda: here.revision.throttle.busy == 1)
+            program.stop()
+            await here.until(lambda: program.unready() == "draining")
+            assert (await here.admin("/readyz"))[0] == 503
+            assert (await asked)[0] == 200
+            await leader.hears(lambda message: message == Bye("me"))
+            await asyncio.wait_for(running, 3)
+
+
+async def test_a_part_that_dies_ends_the_program(api, monkeypatch):
+    """A defect in the background is never passed over."""
+
+    async def dies(_self):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("activator.edge.waking.Waking.run", dies)
+    program = Program(api.client(), Settings(public=(), admin=""))
+    with pytest.raises(ExceptionGroup) as raised:
+        await asyncio.wait_for(program.run(), 3)
+    assert raised.value.subgroup(RuntimeError) is not None
+
+
+async def test_a_taken_address_is_an_error(api):
+    """What can't be listened on is told by an OSError."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        program = Program(api.client(), Settings(public=(taken.getsockname(),), admin=""))
+        with pytest.raises(ExceptionGroup) as raised:
+            await asyncio.wait_for(program.run(), 3)
+        assert raised.value.subgroup(OSError) is not None
+
+
+async def test_an_inherited_socket_stays_open(api):
+    """A listening socket that the parent opened is served on, and still the parent's afterwards."""
+    with socket.socket() as shared:
+        shared.bind(("127.0.0.1", 0))
+        shared.listen()
+        program = Program(api.client(), Settings(public=(shared,), admin=""))
+        running = asyncio.create_task(program.run())
+        async with aiohttp.ClientSession() as session:
+            here = Gateway(program, session)
+            await here.until(lambda: not program.unready())
+            assert (await here.get("nobody"))[0] == 404
+        program.stop()
+        await asyncio.wait_for(running, 3)
+        assert shared.getsockname()[1]
