@@ -152,11 +152,26 @@ class HostClaims:
         """Everyone who wants the host, as (kind, namespace, name)."""
         return list(self._by_host.get(host, ()))
 
+    def lost(self, kind: OwnerKind, key: Key, wanted: Iterable[Claim]) -> list[HostTaken]:
+        """What a claimant would not get of the claims it is about to make."""
+        claimant = (kind, *key)
+        found: list[HostTaken] = []
+        for claim in wanted:
+            if claim.quiet:
+                continue
+            rivals = self._by_host.get(claim.route.host, {}).items()
+            _, taken = self._decide([claim, *(each for who, each in rivals if who != claimant)])
+            found += [each for each in taken if (each.kind, each.namespace, each.name) == claimant]
+        return found
+
     def settle(self, host: str) -> tuple[HostRoute | None, list[HostTaken]]:
         """The host's owner and the losers that are to be told."""
+        return self._decide(self._by_host.get(host, {}).values())
+
+    def _decide(self, claims: Iterable[Claim]) -> tuple[HostRoute | None, list[HostTaken]]:
         owner: HostRoute | None = None
         taken: list[HostTaken] = []
-        for claim in sorted(self._by_host.get(host, {}).values(), key=lambda each: each.order):
+        for claim in sorted(claims, key=lambda each: each.order):
             lost = self.rules.forbids(claim)
             if lost is None and owner is None:
                 owner = claim.route

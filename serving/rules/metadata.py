@@ -7,12 +7,12 @@ from kube.names import is_dns1035_label
 from kube.objects import Obj, annotations, labels, name
 from kube.quantity import parse_quantity
 from serving.config_domain import CLUSTER_LOCAL, VISIBILITY_LABEL
+from serving.marks import ROLLOUT_ANNOTATIONS
 from serving.refusals import Errors, FieldError
 from serving.targets import AUTOSCALING_PREFIX, PROGRESS_DEADLINE_ANNOTATION
 
 NETWORKING_PREFIX = "networking.knative.dev"
 SIDECAR_PREFIX = "queue.sidecar.serving.knative.dev/"
-ROLLOUT_ANNOTATIONS = ("serving.knative.dev/rollout-duration", "serving.knative.dev/rolloutDuration")
 LABEL_RULE = "must be a DNS label: lower-case letters, digits and '-', a letter first, at most 63 characters"
 
 

@@ -1,0 +1,178 @@
+"""The controller's program: it watches, asks `serving.reconcile` what is left to do, and does it."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from kube.edge.client import ApiError, Client
+from kube.edge.events import EventRecorder
+from kube.edge.informer import Change, Informer
+from kube.objects import Obj, key, name, namespace, uid
+from kube.resources import (
+    CONFIGMAPS,
+    CONFIGURATIONS,
+    DEPLOYMENTS,
+    PODS,
+    REVISIONS,
+    ROUTES,
+    SERVICES,
+    Resource,
+)
+from serving.configs import COMPILED, PARSERS, parse_configs
+from serving.edge.queue import WorkQueue
+from serving.reconcile.actions import Action, Create, Delete, Note, Replace, SetStatus
+from serving.reconcile.plan import reconcile
+from serving.reconcile.world import Work, World
+from serving.targets import SCALE_LABEL
+from serving.validation import SYSTEM_NAMESPACE
+
+log = logging.getLogger("zerogate.controller")
+
+WORKERS = 4
+"""Objects reconciled at the same time; each waits for the API server most of its time."""
+SELECTED = f"{SCALE_LABEL}=true"
+WATCHED = (
+    (SERVICES, ""),
+    (CONFIGURATIONS, ""),
+    (REVISIONS, ""),
+    (ROUTES, ""),
+    (DEPLOYMENTS, SELECTED),
+    (PODS, SELECTED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``localhost_alias``: Routes answer also as ``<name>.<namespace>.localhost``, as in `up`."""
+
+    system_namespace: str = SYSTEM_NAMESPACE
+    localhost_alias: bool = False
+
+
+async def run(client: Client, settings: Settings | None = None) -> None:
+    """Reconcile until cancelled. The caller sees to it that only one runs (a Lease)."""
+    await Controller(client, settings or Settings()).run()
+
+
+class Controller:
+    """One world, one queue, a few workers."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self._client = client
+        self._world = World(COMPILED, localhost_alias=settings.localhost_alias)
+        self._queue: WorkQueue[Work] = WorkQueue()
+        self._events = EventRecorder(client, client.manager)
+        self._told: dict[str, str] = {}
+        self._configs = Informer(
+            client, CONFIGMAPS, namespace=settings.system_namespace, on_change=self._on_config
+        )
+        self._informers = [
+            Informer(client, resource, label_selector=selector, on_change=partial(self._on_change, resource))
+            for resource, selector in WATCHED
+        ]
+
+    def __repr__(self) -> str:
+        return f"<Controller {self._world!r} {self._queue!r}>"
+
+    async def run(self) -> None:
+        """Workers begin once everything was listed: what is not yet known must not be taken for absent."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._events.run())
+            for informer in [self._configs, *self._informers]:
+                tasks.create_task(informer.run())
+            for informer in [self._configs, *self._informers]:
+                await informer.synced.wait()
+            self._take_configs()
+            for _ in range(WORKERS):
+                tasks.create_task(self._work())
+
+    # called by the informers
+
+    def _on_change(self, resource: Resource, change: Change) -> None:
+        if change.new is None:
+            if change.old is not None:
+                self._told.pop(uid(change.old), None)
+            found = self._world.remove(resource, change.key)
+        else:
+            found = self._world.put(resource, change.new)
+        for work in found:
+            self._queue.add(work)
+
+    def _on_config(self, change: Change) -> None:
+        if self._configs.synced.is_set() and change.key[1] in PARSERS:
+            self._take_configs()
+
+    def _take_configs(self) -> None:
+        maps = {name(obj): obj.get("data") or {} for obj in self._configs.objects.values()}
+        configs = parse_configs(maps, self._world.configs)
+        for which, problem in configs.broken.items():
+            log.error("%s is not read, what it said before holds: %s", which, problem)
+        self._world.configure(configs)
+        for work in self._world.all_work():
+            self._queue.add(work)
+
+    # a worker
+
+    async def _work(self) -> None:
+        while True:
+            work = await self._queue.take()
+            try:
+                outcome = reconcile(self._world, work, time.time())
+                for action in outcome.actions:
+                    await self._perform(action)
+            except ApiError as error:
+                self._put_off(work, error)
+            else:
+                self._queue.done(work)
+                if outcome.again_in is not None:
+                    self._queue.add_after(work, max(1.0, outcome.again_in))
+
+    def _put_off(self, work: Work, error: ApiError) -> None:
+        """Later again. A view that was overtaken is no news: the watch brings the new one."""
+        delay = self._queue.failed(work)
+        if error.is_conflict or error.is_already_exists or error.is_not_found:
+            return
+        resource, (home, which) = work
+        log.warning(
+            "%s %s/%s can't be brought about (%s); trying again", resource.kind, home, which, error,
+            extra={"data": {"status": error.status, "back_off": delay}},
+        )  # fmt: skip
+
+    async def _perform(self, action: Action) -> None:
+        match action:
+            case Note():
+                self._tell(action)
+            case Create(resource, obj):
+                await self._client.create(resource, obj)
+            case Replace(resource, obj):
+                await self._client.replace(resource, obj)
+            case SetStatus(resource, obj):
+                await self._client.replace(resource, obj, subresource="status")
+            case Delete(resource, obj):
+                await self._delete(resource, obj)
+
+    async def _delete(self, resource: Resource, obj: Obj) -> None:
+        log.info("%s %s/%s is old and not routed to: deleted", resource.kind, *key(obj))
+        try:
+            await self._client.delete(
+                resource, namespace(obj), name(obj), uid=uid(obj), propagation="Background"
+            )
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+
+    def _tell(self, note: Note) -> None:
+        """An Event and a line, unless the last thing told about the object was the same."""
+        if self._told.get(uid(note.involved)) == note.message:
+            return
+        self._told[uid(note.involved)] = note.message
+        self._events.emit(note.involved, note.type, note.reason, note.message)
+        level = logging.INFO if note.type == "Normal" else logging.WARNING
+        data = {
+            "kind": note.involved.get("kind"),
+            "namespace": namespace(note.involved),
+            "reason": note.reason,
+        }
+        log.log(level, "%s", note.message, extra={"data": {**data, "name": name(note.involved)}})

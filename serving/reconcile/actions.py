@@ -1,0 +1,56 @@
+"""What a reconciliation leaves to do."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kube.objects import Obj
+from kube.resources import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    resource: Resource
+    obj: Obj
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """``obj`` carries the resourceVersion that was read, so that a stale view is refused."""
+
+    resource: Resource
+    obj: Obj
+
+
+@dataclass(frozen=True, slots=True)
+class SetStatus:
+    """Replace of the status alone."""
+
+    resource: Resource
+    obj: Obj
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    resource: Resource
+    obj: Obj
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An Event on ``involved``, and a line in the log."""
+
+    involved: Obj
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+Action = Create | Replace | SetStatus | Delete | Note
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Actions in order; with ``again_in`` seconds the object wants to be looked at once more by then."""
+
+    actions: list[Action] = field(default_factory=list)
+    again_in: float | None = None
