@@ -61,9 +61,13 @@ async def serving(address: str, views: Views, token: str) -> AsyncIterator[tuple
     await runner.setup()
     try:
         await _site(runner, address).start()
-        yield tuple(str(each) for each in runner.addresses)
+        yield tuple(_told(each) for each in runner.addresses)
     finally:
         await runner.cleanup()
+
+
+def _told(address: str | tuple[str, int]) -> str:
+    return f"{UNIX_PREFIX}{address}" if isinstance(address, str) else f"{address[0]}:{address[1]}"
 
 
 def _site(runner: web.AppRunner, address: str) -> web.BaseSite:

@@ -129,11 +129,6 @@ class Endpoints:
         if entry is not None:
             self._apply(entry, entry.members.settle(entry.revision.target, self._orders))
 
-    def serves(self, pod_uid: str) -> bool:
-        """Whether the pod is one that requests may go to."""
-        entry = self._entries.get(self._home.get(pod_uid, ("", "")))
-        return entry is not None and pod_uid in entry.members.serving
-
     def state(self) -> Mapping[str, object]:
         """For the debugging page: each revision with its pods."""
         return {

@@ -79,16 +79,15 @@ class FakeApi:
 
     async def watch(self, path, *, query):
         plural, since = _parts(path)[0], int(query["resourceVersion"])
+        seen = 0
         while True:
-            for version, kind, event in [*self.events]:
+            for version, kind, event in self.events[seen:]:
                 if kind == plural and version > since:
-                    since = version
                     yield event
+                seen += 1
             async with self._news:
-                await self._news.wait_for(lambda: self._version > since)
-                since_all = self._version
-            if not any(kind == plural and version > since for version, kind, _ in self.events):
-                since = since_all
+                while seen == len(self.events):
+                    await self._news.wait()
 
     async def close(self):
         pass
@@ -140,7 +139,17 @@ def route(*shares, name="hello"):
     return {"metadata": meta, "status": {"url": url, "traffic": traffic}}
 
 
-def pod(name="p1", *, revision="hello-00001", port=0, ready=False, deleting=False, waiting="", restarts=0, labels=None):  # fmt: skip
+def pod(
+    name="p1",
+    *,
+    revision="hello-00001",
+    port=0,
+    ready=False,
+    deleting=False,
+    waiting="",
+    restarts=0,
+    labels=None,
+):
     """A pod as the process node reports it; without `port` it has no address yet."""
     meta = {
         "namespace": "default",

@@ -1,4 +1,4 @@
-"""The activator whole: real sockets, a real pod, an API server in memory, and an autoscaler that is played."""
+"""The activator whole: real sockets, a real pod, an API server in memory, an autoscaler that is played."""
 
 import asyncio
 import contextlib
@@ -82,7 +82,7 @@ class Gateway:
         return asyncio.create_task(self.get(**how))
 
     async def admin(self, path, token=""):
-        host, port = self.program.admin_addresses[0].strip("()").split(", ")[:2]
+        port = self.program.admin_addresses[0].rpartition(":")[2]
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with self._session.get(f"http://127.0.0.1:{port}{path}", headers=headers) as answer:
             return answer.status, await answer.text()
@@ -381,7 +381,13 @@ async def test_a_drain_finishes_what_is_in_flight_and_says_goodbye(api):
     async with fake_autoscaler() as leader, process(delay=0.3) as server:
         await server.listen()
         api.put(PODS, pod(port=server.port, ready=True))
-        settings = Settings(public=(("127.0.0.1", 0),), admin="127.0.0.1:0", link_address=leader.address, token=TOKEN, identity="me")  # fmt: skip
+        settings = Settings(
+            public=(("127.0.0.1", 0),),
+            admin="127.0.0.1:0",
+            link_address=leader.address,
+            token=TOKEN,
+            identity="me",
+        )
         program = Program(api.client(), settings)
         running = asyncio.create_task(program.run())
         async with aiohttp.ClientSession() as session:

@@ -1,0 +1,108 @@
+"""The admin pages: metrics and health for all, the inside for those with the token."""
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from activator.edge.admin import Views, serving
+from activator.edge.metrics import RevisionMetrics, Wakes, exposition
+from activator.revision import Revision
+from activator.throttle import Room
+from serving.targets import scale_target
+
+TOKEN = "secret"
+
+
+def revision(name="hello"):
+    target = scale_target({"metadata": {"namespace": "default", "name": name}, "spec": {}})
+    return Revision(target, process=Room(100, 1 << 20), random=lambda: 0.5)
+
+
+class Pages:
+    """The pages of an activator that can be told to be unready."""
+
+    def __init__(self) -> None:
+        self.unready = ""
+        self.views = Views(lambda: b"metrics\n", lambda: self.unready, lambda: {"link": "up"})
+
+    async def get(self, address, path, token=""):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        connector = aiohttp.UnixConnector(address[5:]) if address.startswith("unix:") else None
+        base = "http://admin" if connector else f"http://{address}"
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            session.get(f"{base}{path}", headers=headers) as answer,
+        ):
+            return answer.status, await answer.text()
+
+
+@pytest.mark.parametrize("where", ["127.0.0.1:0", "unix:{}/admin.sock"])
+async def test_the_pages(where, tmp_path):
+    """Over TCP and over a unix socket alike."""
+    pages = Pages()
+    async with serving(where.format(tmp_path), pages.views, TOKEN) as (address,):
+        assert await pages.get(address, "/metrics") == (200, "metrics\n")
+        assert await pages.get(address, "/healthz") == (200, "ok\n")
+        assert await pages.get(address, "/readyz") == (200, "ok\n")
+        pages.unready = "draining"
+        assert await pages.get(address, "/readyz") == (503, "draining\n")
+        assert await pages.get(address, "/healthz") == (200, "ok\n")
+        assert (await pages.get(address, "/other"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("set_token", "given", "status"),
+    [(TOKEN, TOKEN, 200), (TOKEN, "wrong", 401), (TOKEN, "", 401), ("", "", 401), (TOKEN, "\xe9", 401)],
+)
+async def test_the_inside_is_shown_for_the_token_alone(set_token, given, status):
+    """Without a token that was set and given, there is nothing to see."""
+    pages = Pages()
+    async with serving("127.0.0.1:0", pages.views, set_token) as (address,):
+        found, text = await pages.get(address, "/debug/state", given)
+    assert found == status
+    assert ('"link": "up"' in text) == (status == 200)
+
+
+async def test_no_address_no_pages():
+    """An empty address serves nothing."""
+    async with serving("", Pages().views, TOKEN) as addresses:
+        assert addresses == ()
+
+
+def samples(*revisions, wakes=None, is_linked=True):
+    known = {each.key: each for each in revisions}
+    text = exposition(RevisionMetrics(known, wakes or {}, lambda: is_linked)).decode()
+    return {
+        (sample.name.removeprefix("zerogate_activator_"), *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_metrics_are_the_plain_counters():
+    """What the revision has counted is what Prometheus reads, with namespace and revision as labels."""
+    hello = revision()
+    hello.counts.requests = 7
+    hello.counts.held = 2
+    hello.counts.answers[2] = 5
+    hello.counts.answers[5] = 1
+    hello.counts.refused["queue-full"] = 1
+    hello.load.enter(0.0)
+    hello.throttle.pod_ready("u1", "10.0.0.7", 8080, 0.0)
+    found = samples(hello, wakes={hello.key: Wakes(2, 0.5)})
+    where = ("default", "hello")
+    assert found["requests_total", *where] == 7
+    assert found["held_requests_total", *where] == 2
+    assert found["responses_total", "2xx", *where] == 5
+    assert found["responses_total", "5xx", *where] == 1
+    assert found["refused_requests_total", *where, "queue-full"] == 1
+    assert found["in_flight_requests", *where] == 1
+    assert found["ready_pods", *where] == 1
+    assert found["wakes_total", *where] == 2
+    assert found["wake_seconds_total", *where] == 0.5
+    assert found["link_up",] == 1
+
+
+def test_only_revisions_that_exist_become_labels():
+    """Without revisions there is no series but the link's."""
+    assert samples(is_linked=False) == {("link_up",): 0.0}
