@@ -1,5 +1,6 @@
 """The entry: `zerogate COMMAND`, or `python -m zerogate COMMAND`."""
 
+import argparse
 import os
 import sys
 
@@ -21,7 +22,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def _run(arguments: cli.argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "sample":
         return _sample(arguments.name)
     if arguments.command == "replay":
@@ -46,8 +47,8 @@ def _sample(name: str) -> int:
     return 0
 
 
-def _replay(arguments: cli.argparse.Namespace) -> int:
-    from autoscaler import replay  # noqa: PLC0415
+def _replay(arguments: argparse.Namespace) -> int:
+    from autoscaler.kpa import replay  # noqa: PLC0415
 
     try:
         with arguments.trace.open() as trace:

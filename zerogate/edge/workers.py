@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 log = logging.getLogger("zerogate.up")
 
@@ -36,18 +35,12 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_stopping = False
 
-    @property
-    def admin_socket(self) -> Path:
-        """Where it tells its metrics and state."""
-        return Path(str(self._settings["admin_socket"]))
-
     async def run(self) -> None:
         """Start it, and again when it dies; ends after `stop`."""
         back_off = FIRST_BACK_OFF
         while not self._is_stopping:
             began = time.monotonic()
-            self._start()
-            status = await self._ended()
+            status = await _ended(self._start())
             if self._is_stopping:
                 return
             lived = time.monotonic() - began
@@ -55,13 +48,7 @@ class Worker:
             log.warning("a gateway process ended (%s); starting another", _ending(status))
             await asyncio.sleep(back_off)
 
-    def start(self) -> None:
-        """Start the first process ahead of `run`, so that it imports while others do."""
-        self._start()
-
-    def _start(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            return
+    def _start(self) -> "subprocess.Popen[bytes]":
         number = self._listener.fileno()
         told = json.dumps({**self._settings, "listener": number, "parent": os.getpid()})
         self._process = subprocess.Popen(
@@ -72,19 +59,7 @@ class Worker:
             # Ctrl-C is the parent's to hear: it says when the workers end.
             start_new_session=True,
         )
-
-    async def _ended(self) -> int:
-        assert self._process is not None
-        watched = os.pidfd_open(self._process.pid)
-        loop = asyncio.get_running_loop()
-        ended = loop.create_future()
-        loop.add_reader(watched, lambda: ended.done() or ended.set_result(None))
-        try:
-            await ended
-        finally:
-            loop.remove_reader(watched)
-            os.close(watched)
-        return self._process.wait()
+        return self._process
 
     def stop(self) -> None:
         """Let it drain and end."""
@@ -96,9 +71,28 @@ class Worker:
         self._is_stopping = True
         self._signal(signal.SIGKILL)
 
+    async def ended(self) -> None:
+        """Return when the process is gone."""
+        if self._process is not None and self._process.poll() is None:
+            await _ended(self._process)
+
     def _signal(self, number: int) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
+
+
+async def _ended(process: "subprocess.Popen[bytes]") -> int:
+    """The exit status, once there is one."""
+    watched = os.pidfd_open(process.pid)
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(watched, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(watched)
+        os.close(watched)
+    return process.wait()
 
 
 def _ending(status: int) -> str:

@@ -1,0 +1,243 @@
+"""All of Zerogate on one machine: which parts there are, how they are joined, in which order they end."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import socket
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from autoscaler.edge.program import Autoscaler
+from autoscaler.edge.program import Settings as AutoscalerSettings
+from prometheus_client import CollectorRegistry
+
+from activator.edge.program import Program
+from embedded.api import Api
+from embedded.edge import controllers, node
+from embedded.edge.local import LocalTransport
+from embedded.edge.lock import kubeconfig_text, make_lock
+from embedded.edge.node import NodeSettings
+from embedded.edge.server import ApiServer, maintain
+from embedded.store import Store
+from kube.edge.client import Client
+from kube.objects import Obj, name, namespace
+from kube.resources import CONFIGMAPS, Resource
+from serving import validation
+from serving.edge import controller
+from zerogate.addresses import Address
+from zerogate.edge import cluster
+from zerogate.edge.admin import Pages
+from zerogate.edge.folder import DataFolder
+from zerogate.edge.gateway import Gateway, InThisProcess, ask
+from zerogate.edge.sockets import address_of
+from zerogate.edge.worker import Told, raise_descriptor_limit
+from zerogate.edge.workers import Worker
+from zerogate.shipped import programs_folder
+
+log = logging.getLogger("zerogate.up")
+
+GATEWAY = "gateway-1"
+"""The one gateway process's name on the link."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The listening sockets of one `up`."""
+
+    gateway: socket.socket
+    api: socket.socket
+    admin: socket.socket
+
+    def close(self) -> None:
+        """Close all of them."""
+        for door in (self.gateway, self.api, self.admin):
+            door.close()
+
+
+class Laptop:
+    """The API, its controllers, the node, the controller and the autoscaler in this process; the gateway."""
+
+    def __init__(
+        self, arguments: argparse.Namespace, environment: Mapping[str, str], folder: DataFolder, doors: Doors
+    ) -> None:
+        self._arguments = arguments
+        self._environment = environment
+        self._folder = folder
+        self._doors = doors
+        self._system_namespace = environment.get("SYSTEM_NAMESPACE", "zerogate-system")
+        self.token = folder.token()
+        self.registry = CollectorRegistry()
+        # A Unix socket's path is short (107 bytes); a data folder's need not be.
+        self._scratch = tempfile.TemporaryDirectory(prefix="zerogate-")
+        self._gateway_socket = Path(self._scratch.name) / "gateway.sock"
+        self._unready = "starting"
+        self._api = self._make_api()
+        self._gateway = self._make_gateway()
+        self._autoscaler = self._make_autoscaler()
+        self._autoscaler.metrics(self.registry)
+
+    # The parts
+
+    def _make_api(self) -> Api:
+        store = Store(None if self._arguments.in_memory else self._folder.database)
+        return Api(store, admit=self._admit, clock=time.time, log_folder=self._folder.path / "logs")
+
+    def _admit(self, resource: Resource, obj: Obj, old: Obj | None) -> Obj:
+        configs = {
+            name(entry.obj): entry.obj.get("data") or {}
+            for entry in self._api.store.entries(CONFIGMAPS.plural, self._system_namespace)
+        }
+        return validation.admit(resource, obj, old, configs, system_namespace=self._system_namespace)
+
+    def _client(self, program: str) -> Client:
+        return Client(LocalTransport(self._api, program), manager=program)
+
+    def _make_gateway(self) -> Gateway:
+        told = Told(
+            listener=self._doors.gateway.fileno(),
+            parent=0,
+            kubeconfig=str(self._folder.kubeconfig),
+            token_file=str(self._folder.token_file),
+            admin_socket=str(self._gateway_socket),
+            system_namespace=self._system_namespace,
+            identity=GATEWAY,
+            log_level=self._arguments.log_level,
+        )
+        if self._arguments.workers:
+            return Worker(self._doors.gateway, asdict(told), self._environment)
+        return InThisProcess(Program(self._client("zerogate-activator"), told.settings()))
+
+    def _make_autoscaler(self) -> Autoscaler:
+        settings = AutoscalerSettings(
+            identity="up",
+            link_host="127.0.0.1",
+            link_port=0,
+            token=self.token,
+            system_namespace=self._system_namespace,
+            expected_activators=lambda: {GATEWAY},
+        )
+        return Autoscaler(self._client("zerogate-autoscaler"), settings)
+
+    def _node_settings(self) -> NodeSettings:
+        return NodeSettings(
+            folder=self._folder.path,
+            working_folder=Path.cwd(),
+            system_namespace=self._system_namespace,
+            words={"samples": str(programs_folder())},
+        )
+
+    def _controller_settings(self) -> controller.Settings:
+        return controller.Settings(self._system_namespace, localhost_alias=True)
+
+    # Life
+
+    async def run(self, wanted: list[tuple[Path, Obj]]) -> None:
+        """Start everything, apply the manifests, say what runs where; then run until cancelled.
+
+        Raises what the first part that died raised, Failed for what the user has to mend.
+        """
+        raise_descriptor_limit()
+        async with self._served(), asyncio.TaskGroup() as group:
+            await cluster.install(self._client("zerogate"), self._system_namespace)
+            for part in (
+                maintain(self._api),
+                controllers.run(self._client("zerogate-deployments")),
+                node.run(self._client("zerogate-node"), self._node_settings()),
+                controller.run(self._client("zerogate-controller"), self._controller_settings()),
+                self._autoscaler.run(),
+                self._gateway.run(),
+            ):
+                group.create_task(part)
+            await self._settle(wanted)
+
+    @contextlib.asynccontextmanager
+    async def _served(self) -> AsyncIterator[None]:
+        """The API and the admin pages on their sockets while the body runs."""
+        address = address_of(self._doors.api)
+        lock = make_lock(self._folder.path / "pki", [address.host] if address.host else [])
+        server, pages = ApiServer(self._api, lock), Pages(self)
+        await server.start(self._doors.api)
+        await pages.start(self._doors.admin)
+        reached = Address(
+            "127.0.0.1" if address.host in {"", "0.0.0.0", "::"} else address.host, address.port
+        )
+        self._folder.write_secret(
+            self._folder.kubeconfig, kubeconfig_text(f"https://{reached}", lock.ca, lock.token)
+        )
+        try:
+            yield
+        finally:
+            await pages.close()
+            await server.close()
+            self._api.store.close()
+
+    async def _settle(self, wanted: list[tuple[Path, Obj]]) -> None:
+        """Apply the manifests while the gateway starts; then tell."""
+        applied = []
+        for file, manifest in wanted:
+            done = await cluster.apply(self._client("kubectl-client-side-apply"), file, manifest)
+            applied.append(f"{manifest['kind']} {name(manifest)} {done}")
+        while await self.asked("/readyz") is None:  # noqa: ASYNC110 - another process's state has no event
+            await asyncio.sleep(0.02)
+        self._unready = ""
+        self._tell(applied, [manifest for _, manifest in wanted])
+
+    def _tell(self, applied: list[str], manifests: list[Obj]) -> None:
+        gateway, admin = address_of(self._doors.gateway), address_of(self._doors.admin)
+        hosts = [
+            f"{name(obj)}.{namespace(obj) or 'default'}.example.com"
+            for obj in manifests
+            if obj["kind"] == "Service"
+        ]
+        first = hosts[0] if hosts else "<name>.<namespace>.example.com"
+        lines = [
+            *applied,
+            f"gateway   {gateway.url}      requests, by Host header",
+            f"API       https://{address_of(self._doors.api)}     for kubectl",
+            f"admin     {admin.url}      /metrics /healthz /readyz /debug/state",
+            f"data      {self._folder.path}",
+            "",
+            "In another terminal:",
+            f"  export KUBECONFIG={self._folder.kubeconfig}",
+            "  kubectl get ksvc",
+            f'  curl -H "Host: {first}" {gateway.url}',
+            "",
+            "Ctrl-C ends everything. What happens from here on:",
+        ]
+        print("\n".join(lines), flush=True)
+
+    async def drain(self) -> None:
+        """Let the gateway finish what is in flight and end."""
+        self._unready = "stopping"
+        self._gateway.stop()
+        await self._gateway.ended()
+
+    def kill(self) -> None:
+        """End now what may still run."""
+        self._gateway.kill()
+        self._scratch.cleanup()
+
+    # What the admin pages show
+
+    async def asked(self, path: str) -> bytes | None:
+        """An admin page of the gateway, if it answers."""
+        status, page = await ask(self._gateway_socket, path, self.token)
+        return page if status == HTTPStatus.OK else None
+
+    def unready(self) -> str:
+        """Why not all runs yet, or ""."""
+        return self._unready
+
+    def state(self) -> dict[str, Any]:
+        """/debug/state of the control process."""
+        return {"autoscaler": self._autoscaler.state(), "store": repr(self._api.store)}
+
+    def history(self, namespace: str, revision: str) -> list[dict[str, Any]] | None:
+        """Ten minutes of a revision in replay's format."""
+        return self._autoscaler.history(namespace, revision)

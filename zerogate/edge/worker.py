@@ -1,0 +1,89 @@
+"""One gateway process of `zerogate up`; its parent starts it and tells it all in one JSON argument."""
+
+import asyncio
+import ctypes
+import json
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from activator.edge.program import Program, Settings
+from activator.settings import ProxySettings
+from kube.edge.client import Client
+from kube.edge.credentials import load_credentials
+from kube.edge.http import HttpTransport
+from zerogate.edge import logs
+
+log = logging.getLogger("zerogate.activator")
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the parent says. `listener` is an inherited socket's number, `parent` the parent's process."""
+
+    listener: int
+    parent: int
+    kubeconfig: str
+    token_file: str
+    admin_socket: str
+    system_namespace: str
+    identity: str
+    log_level: str
+
+    def settings(self) -> Settings:
+        """As the activator takes them, on a laptop: no wait for load balancers, and errors in full."""
+        return Settings(
+            public=(socket.socket(fileno=self.listener),),
+            admin=f"unix:{self.admin_socket}",
+            token=Path(self.token_file).read_text(),
+            system_namespace=self.system_namespace,
+            identity=self.identity,
+            localhost_alias=True,
+            proxy=ProxySettings(error_details=True),
+        )
+
+
+def main() -> None:
+    """Serve until SIGTERM, then drain. Ends with its parent, however that ends."""
+    told = Told(**json.loads(sys.argv[1]))
+    _die_with(told.parent)
+    raise_descriptor_limit()
+    logs.configure(told.log_level)
+    uvloop.run(_run(told))
+
+
+def _die_with(parent: int) -> None:
+    """A kill -9 of the parent leaves no gateway behind, which would keep the port."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+def raise_descriptor_limit() -> None:
+    """As many sockets as the system allows: each held request needs one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+async def _run(told: Told) -> None:
+    transport = HttpTransport(await load_credentials(told.kubeconfig), user_agent="zerogate-activator")
+    client = Client(transport, manager="zerogate-activator")
+    program = Program(client, told.settings())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, program.stop)
+    try:
+        await program.run()
+    finally:
+        await client.close()
+
+
+if __name__ == "__main__":
+    main()
