@@ -9,13 +9,12 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from embedded import fieldsets, managed
+from embedded.fieldsets import SELF, BadList, FieldSet, element_key, is_keyed
+from embedded.managed import Entry
+from embedded.patch import PatchFailed
+from embedded.schema.types import TypeSchema, copy_json
 from kube.objects import Obj, format_time
-
-from . import fieldsets, managed
-from .fieldsets import SELF, BadList, FieldSet, element_key, is_keyed
-from .managed import Entry
-from .patch import PatchFailed
-from .schema.types import TypeSchema, copy_json
 
 FIRST = "before-first-apply"  # owns what stood there before anybody was written down
 

@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from .schema.merge_keys import KEY_DEFAULTS
-from .schema.types import TypeSchema
+from embedded.schema.merge_keys import KEY_DEFAULTS
+from embedded.schema.types import TypeSchema
 
 FieldSet = dict[str, Any]
 SELF = "."

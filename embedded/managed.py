@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from embedded import fieldsets
+from embedded.fieldsets import FieldSet
+from embedded.schema.types import TypeSchema
 from kube.objects import Obj, format_time
-
-from . import fieldsets
-from .fieldsets import FieldSet
-from .schema.types import TypeSchema
 
 MAX_UPDATERS = 10  # more become one entry, as in Kubernetes' API server
 ANCIENT = "ancient-changes"

@@ -5,9 +5,8 @@ from typing import Any
 import jsonpatch
 import jsonpointer
 
+from embedded.schema.types import copy_json
 from kube.objects import Obj
-
-from .schema.types import copy_json
 
 MAX_OPERATIONS = 10_000  # of one JSON patch, as in Kubernetes' API server
 REJECTED = "the server rejected our request due to an error in our request"

@@ -8,10 +8,9 @@ Kubernetes documentation, and the strategic merge patch page of its community re
 from collections.abc import Callable
 from typing import Any
 
+from embedded.patch import PatchFailed
+from embedded.schema.types import TypeSchema, copy_json
 from kube.objects import Obj
-
-from .patch import PatchFailed
-from .schema.types import TypeSchema, copy_json
 
 DIRECTIVE = "$patch"
 RETAIN = "$retainKeys"

@@ -7,11 +7,11 @@ values), `limits` (what Kubernetes refuses beyond types), `defaults`.
 Admitted here: what follows from an object and its kind's schema alone.
 """
 
-from .check import type_errors
-from .defaults import apply_defaults
-from .fields import prune, unknown_fields
-from .registry import Schemas
-from .types import ANY, FieldProblem, TypeSchema, copy_json
+from embedded.schema.check import type_errors
+from embedded.schema.defaults import apply_defaults
+from embedded.schema.fields import prune, unknown_fields
+from embedded.schema.registry import Schemas
+from embedded.schema.types import ANY, FieldProblem, TypeSchema, copy_json
 
 __all__ = [
     "ANY",

@@ -8,8 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from .merge_keys import ATOMIC_MAPS, ATOMIC_MODELS, LISTS, Merge
-from .types import ANY, ListType, Shape, TypeSchema
+from embedded.schema.merge_keys import ATOMIC_MAPS, ATOMIC_MODELS, LISTS, Merge
+from embedded.schema.types import ANY, ListType, Shape, TypeSchema
 
 # Types without any property of their own: one shared node each.
 PLAIN: dict[str, TypeSchema] = {

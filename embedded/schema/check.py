@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from embedded.schema.limits import built_in_problems
+from embedded.schema.types import FieldProblem, Shape, TypeSchema, joined
 from kube.objects import Obj
 from kube.quantity import parse_quantity
-
-from .limits import built_in_problems
-from .types import FieldProblem, Shape, TypeSchema, joined
 
 
 def type_errors(obj: Obj, schema: TypeSchema, old: Obj | None = None) -> list[FieldProblem]:

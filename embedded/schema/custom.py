@@ -2,10 +2,9 @@
 
 from typing import Any
 
+from embedded.schema.builtin import PLAIN, built_in
+from embedded.schema.types import ANY, Shape, TypeSchema
 from kube.objects import Obj
-
-from .builtin import PLAIN, built_in
-from .types import ANY, Shape, TypeSchema
 
 SCALARS: dict[str, Shape] = {
     "string": "string",

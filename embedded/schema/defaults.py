@@ -7,9 +7,8 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+from embedded.schema.types import TypeSchema, copy_json
 from kube.objects import Obj
-
-from .types import TypeSchema, copy_json
 
 
 def apply_defaults(obj: Obj, schema: TypeSchema) -> Obj:

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from embedded.schema.types import TypeSchema, joined
 from kube.objects import Obj
-
-from .types import TypeSchema, joined
 
 _TYPED = ("object", "map")
 

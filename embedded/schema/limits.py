@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from embedded.schema.types import FieldProblem, joined
 from kube.names import is_dns1123_label
 from kube.objects import Obj
-
-from .types import FieldProblem, joined
 
 LABEL_1123 = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "

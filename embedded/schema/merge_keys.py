@@ -6,7 +6,7 @@ Two patch languages, two columns: a strategic merge patch knows one key, server-
 
 from dataclasses import dataclass
 
-from .types import ListType
+from embedded.schema.types import ListType
 
 
 @dataclass(frozen=True, slots=True)

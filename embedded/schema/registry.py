@@ -3,11 +3,10 @@
 import hashlib
 import json
 
+from embedded.schema.builtin import built_in
+from embedded.schema.custom import versions_of
+from embedded.schema.types import TypeSchema
 from kube.objects import Obj
-
-from .builtin import built_in
-from .custom import versions_of
-from .types import TypeSchema
 
 Gvk = tuple[str, str, str]
 
