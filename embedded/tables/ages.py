@@ -17,7 +17,7 @@ def age(timestamp: str | None, now: float) -> str:
 
 
 def human(seconds: float) -> str:
-    """`119s`, `2m1s`, `10m`, `3h5m`, `47h`, `2d3h`, `9d`, `2y34d`; `<invalid>` for a moment well in the future."""
+    """`119s`, `2m1s`, `10m`, `3h5m`, `47h`, `2d3h`, `9d`, `2y34d`; `<invalid>` for a moment in the future."""
     whole = int(seconds)
     if whole < -1:
         return "<invalid>"

@@ -1,6 +1,6 @@
-"""The part of kubectl's JSONPath that printer columns use.
+r"""The part of kubectl's JSONPath that printer columns use.
 
-`.status.url`, `.metadata.annotations['a.b/c']`, `.a\\.b`, `.spec.ports[0].port`, `[-1]`, `[*]`, `[0:2]`,
+`.status.url`, `.metadata.annotations['a.b/c']`, `.a\.b`, `.spec.ports[0].port`, `[-1]`, `[*]`, `[0:2]`,
 `..name`, `.status.conditions[?(@.type=="Ready")].status` (also `!=`, `<`, `<=`, `>`, `>=`, or a bare path:
 it is there).
 """
@@ -16,7 +16,7 @@ from typing import Any
 Step = Callable[[Any], Iterator[Any]]  # the values below one value
 
 
-class BadPath(ValueError):
+class BadPath(ValueError):  # noqa: N818  said of the path, not of us
     """A path that cannot be read; the text says where."""
 
 

@@ -15,12 +15,10 @@ def reason(pod: Obj) -> str:
     if scheduled is not None and scheduled.get("reason") == "SchedulingGated":
         found = "SchedulingGated"
     initializing = _initializing(pod)
-    if initializing and not is_true(pod, "Initialized"):
-        found = initializing
-    else:
-        found = _running(pod, found)
+    is_initialized = not initializing or is_true(pod, "Initialized")
+    found = _running(pod, found) if is_initialized else initializing
     is_over = status.get("phase") in ("Succeeded", "Failed")
-    if (pod["metadata"].get("deletionTimestamp")) and not is_over:
+    if pod["metadata"].get("deletionTimestamp") and not is_over:
         return "Unknown" if status.get("reason") == "NodeLost" else "Terminating"
     return str(found)
 
@@ -111,8 +109,8 @@ def _status(pod: Obj, _now: float) -> str:
 
 def _address(pod: Obj, _now: float) -> Any:
     status = pod.get("status") or {}
-    first = next(iter(status.get("podIPs") or ()), {}).get("ip")
-    return first or status.get("podIP") or NONE
+    addresses = status.get("podIPs") or [{}]
+    return addresses[0].get("ip") or status.get("podIP") or NONE
 
 
 def _gates(pod: Obj, _now: float) -> str:
