@@ -287,7 +287,8 @@ class ContainerRunner:
             act = probes.ask(probe_of(self._spec, asked, self._port, serving_port), surroundings)
         task = asyncio.create_task(act)
         try:
-            await asyncio.wait({task, process.exited}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {task, process.exited}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             task.cancel()
         if task.done() and not task.result().is_fine:

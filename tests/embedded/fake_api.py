@@ -1,4 +1,4 @@
-"""A small honest API server in memory: enough of Kubernetes' CRUD and watch for the controllers and the node."""
+"""A small honest API server in memory: enough CRUD and watch for the controllers and the node."""
 
 import asyncio
 import copy
@@ -11,7 +11,7 @@ COLLECTIONS = {"deployments", "replicasets", "pods", "nodes", "configmaps", "sec
 
 
 class FakeApi:
-    """Implements kube.edge.client.Transport. Objects by path; each write gets a resourceVersion and an event."""
+    """Implements kube.edge.client.Transport: objects by path, a resourceVersion and an event a write."""
 
     def __init__(self):
         self.objects = {}
@@ -20,7 +20,7 @@ class FakeApi:
         self.watchers = []
         self.writes = []
         self.lag = 0.0
-        self.refuse = lambda method, path: None
+        self.refuse = lambda _method, _path: None
 
     async def request(self, method, path, *, query, body=None, content_type="application/json"):
         refusal = self.refuse(method, path)
