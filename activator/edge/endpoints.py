@@ -113,9 +113,9 @@ class Endpoints:
 
     def waiting(self, revision: Revision) -> None:
         """A request waits: its revision's pods are asked now, and often."""
+        self._begin_phases(revision)
         if revision.throttle.waiting > 1:
             return
-        self._begin_phases(revision)
         entry = self._entries.get(revision.key)
         if entry is None or not entry.candidates:
             return
@@ -145,11 +145,15 @@ class Endpoints:
         }
 
     def _begin_phases(self, revision: Revision) -> None:
-        """The first waiter of a cold revision begins a wake, whatever became of the one before."""
-        first = revision.throttle.oldest
-        if first is not None and revision.cold_since is not None and revision.throttle.is_cold:
+        """A wake begins with its first waiter, whatever became of those who waited before it."""
+        if revision.cold_since is None:
+            return
+        throttle = revision.throttle
+        first = throttle.oldest
+        if first is not None and throttle.waiting == 1 and throttle.is_cold:
             revision.cold_since = first.since
-            revision.phases = Phases(wake_requested=first.since)
+        if revision.phases.wake_requested != revision.cold_since:
+            revision.phases = Phases(wake_requested=revision.cold_since)
 
     # -- targets --
 

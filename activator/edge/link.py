@@ -40,6 +40,10 @@ BACK_OFF_GROWTH = 1.3
 MAX_BACK_OFF = 2.0
 
 
+class LinkClosed(Exception):  # noqa: N818 - what happened; nothing is wrong
+    """The leader ended the link in good order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who reports here. `token` is the link's bearer token."""
@@ -121,7 +125,7 @@ class Link:
                 was_up = True
                 self._up(welcome)
                 await self._talk(socket)
-        except (aiohttp.ClientError, MalformedMessage, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, LinkClosed, MalformedMessage, TimeoutError, OSError) as error:
             self._tell_lost(error, was_up=was_up)
         finally:
             if was_up:
@@ -177,7 +181,7 @@ class Link:
             message = decode(frame.data)
             if isinstance(message, Cordon | Uncordon):
                 self._on_order(message)
-        raise aiohttp.ClientConnectionError(f"it closed the link ({socket.close_code})")
+        raise LinkClosed(f"closed with code {socket.close_code}")
 
     async def _write(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
@@ -219,6 +223,9 @@ class Link:
         self._on_change()
 
     def _tell_lost(self, error: BaseException, *, was_up: bool) -> None:
+        if isinstance(error, LinkClosed):
+            log.info("The link to the autoscaler at %s was %s", self._address, error)
+            return
         is_refused = isinstance(error, aiohttp.WSServerHandshakeError) and error.status == 401
         told = "the token is not accepted" if is_refused else str(error) or type(error).__name__
         level = logging.WARNING if was_up or is_refused else logging.DEBUG

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from activator.edge.gate import Gate
 from activator.revision import Revision
 from kube.objects import Key
 
@@ -87,13 +88,19 @@ class Wakes:
 
 
 class RevisionMetrics:
-    """A collector over the revisions; `is_linked` is 1 while an autoscaler listens."""
+    """A collector over the revisions and the gates of all listeners."""
 
     def __init__(
-        self, revisions: Mapping[Key, Revision], wakes: Mapping[Key, Wakes], is_linked: Callable[[], bool]
+        self,
+        revisions: Mapping[Key, Revision],
+        wakes: Mapping[Key, Wakes],
+        *,
+        gates: Callable[[], Iterable[Gate]],
+        is_linked: Callable[[], bool],
     ) -> None:
         self._revisions = revisions
         self._wakes = wakes
+        self._gates = gates
         self._is_linked = is_linked
 
     def collect(self) -> Iterable[Metric]:
@@ -111,6 +118,7 @@ class RevisionMetrics:
             yield family
         yield from _by_label(revisions)
         yield from self._wake_families()
+        yield from _by_gate(self._gates())
 
     def _wake_families(self) -> Iterator[Metric]:
         total = _family("wakes_total", "Cold starts that ended with an answer.", LABELS, is_counter=True)
@@ -138,6 +146,30 @@ def _by_label(revisions: Iterable[Revision]) -> Iterator[Metric]:
         for reason, count in revision.counts.refused.items():
             refused.add_metric((*revision.key, reason), count)
     yield from (answers, refused)
+
+
+def _by_gate(gates: Iterable[Gate]) -> Iterator[Metric]:
+    """What belongs to no revision, all listeners together."""
+    open_now, accepted = 0, 0
+    refused: dict[str, int] = {}
+    for gate in gates:
+        open_now += len(gate.connections)
+        accepted += gate.accepted
+        for reason, count in gate.refused.items():
+            refused[reason] = refused.get(reason, 0) + count
+    yield GaugeMetricFamily(f"{PREFIX}_client_connections", "Connections of clients.", value=open_now)
+    yield CounterMetricFamily(
+        f"{PREFIX}_accepted_connections_total", "Connections of clients ever accepted.", value=accepted
+    )
+    family = _family(
+        "unrouted_requests_total",
+        "Requests refused before a revision was known, by reason.",
+        ("reason",),
+        is_counter=True,
+    )
+    for reason, count in refused.items():
+        family.add_metric((reason,), count)
+    yield family
 
 
 def _family(

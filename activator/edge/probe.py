@@ -63,10 +63,14 @@ class Prober:
 
     async def run(self) -> None:
         """Ask whom `ask` names; ends by cancellation, or by a defect in a try."""
-        async with asyncio.TaskGroup() as self._group:
-            for uid in self._asked:
-                self._begin(uid)
-            await asyncio.Event().wait()
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                for uid in self._asked:
+                    self._begin(uid)
+                await asyncio.Event().wait()
+            finally:
+                self._group = None
 
     def ask(self, uid: str, aim: Aim, is_urgent: Callable[[], bool]) -> None:
         """Ask this pod until it answers or `forget` is called. `is_urgent`: whether anything waits for it."""

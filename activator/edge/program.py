@@ -106,7 +106,12 @@ class Program:
         self.dispatcher.on_pod_empty = self.obedience.pod_empty
         self.dispatcher.on_cold_start = self.cold_starts.told
         self.watches = Watches(client, self.endpoints, hosts, self.link, settings.system_namespace)
-        self._metrics = RevisionMetrics(self.revisions, self.cold_starts.wakes, lambda: self.link.is_up)
+        self._metrics = RevisionMetrics(
+            self.revisions,
+            self.cold_starts.wakes,
+            gates=lambda: [listener.gate for listener in self._listeners],
+            is_linked=lambda: self.link.is_up,
+        )
         if settings.link_address:
             self.link.aim(settings.link_address)
 
@@ -122,6 +127,8 @@ class Program:
                     await self._goodbye(background["link"])
                     for task in background.values():
                         task.cancel()
+            except BaseExceptionGroup as failed:
+                raise _first(failed) from failed
             finally:
                 await self._close()
 
@@ -233,6 +240,12 @@ class Program:
         self.reports.forget(revision.key)
         self.cold_starts.forget(revision)
         self.waking.look(revision)
+
+
+def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The failure that the caller can name: what ended the first part, not the groups around it."""
+    first = failed.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def run(client: Client, settings: Settings) -> None:

@@ -38,9 +38,13 @@ class Waking:
 
     async def run(self) -> None:
         """Patch what is due; ends by cancellation, or by a defect."""
-        async with asyncio.TaskGroup() as self._group:
-            self.look_again()
-            await asyncio.Event().wait()
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                self.look_again()
+                await asyncio.Event().wait()
+            finally:
+                self._group = None
 
     def waiting(self, revision: Revision) -> None:
         """A request waits."""

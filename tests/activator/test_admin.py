@@ -5,8 +5,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from activator.edge.admin import Views, serving
+from activator.edge.gate import Gate
 from activator.edge.metrics import RevisionMetrics, Wakes, exposition
 from activator.revision import Revision
+from activator.routes import Router
+from activator.settings import ProxySettings
 from activator.throttle import Room
 from serving.targets import scale_target
 
@@ -69,9 +72,10 @@ async def test_no_address_no_pages():
         assert addresses == ()
 
 
-def samples(*revisions, wakes=None, is_linked=True):
+def samples(*revisions, wakes=None, is_linked=True, gates=()):
     known = {each.key: each for each in revisions}
-    text = exposition(RevisionMetrics(known, wakes or {}, lambda: is_linked)).decode()
+    metrics = RevisionMetrics(known, wakes or {}, gates=lambda: gates, is_linked=lambda: is_linked)
+    text = exposition(metrics).decode()
     return {
         (sample.name.removeprefix("zerogate_activator_"), *sorted(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(text)
@@ -104,5 +108,12 @@ def test_metrics_are_the_plain_counters():
 
 
 def test_only_revisions_that_exist_become_labels():
-    """Without revisions there is no series but the link's."""
-    assert samples(is_linked=False) == {("link_up",): 0.0}
+    """Without revisions there are no series but the process' own; unknown hosts are counted, not named."""
+    gate = Gate(Router({}, is_local=False), None, ProxySettings(), lambda: 0.0, accepted=3)
+    gate.count_refused("no-route")
+    assert samples(is_linked=False, gates=[gate, gate]) == {
+        ("link_up",): 0.0,
+        ("client_connections",): 0.0,
+        ("accepted_connections_total",): 6.0,
+        ("unrouted_requests_total", "no-route"): 2.0,
+    }

@@ -413,9 +413,8 @@ async def test_a_part_that_dies_ends_the_program(api, monkeypatch):
 
     monkeypatch.setattr("activator.edge.waking.Waking.run", dies)
     program = Program(api.client(), Settings(public=(), admin=""))
-    with pytest.raises(ExceptionGroup) as raised:
+    with pytest.raises(RuntimeError, match="a defect"):
         await asyncio.wait_for(program.run(), 3)
-    assert raised.value.subgroup(RuntimeError) is not None
 
 
 async def test_a_taken_address_is_an_error(api):
@@ -424,9 +423,8 @@ async def test_a_taken_address_is_an_error(api):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         program = Program(api.client(), Settings(public=(taken.getsockname(),), admin=""))
-        with pytest.raises(ExceptionGroup) as raised:
+        with pytest.raises(OSError, match="address already in use"):
             await asyncio.wait_for(program.run(), 3)
-        assert raised.value.subgroup(OSError) is not None
 
 
 async def test_an_inherited_socket_stays_open(api):
