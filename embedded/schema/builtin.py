@@ -3,6 +3,7 @@
 tools/make_schemas.py writes that file and describes its format.
 """
 
+import hashlib
 import json
 from functools import cache
 from importlib.resources import files
@@ -29,7 +30,8 @@ REPLACED = Merge("atomic")
 class BuiltIn:
     """Builds a kind's types on demand; types used by several kinds are one object."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    def __init__(self, document: dict[str, Any], digest: str) -> None:
+        self.digest = digest  # of the document: changes with it
         self._kinds: dict[str, str] = document["kinds"]
         self._models: dict[str, dict[str, str]] = document["models"]
         self._built: dict[str, TypeSchema] = {}
@@ -77,4 +79,4 @@ def _list(items: TypeSchema, list_type: ListType, merge: Merge) -> TypeSchema:
 def built_in() -> BuiltIn:
     """The types of schemas.json (27 KB)."""
     text = files(__package__).joinpath("schemas.json").read_text(encoding="utf-8")
-    return BuiltIn(json.loads(text))
+    return BuiltIn(json.loads(text), hashlib.sha256(text.encode()).hexdigest())

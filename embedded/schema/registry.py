@@ -50,10 +50,13 @@ class Schemas:
             self._openapi.pop(gvk, None)
         self._prints.pop(name, None)
 
-    def fingerprint(self) -> str:
-        """Changes whenever a document made from these types would change; for ETags and cache keys."""
-        parts = [f"{name}={digest}" for name, digest in sorted(self._prints.items())]
-        return hashlib.sha256("\n".join(["1", *parts]).encode()).hexdigest().upper()
+    def fingerprint(self, group: str | None = None, version: str = "") -> str:
+        """Changes with the types, or with those of one group and version: for ETags and keys of caches."""
+        parts = [built_in().digest, group or "", version]
+        for name, digest in sorted(self._prints.items()):
+            if group is None or any(gvk[:2] == (group, version) for gvk in self._defined[name]):
+                parts.append(f"{name}={digest}")
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest().upper()
 
     def __repr__(self) -> str:
         return f"<Schemas {len(self._custom)} custom kinds>"
