@@ -5,6 +5,7 @@ counted.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from activator.load import Load
 from activator.throttle import Room, Throttle
@@ -71,7 +72,7 @@ class Revision:
         bounds = bounds or Bounds()
         self.key: Key = target.key
         self.target = target
-        self.throttle = Throttle(
+        self.throttle: Throttle[Any] = Throttle(
             limit=target.container_concurrency,
             own=Room(bounds.requests, bounds.bytes),
             process=process,

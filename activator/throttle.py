@@ -7,6 +7,7 @@ slot on its `pod` from that moment, and its owner must `release` that slot exact
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from activator.balance import OUT, Balance, Pod
 from activator.pacing import MAX_CONNECTING
@@ -49,7 +50,10 @@ class Waiter:
     held: int
 
 
-class Throttle:
+W = TypeVar("W", bound=Waiter)
+
+
+class Throttle(Generic[W]):
     """The pods of one revision, the slots taken on them, and the requests that wait for one."""
 
     __slots__ = ("_balance", "_out", "_queue", "busy", "limit", "own", "pods", "process")
@@ -62,7 +66,7 @@ class Throttle:
         self.pods: dict[str, Pod] = {}
         self.busy = 0
         self._balance = Balance(random)
-        self._queue: OrderedDict[Waiter, None] = OrderedDict()
+        self._queue: OrderedDict[W, None] = OrderedDict()
         self._out: list[Pod] = []
 
     def __repr__(self) -> str:
@@ -78,7 +82,7 @@ class Throttle:
         return len(self._queue)
 
     @property
-    def oldest(self) -> Waiter | None:
+    def oldest(self) -> W | None:
         """The request that has waited longest."""
         return next(iter(self._queue), None)
 
@@ -86,6 +90,11 @@ class Throttle:
     def has_pod(self) -> bool:
         """Whether any pod may be chosen, now or after a moment."""
         return any(pod.state == "ready" for pod in self.pods.values())
+
+    @property
+    def is_cold(self) -> bool:
+        """Whether no pod is there that may be chosen, or could be if an order were off."""
+        return all(pod.state == "gone" for pod in self.pods.values())
 
     @property
     def is_restless(self) -> bool:
@@ -103,7 +112,7 @@ class Throttle:
             self._occupy(pod)
         return pod
 
-    def release(self, pod: Pod) -> Waiter | None:
+    def release(self, pod: Pod) -> W | None:
         """A slot is free again. Returns the waiter that owns one now, here or on another pod."""
         self.busy -= 1
         self._balance.count(pod, -1)
@@ -113,7 +122,7 @@ class Throttle:
                 self._forget(pod)
         return self.hand_over() if self._queue else None
 
-    def hand_over(self) -> Waiter | None:
+    def hand_over(self) -> W | None:
         """Give the oldest waiter a slot, if both are there. Call until None."""
         if not self._queue:
             return None
@@ -128,7 +137,7 @@ class Throttle:
 
     # -- waiting --
 
-    def wait(self, waiter: Waiter, size: int, now: float) -> bool:
+    def wait(self, waiter: W, size: int, now: float) -> bool:
         """Queue a request of which `size` bytes are kept. False: there is no room."""
         if not (self.own.has(1, size) and self.process.has(1, size)):
             return False
@@ -137,7 +146,7 @@ class Throttle:
         self._enqueue(waiter)
         return True
 
-    def wait_again(self, waiter: Waiter, size: int, now: float) -> None:
+    def wait_again(self, waiter: W, size: int, now: float) -> None:
         """Queue a request whose pod failed it, before all others and beyond the bounds: it was let in
         once.
         """
@@ -146,7 +155,7 @@ class Throttle:
         self._enqueue(waiter)
         self._queue.move_to_end(waiter, last=False)
 
-    def grow(self, waiter: Waiter, size: int) -> bool:
+    def grow(self, waiter: W, size: int) -> bool:
         """`size` more bytes came in for a waiting request. False: there is no room for them."""
         if not (self.own.has(0, size) and self.process.has(0, size)):
             return False
@@ -155,18 +164,18 @@ class Throttle:
         self.process.add(0, size)
         return True
 
-    def leave(self, waiter: Waiter) -> None:
-        """A waiting request is given up by its client."""
-        del self._queue[waiter]
-        self._forgo(waiter)
+    def leave(self, waiter: W) -> None:
+        """A request is given up; nothing happens when it does not wait."""
+        if self._queue.pop(waiter, waiter) is None:
+            self._forgo(waiter)
 
-    def expire(self, now: float, patience: float) -> Iterator[Waiter]:
+    def expire(self, now: float, patience: float) -> Iterator[W]:
         """Take out those that have waited for `patience` seconds, oldest first."""
         while (waiter := self.oldest) is not None and waiter.since + patience <= now:
             self.leave(waiter)
             yield waiter
 
-    def dismiss(self) -> Iterator[Waiter]:
+    def dismiss(self) -> Iterator[W]:
         """Take out all that wait, oldest first."""
         while (waiter := self.oldest) is not None:
             self.leave(waiter)
@@ -220,12 +229,11 @@ class Throttle:
         if pod.connecting >= MAX_CONNECTING - 1:
             self._settle(pod)
 
-    def answered(self, pod: Pod) -> Waiter | None:
-        """The pod answered: it is no outlier, and its window grows. Returns a waiter as `release` does."""
+    def answered(self, pod: Pod) -> None:
+        """The pod answered: it is no outlier, and its window grows. Call `hand_over` until None next."""
         pod.failures = 0
         pod.pace.answer()
         self._settle(pod)
-        return self.hand_over() if self._queue else None
 
     def failed(self, pod: Pod, now: float) -> None:
         """The pod refused or reset a connection: it is left out for a while that grows with each time."""
@@ -282,13 +290,13 @@ class Throttle:
         if pod.in_flight >= pod.cap:
             self._balance.remove(pod)
 
-    def _enqueue(self, waiter: Waiter) -> None:
+    def _enqueue(self, waiter: W) -> None:
         waiter.pod = None
         self._queue[waiter] = None
         self.own.add(1, waiter.held)
         self.process.add(1, waiter.held)
 
-    def _forgo(self, waiter: Waiter) -> None:
+    def _forgo(self, waiter: W) -> None:
         self.own.add(-1, -waiter.held)
         self.process.add(-1, -waiter.held)
 

@@ -1,0 +1,380 @@
+"""The only door from events to requests: who goes to which pod, who waits, who is answered by ourselves.
+
+All of it is synchronous; whatever happens, `_place` is where the next attempt of a request begins.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from activator.balance import Pod
+from activator.deadlines import NEVER, Deadlines
+from activator.edge.hangups import Hangups
+from activator.edge.relay import Exchange, Step
+from activator.edge.sweep import Sweep
+from activator.edge.upstream import Upstream
+from activator.replies import (
+    ACTIVATION_TIMEOUT,
+    CANNOT_START,
+    MAYBE_SENT,
+    NO_ROUTE,
+    QUEUE_FULL,
+    UPSTREAM_UNREACHABLE,
+    Refusal,
+)
+from activator.retry import Verdict, after_failure
+from activator.revision import Revision
+from activator.settings import ProxySettings
+from serving.targets import ScaleTarget
+
+log = logging.getLogger("zerogate.activator")
+
+
+def _log_cold_start(revision: Revision, total: float, phases: dict[str, float]) -> None:
+    parts = ", ".join(f"{name} {seconds * 1000:.0f}" for name, seconds in phases.items())
+    namespace, name = revision.key
+    log.info(
+        "%s/%s answered its first request after a cold start of %.0f ms (%s)",
+        namespace,
+        name,
+        total * 1000,
+        parts,
+        extra={"data": {"namespace": namespace, "revision": name, "seconds": total, "phases": phases}},
+    )
+
+
+class Dispatcher:
+    """Hooks are plain functions, called within the event that caused them; they must not wait.
+
+    `on_first`: the first request of an idle revision · `on_waiting`: a request began to wait ·
+    `on_pod_empty`: a pod that is cordoned or gone has nothing in flight any more (revision, uid) ·
+    `on_cold_start`: the first answer after a wake has begun (revision, seconds, seconds of each phase).
+    """
+
+    def __init__(
+        self,
+        *,
+        on_first: Callable[[Revision], None],
+        on_waiting: Callable[[Revision], None],
+        clock: Callable[[], float],
+        settings: ProxySettings | None = None,
+    ) -> None:
+        self.on_first = on_first
+        self.on_waiting = on_waiting
+        self.on_pod_empty: Callable[[Revision, str], None] = lambda _revision, _uid: None
+        self.on_cold_start: Callable[[Revision, float, dict[str, float]], None] = _log_cold_start
+        self.clock = clock
+        self.settings = settings or ProxySettings()
+        self.deadlines = Deadlines()
+        self.hangups: Hangups
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sweep: Sweep
+        self._restless: set[Revision] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin to sweep, in the running loop. Once is enough; every listener calls it."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self.hangups = Hangups(self._loop)
+            self._sweep = Sweep(self._loop, self._swept)
+
+    def close(self) -> None:
+        """Stop sweeping. Connections are the listeners'."""
+        if self._loop is not None:
+            self._loop = None
+            self._sweep.close()
+            self.hangups.close()
+            for task in self._tasks:
+                task.cancel()
+
+    # -- events from outside --
+
+    def pod_ready(self, revision: Revision, uid: str, address: str, port: int) -> None:
+        """A pod answers, or Kubernetes says so: it gets what waits, oldest first."""
+        now = self.clock()
+        revision.throttle.pod_ready(uid, address, port, now)
+        self._hand_over(revision, now)
+
+    def pod_gone(self, revision: Revision, uid: str) -> None:
+        """A pod is deleted, being deleted or not ready: no new request; those in flight finish."""
+        pod = revision.throttle.pod_gone(uid)
+        if pod is not None:
+            for up in [*pod.idle]:
+                up.close()
+
+    def cordon(self, revision: Revision, uid: str) -> None:
+        """A pod gets no new request until `uncordon`."""
+        revision.throttle.cordon(uid)
+
+    def uncordon(self, revision: Revision, uid: str) -> None:
+        """It gets requests again."""
+        revision.throttle.uncordon(uid)
+        self._hand_over(revision, self.clock())
+
+    def in_flight(self, revision: Revision, uid: str) -> int:
+        """Requests that a pod has from us now."""
+        pod = revision.throttle.pods.get(uid)
+        return pod.in_flight if pod is not None else 0
+
+    def refuse(self, revision: Revision, reason: str, detail: str) -> None:
+        """Answer all that wait: no pod can start. `reason` is the token, `detail` shown only if settings
+        allow.
+        """
+        refusal = Refusal(CANNOT_START.status, reason, CANNOT_START.text)
+        self._dismiss(revision, self._detailed(refusal, detail))
+
+    def revision_gone(self, revision: Revision) -> None:
+        """The revision is deleted: whoever waits for it is told, and its idle connections close."""
+        self._dismiss(revision, NO_ROUTE)
+        for uid in [*revision.throttle.pods]:
+            self.pod_gone(revision, uid)
+        self._restless.discard(revision)
+
+    def retarget(self, revision: Revision, target: ScaleTarget) -> None:
+        """The scale target changed."""
+        revision.target = target
+        if target.container_concurrency != revision.throttle.limit:
+            revision.throttle.set_limit(target.container_concurrency)
+            self._hand_over(revision, self.clock())
+
+    # -- events of requests --
+
+    def enter(self, exchange: Exchange, now: float) -> None:
+        """A request's head is parsed: it counts from now on."""
+        revision = exchange.revision
+        revision.counts.requests += 1
+        if revision.load.enter(now):
+            self.on_first(revision)
+
+    def place(self, exchange: Exchange, now: float) -> None:
+        """Give the request a slot on a pod, or let it wait."""
+        pod = exchange.revision.throttle.take()
+        if pod is not None:
+            exchange.pod = pod
+            self._carry(exchange, pod, now)
+        else:
+            self._hold(exchange, now)
+
+    def answered(self, exchange: Exchange, pod: Pod) -> None:
+        """A young or doubtful pod has begun to answer."""
+        throttle = exchange.revision.throttle
+        throttle.answered(pod)
+        if throttle.waiting:
+            self._hand_over(exchange.revision, self.clock())
+
+    def served_after_wait(self, exchange: Exchange, found: dict[str, float], now: float) -> None:
+        """A request that waited gets its answer; the first after a wake ends the cold start."""
+        revision = exchange.revision
+        if revision.cold_since is not None:
+            total = now - revision.cold_since
+            revision.cold_since = None
+            revision.start_seconds = total
+            self.on_cold_start(revision, total, found)
+
+    def ended(self, exchange: Exchange, *, reuse: bool) -> None:
+        """The answer is complete, or cut; `reuse`: its connection to the pod may carry another request."""
+        now = self.clock()
+        revision = exchange.revision
+        if self._part(exchange, now, reuse=reuse):
+            revision.counts.seconds += now - exchange.arrived
+            if exchange.down.flow.is_writable:
+                revision.load.leave(now)
+            else:
+                exchange.down.unflushed = revision.load
+
+    def abandoned(self, exchange: Exchange) -> None:
+        """The client is gone."""
+        now = self.clock()
+        if self._part(exchange, now, reuse=False):
+            exchange.revision.counts.hung_up += 1
+            exchange.revision.load.leave(now)
+
+    def refused(self, exchange: Exchange, refusal: Refusal) -> None:
+        """Answer a request by ourselves, wherever it is."""
+        now = self.clock()
+        if self._part(exchange, now, reuse=False):
+            counts = exchange.revision.counts
+            counts.refused[refusal.reason] = counts.refused.get(refusal.reason, 0) + 1
+            counts.answers[refusal.status // 100] += 1
+            counts.seconds += now - exchange.arrived
+            exchange.revision.load.leave(now)
+            exchange.down.reply(refusal)
+
+    def failed(self, exchange: Exchange) -> None:
+        """The connection to the pod failed before an answer: perhaps another pod, perhaps the queue again."""
+        now = self.clock()
+        pod, up = exchange.pod, exchange.up
+        assert pod is not None  # noqa: S101 - it had a slot
+        assert up is not None  # noqa: S101 - and a connection
+        was_sent = exchange.step is Step.SENT
+        if was_sent and up.is_used:
+            exchange.wants_fresh = True  # the pod may have closed it while it rested, which is no fault
+        else:
+            exchange.revision.throttle.failed(pod, now)
+            exchange.refused_since = exchange.refused_since or now
+        verdict = after_failure(
+            was_sent=was_sent,
+            is_repeatable=exchange.is_repeatable,
+            has_attempts=exchange.sends < self.settings.max_attempts,
+            is_patient=now - exchange.refused_since < self.settings.unreachable_after,
+        )
+        if verdict is Verdict.AGAIN:
+            self._again(exchange, pod, now)
+        else:
+            self.refused(exchange, MAYBE_SENT if verdict is Verdict.MAYBE_SENT else UPSTREAM_UNREACHABLE)
+
+    def hurry(self) -> None:
+        """Something is due soon."""
+        self._sweep.hurry()
+
+    # -- inside: attempts --
+
+    def _carry(self, exchange: Exchange, pod: Pod, now: float) -> None:
+        """Find or open a connection for a request that has a slot. The last used one is the least likely
+        closed.
+        """
+        exchange.slot_since = now
+        idle = pod.idle
+        while idle and not exchange.wants_fresh:
+            up: Upstream = idle[-1]
+            if not exchange.is_repeatable:
+                if now - up.rested >= self.settings.checked_idle:
+                    break
+                if up.is_stale():
+                    up.close()
+                    continue
+            idle.pop()
+            up.due = NEVER
+            exchange.send(up, now)
+            return
+        self._open(exchange, pod)
+
+    def _open(self, exchange: Exchange, pod: Pod) -> None:
+        exchange.step = Step.CONNECTING
+        exchange.up = up = Upstream(pod, exchange, self.deadlines)
+        exchange.revision.throttle.connecting(pod, 1)
+        assert self._loop is not None  # noqa: S101 - the listener started us
+        task = self._loop.create_task(self._connect(up, exchange.revision))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, up: Upstream, revision: Revision) -> None:
+        pod = up.pod
+        try:
+            async with asyncio.timeout(self.settings.connect_timeout):
+                await asyncio.get_running_loop().create_connection(lambda: up, pod.address, pod.port)
+        except OSError:
+            is_connected = False
+        else:
+            is_connected = not up.transport.is_closing()
+        now = self.clock()
+        revision.throttle.connecting(pod, -1)
+        exchange, up.exchange = up.exchange, None
+        if is_connected:
+            self.deadlines.add(up)
+        if exchange is not None and is_connected:
+            exchange.send(up, now)
+        elif exchange is not None:
+            self.failed(exchange)
+        elif is_connected and pod.state != "gone":
+            up.rest(now, now + self.settings.pod_idle)
+        elif is_connected:
+            up.close()
+        self._hand_over(revision, now)
+
+    def _again(self, exchange: Exchange, pod: Pod, now: float) -> None:
+        """Another attempt: it goes to the head of the queue, and its slot to whoever is next, most likely
+        itself.
+        """
+        revision = exchange.revision
+        throttle = revision.throttle
+        if exchange.step is Step.CONNECTING:
+            exchange.tries += 1
+        revision.counts.repeated += 1
+        exchange.step = Step.HELD
+        exchange.up = None
+        exchange.buffer = b""
+        exchange.down.due = NEVER
+        throttle.wait_again(exchange, len(exchange.wire) + exchange.early_size, now)
+        self._released(revision, pod, now)
+        self._hand_over(revision, now)
+        self._restless.add(revision)
+        self.hurry()
+        if exchange.step is Step.HELD:
+            exchange.down.settle_reading()
+            self.on_waiting(revision)
+
+    def _hold(self, exchange: Exchange, now: float) -> None:
+        revision = exchange.revision
+        throttle = revision.throttle
+        if revision.trouble and not throttle.has_pod:
+            self.refused(exchange, self._detailed(CANNOT_START, revision.trouble))
+            return
+        if not throttle.wait(exchange, len(exchange.wire) + exchange.early_size, now):
+            self.refused(exchange, QUEUE_FULL.after(revision.retry_after(now)))
+            return
+        revision.counts.held += 1
+        if revision.cold_since is None and throttle.is_cold:
+            revision.cold_since = now
+        self._restless.add(revision)
+        self.hurry()
+        exchange.down.settle_reading()
+        self.on_waiting(revision)
+
+    def _hand_over(self, revision: Revision, now: float) -> None:
+        throttle = revision.throttle
+        while (waiter := throttle.hand_over()) is not None:
+            self._carry(waiter, waiter.pod, now)
+
+    def _part(self, exchange: Exchange, now: float, *, reuse: bool) -> bool:
+        """Take a request off its queue, its pod and its connection. False: that was done before."""
+        step = exchange.step
+        if step is Step.DONE:
+            return False
+        exchange.step = Step.DONE
+        up, exchange.up = exchange.up, None
+        pod, exchange.pod = exchange.pod, None
+        if pod is None:
+            exchange.revision.throttle.leave(exchange)
+            return True
+        if up is None or step is Step.CONNECTING:
+            if up is not None:
+                up.exchange = None
+        elif reuse and pod.state != "gone" and not up.transport.is_closing():
+            up.rest(now, now + self.settings.pod_idle)
+        else:
+            up.close()
+        self._released(exchange.revision, pod, now)
+        return True
+
+    def _released(self, revision: Revision, pod: Pod, now: float) -> None:
+        waiter = revision.throttle.release(pod)
+        if pod.state != "ready" and not pod.in_flight:
+            self.on_pod_empty(revision, pod.uid)
+        if waiter is not None:
+            self._carry(waiter, waiter.pod, now)
+
+    # -- inside: time and trouble --
+
+    def _swept(self) -> bool:
+        """Let time do its work. True: come again soon."""
+        now = self.clock()
+        for item in self.deadlines.sweep(now):
+            item.expired(now)
+        for revision in [*self._restless]:
+            throttle = revision.throttle
+            throttle.tick(now)
+            self._hand_over(revision, now)
+            for waiter in throttle.expire(now, revision.patience):
+                self.refused(waiter, ACTIVATION_TIMEOUT)
+            if not throttle.is_restless:
+                self._restless.discard(revision)
+        return bool(self._restless) or self.deadlines.is_any_soon
+
+    def _dismiss(self, revision: Revision, refusal: Refusal) -> None:
+        for waiter in revision.throttle.dismiss():
+            self.refused(waiter, refusal)
+
+    def _detailed(self, refusal: Refusal, detail: str) -> Refusal:
+        return refusal.because(detail) if self.settings.error_details else refusal

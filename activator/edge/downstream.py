@@ -1,0 +1,373 @@
+"""A client's connection: heads come in, one request is under way at a time, answers leave in their order."""
+
+import asyncio
+import re
+import socket
+import struct
+from enum import IntEnum
+from typing import cast
+
+from activator.deadlines import NEVER
+from activator.edge.flow import Flow
+from activator.edge.gate import Gate
+from activator.edge.relay import Exchange, Step
+from activator.forwarded import Peer
+from activator.http1 import BadRequest, RequestHead, check_unfinished, read_request
+from activator.load import Load
+from activator.replies import (
+    BAD_REQUEST,
+    HEAD_TIMEOUT,
+    HEAD_TOO_LARGE,
+    NO_ROUTE,
+    Refusal,
+    render,
+    wants_json,
+)
+
+MAX_PIPELINED = 64 << 10
+"""Bytes of further requests kept while one is under way; then reading stops."""
+EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER that makes closing a reset, which no client takes for the end of an answer."""
+
+
+class State(IntEnum):
+    IDLE = 0
+    """Nothing of a request is there."""
+    HEAD = 1
+    """A part of a head is."""
+    STARTING = 2
+    """A request is being handed over; it may be answered before that returns."""
+    BUSY = 3
+    """A request is under way."""
+    FLUSHING = 4
+    """The answer is complete, but the client is slow to take it."""
+    LINGERING = 5
+    """The last answer is sent; what the client still sends is read and thrown away."""
+    CLOSED = 6
+
+
+IDLE, HEAD, STARTING, BUSY, FLUSHING, LINGERING, CLOSED = State
+
+
+class Downstream(asyncio.Protocol):
+    """`is_last`: the connection ends with the answer under way; `unflushed`: the load that an answer still
+    counts for because the client has not taken all of it.
+    """
+
+    __slots__ = (
+        "buffer",
+        "due",
+        "exchange",
+        "flow",
+        "gate",
+        "is_half_closed",
+        "is_last",
+        "peer",
+        "state",
+        "transport",
+        "unflushed",
+    )
+
+    transport: asyncio.Transport
+    flow: Flow
+    peer: Peer
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.state = IDLE
+        self.exchange: Exchange | None = None
+        self.buffer = b""
+        self.due = NEVER
+        self.is_last = False
+        self.is_half_closed = False
+        self.unflushed: Load | None = None
+
+    def __repr__(self) -> str:
+        return f"<Downstream {self.peer.address} {self.state.name}>"
+
+    # -- called by the loop --
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        gate = self.gate
+        self.transport = cast("asyncio.Transport", transport)
+        self.flow = Flow(self.transport)
+        name = transport.get_extra_info("peername")
+        self.peer = Peer(name[0] if isinstance(name, tuple) else "", gate.settings.trusted_proxies)
+        self.due = gate.clock() + gate.settings.keep_alive_timeout
+        gate.accepted += 1
+        gate.connections.add(self)
+        gate.dispatcher.deadlines.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        state = self.state
+        if state is IDLE:
+            self._advance(data)
+        elif state is HEAD:
+            self._advance(self.buffer + data, max(len(self.buffer) - 3, 0))
+        elif state is BUSY and self.exchange is not None and not self.exchange.body.is_done:
+            rest = self.exchange.request_in(data)
+            if self.state is BUSY:
+                self.buffer = rest
+                self.settle_reading()
+        elif state is BUSY or state is FLUSHING:
+            self.buffer += data
+            self.settle_reading()
+
+    def eof_received(self) -> bool:
+        """The client sends no more. Once its request has a pod, it may still want the answer."""
+        exchange = self.exchange
+        self.is_half_closed = True
+        if exchange is not None and exchange.step is not Step.HELD and exchange.body.is_done:
+            return True
+        if exchange is not None:
+            self.hung_up()
+        elif self.state is FLUSHING:
+            return True
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self.hung_up()
+        self.state = CLOSED
+        self._flushed()
+        gate = self.gate
+        gate.dispatcher.deadlines.discard(self)
+        gate.connections.discard(self)
+        if not gate.connections:
+            gate.on_empty()
+
+    def pause_writing(self) -> None:
+        self.flow.is_writable = False
+        if self.exchange is not None and self.exchange.up is not None:
+            self.exchange.up.flow.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.flow.is_writable = True
+        if self.exchange is not None and self.exchange.up is not None:
+            self.exchange.up.flow.resume_reading()
+        self._flushed()
+        if self.state is FLUSHING:
+            self._next()
+
+    # -- called by the exchange and the dispatcher --
+
+    def settle_reading(self) -> None:
+        """Read from the client, or stop, as the request under way has room for more."""
+        exchange = self.exchange
+        if exchange is not None and not exchange.body.is_done:
+            wants_more = exchange.wants_more
+        else:
+            wants_more = len(self.buffer) <= MAX_PIPELINED
+        if wants_more:
+            if not self.flow.is_reading:
+                self.gate.dispatcher.hangups.leave(self._fd())
+                self.flow.resume_reading()
+            return
+        self.flow.pause_reading()
+        if exchange is not None and exchange.step is Step.HELD:
+            self.gate.dispatcher.hangups.watch(self._fd(), self._hung_up_unseen)
+
+    def put_off(self, due: float) -> None:
+        """The deadline of the request under way."""
+        self.due = due
+        deadlines = self.gate.dispatcher.deadlines
+        if due < deadlines.horizon:
+            deadlines.hurry(self)
+            self.gate.dispatcher.hurry()
+
+    def answered(self) -> None:
+        """The answer under way is complete."""
+        exchange, self.exchange = self.exchange, None
+        is_cut_short = exchange is not None and not exchange.body.is_done
+        if self.is_last or self.gate.is_draining:
+            self._end(must_linger=is_cut_short)
+        elif not self.flow.is_writable:
+            self.state = FLUSHING
+            self.put_off(self.gate.clock() + self.gate.settings.keep_alive_timeout)
+        elif self.state is STARTING:
+            self.state = IDLE
+            self.due = self.gate.clock() + self.gate.settings.keep_alive_timeout
+        else:
+            self._next()
+
+    def reply(self, refusal: Refusal) -> None:
+        """Answer by ourselves the request under way."""
+        exchange = self.exchange
+        assert exchange is not None  # noqa: S101 - the dispatcher replies to exchanges only
+        self._write_reply(refusal, exchange.request, exchange.wire, is_whole=exchange.body.is_done)
+        self.answered()
+
+    def cut(self) -> None:
+        """Break the connection, so that nobody takes for whole what is not."""
+        self.exchange = None
+        if not self.transport.is_closing():
+            self._leave_watch()
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self.transport.abort()
+
+    def hung_up(self) -> None:
+        """The client is gone."""
+        self._leave_watch()
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            self.gate.dispatcher.abandoned(exchange)
+
+    def expired(self, now: float) -> None:
+        """What it waited for did not happen in time."""
+        self.due = NEVER
+        if self.exchange is not None:
+            self.exchange.timed_out(now)
+        elif self.state is HEAD:
+            self._refuse(HEAD_TIMEOUT)
+        elif self.state is IDLE:
+            self.transport.close()
+        else:
+            self.cut()
+
+    def drain(self, now: float) -> None:
+        """Close it soon if it is idle; it will be closed after the answer under way anyway."""
+        if self.state is IDLE:
+            settings = self.gate.settings
+            idle_since = self.due - settings.keep_alive_timeout
+            self.put_off(max(idle_since + settings.drain_idle, now))
+
+    # -- inside --
+
+    def _advance(self, data: bytes, searched: int = 0) -> None:
+        """Begin requests as long as none is under way and a whole head is there. `searched` bytes hold
+        none.
+        """
+        while True:
+            end = data.find(b"\r\n\r\n", searched) + 4
+            if end == 3 or end > self.gate.settings.max_head:
+                self._wait_for_head(data, searched)
+                return
+            if end == len(data):
+                head, self.buffer = data, b""
+            else:
+                head, self.buffer = data[:end], data[end:]
+            try:
+                request = read_request(head, trusts_peer=self.peer.is_trusted)
+                self._begin(request, b"".join((*request.kept, self.peer.lines(request))))
+            except BadRequest as error:
+                without = EMPTY_LINES.sub(b"", data)
+                if len(without) == len(data):
+                    self._refuse(BAD_REQUEST.because(str(error)))
+                    return
+                data, searched = without, 0  # empty lines before a request are tolerated (RFC 9112 2.2)
+                continue
+            if self.state is not IDLE or not self.buffer:
+                return
+            data, searched = self.buffer, 0
+
+    def _wait_for_head(self, data: bytes, checked: int) -> None:
+        gate = self.gate
+        if not checked:
+            data = EMPTY_LINES.sub(b"", data)
+        self.buffer = data
+        if not data:
+            return
+        if len(data) > gate.settings.max_head:
+            self._refuse(HEAD_TOO_LARGE)
+            return
+        try:
+            check_unfinished(data, checked)
+        except BadRequest as error:
+            self._refuse(BAD_REQUEST.because(str(error)))
+            return
+        if self.state is not HEAD:
+            self.state = HEAD
+            self.put_off(gate.clock() + gate.settings.head_timeout)
+
+    def _begin(self, request: RequestHead, wire: bytes) -> None:
+        """Hand a request over. `wire` is its head as the pod gets it."""
+        gate = self.gate
+        now = gate.clock()
+        self.state = STARTING
+        self.due = NEVER
+        picked = gate.router.pick(request.host, gate.random())
+        if picked is None:
+            gate.count_refused(NO_ROUTE.reason)
+            self._write_reply(NO_ROUTE, request, wire, is_whole=not request.body)
+            self.answered()
+            return
+        revision = picked.revision
+        exchange = self.exchange = Exchange(self, request, revision, wire, now)
+        gate.dispatcher.enter(exchange, now)
+        if request.body and self.buffer:
+            data, self.buffer = self.buffer, b""
+            rest = exchange.request_in(data)
+            if self.exchange is not exchange:  # it was malformed, and is answered
+                return
+            self.buffer = rest
+        gate.dispatcher.place(exchange, now)
+        if self.state is STARTING:
+            self.state = BUSY
+
+    def _next(self) -> None:
+        """The connection is free for another request."""
+        gate = self.gate
+        self.state = IDLE
+        self.due = gate.clock() + gate.settings.keep_alive_timeout
+        if self.buffer:
+            self._advance(self.buffer)
+        if self.is_half_closed and self.state in (IDLE, HEAD):
+            self.transport.close()
+        elif not self.flow.is_reading:
+            self.settle_reading()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer what is no request, and end the connection."""
+        self.gate.count_refused(refusal.reason)
+        self._write_reply(refusal, None, b"", is_whole=False)
+        self._end(must_linger=True)
+
+    def _write_reply(
+        self, refusal: Refusal, request: RequestHead | None, wire: bytes, *, is_whole: bool
+    ) -> None:
+        if request is None or not is_whole or not request.keeps_alive or self.gate.is_draining:
+            self.is_last = True
+        self.transport.write(
+            render(
+                refusal,
+                as_json=wants_json(wire),
+                close=self.is_last,
+                without_body=request is not None and request.method == b"HEAD",
+            )
+        )
+        if not is_whole:
+            self.buffer = b""
+
+    def _end(self, *, must_linger: bool) -> None:
+        """Close after what is written; if the client may still be sending, only once it had time to read
+        it.
+        """
+        transport = self.transport
+        if not (must_linger or self.buffer) or self.is_half_closed or transport.is_closing():
+            self.state = CLOSED
+            transport.close()
+            return
+        self.state = LINGERING
+        self.buffer = b""
+        self._leave_watch()
+        self.flow.resume_reading()
+        transport.write_eof()
+        self.put_off(self.gate.clock() + self.gate.settings.linger)
+
+    def _flushed(self) -> None:
+        load, self.unflushed = self.unflushed, None
+        if load is not None:
+            load.leave(self.gate.clock())
+
+    def _fd(self) -> int:
+        return cast("int", self.transport.get_extra_info("socket").fileno())
+
+    def _leave_watch(self) -> None:
+        if not self.flow.is_reading:
+            self.gate.dispatcher.hangups.leave(self._fd())
+
+    def _hung_up_unseen(self) -> None:
+        exchange = self.exchange
+        if exchange is not None and exchange.step is Step.HELD:
+            self.hung_up()
+            self.transport.abort()

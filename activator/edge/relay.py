@@ -1,0 +1,348 @@
+"""One request and its answer: from the parsed head of the one to the last byte of the other.
+
+An exchange stands between a client's connection (`down`) and, from the moment that it has a slot, a pod's
+(`up`).
+It relays; where the request goes, and whether it goes again, is the dispatcher's.
+"""
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from activator.bodies import NO_BODY, BadBody, Body, chunk, last_chunk, reader
+from activator.http1 import (
+    CHUNKED,
+    IDEMPOTENT,
+    UNTIL_CLOSE,
+    AnswerHead,
+    BadAnswer,
+    RequestHead,
+    read_answer,
+)
+from activator.replies import (
+    BAD_ANSWER,
+    BAD_REQUEST,
+    IDLE_TIMEOUT,
+    QUEUE_FULL,
+    RESPONSE_START_TIMEOUT,
+    TOTAL_TIMEOUT,
+)
+from activator.revision import Revision
+from activator.throttle import Waiter
+from activator.timing import server_timing, spans
+
+if TYPE_CHECKING:
+    from activator.edge.downstream import Downstream
+    from activator.edge.upstream import Upstream
+
+MAX_INTERIM = 16
+"""Interim answers (1xx) to one request; more is a fault of the pod."""
+
+
+class Step(IntEnum):
+    """How far an exchange has come."""
+
+    HELD = 0
+    """It waits for a slot."""
+    CONNECTING = 1
+    """It has a slot, and waits for a connection to its pod."""
+    SENT = 2
+    """Its head is on the way to the pod."""
+    ANSWERED = 3
+    """The head of the answer is on the way to the client."""
+    DONE = 4
+
+
+HELD, CONNECTING, SENT, ANSWERED, DONE = Step
+
+
+class Exchange(Waiter):
+    """A request under way.
+
+    `early`: what of its body came before it was sent, and what is kept to send it again; None once that is
+    too much.
+    `sends`: how often its bytes went to a pod; `tries`: that, and connects that failed; `refused_since`:
+    when they began to fail; `wants_fresh`: a connection that had rested failed it, so the next one is to be
+    new.
+    """
+
+    __slots__ = (
+        "answer",
+        "arrived",
+        "body",
+        "buffer",
+        "content",
+        "down",
+        "early",
+        "early_size",
+        "interim",
+        "is_rechunked",
+        "refused_since",
+        "request",
+        "revision",
+        "sends",
+        "slot_since",
+        "step",
+        "tries",
+        "up",
+        "wants_fresh",
+        "wire",
+    )
+
+    def __init__(
+        self, down: "Downstream", request: RequestHead, revision: Revision, wire: bytes, now: float
+    ) -> None:
+        self.down = down
+        self.request = request
+        self.revision = revision
+        self.wire = wire
+        self.arrived = now
+        self.step = HELD
+        self.pod = None
+        self.up: Upstream | None = None
+        self.since = 0.0
+        self.held = 0
+        self.sends = 0
+        self.tries = 0
+        self.refused_since = 0.0
+        self.slot_since = 0.0
+        self.wants_fresh = False
+        self.interim = 0
+        self.buffer = b""
+        self.early: list[bytes] | None = None
+        self.early_size = 0
+        self.body: Body = NO_BODY
+        if request.body:
+            self.body = reader(request.body)
+            self.early = []
+
+    def __repr__(self) -> str:
+        return f"<Exchange {self.request.method.decode()} {self.step.name} of {self.revision.key}>"
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it may be sent once more after an attempt broke off, and can be."""
+        return self.request.method in IDEMPOTENT and (self.early is not None or not self.request.body)
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether the client may send more of the body now."""
+        if self.step is HELD or self.step is CONNECTING:
+            return self.early_size < self.down.gate.settings.held_body
+        return self.up is None or self.up.flow.is_writable
+
+    # -- the request's way --
+
+    def request_in(self, data: bytes) -> bytes:
+        """More from the client, while the body is not done. Returns what is not part of it any more."""
+        try:
+            content, used = self.body.feed(data)
+        except BadBody as error:
+            self.down.gate.dispatcher.refused(self, BAD_REQUEST.because(str(error)))
+            return b""
+        if self.step is SENT or self.step is ANSWERED:
+            self._keep(content)
+            self._send(content)
+        elif content:
+            self._hold(content)
+        return data[used:]
+
+    def send(self, up: "Upstream", now: float) -> None:
+        """Give the request, as far as it is there, to a connection."""
+        self.up = up
+        up.exchange = self
+        self.step = SENT
+        self.sends += 1
+        self.tries += 1
+        self._arm(now)
+        if not self.request.body:
+            up.transport.write(self.wire)
+            return
+        content = b"".join(self.early or ())
+        if self.request.body == CHUNKED:
+            content = chunk(content) + (last_chunk(self.body.trailers) if self.body.is_done else b"")
+        up.transport.write(self.wire + content)
+        self._keep(b"")
+        self.down.settle_reading()
+
+    def _hold(self, content: bytes) -> None:
+        if self.early is not None:
+            self.early.append(content)
+        self.early_size += len(content)
+        throttle = self.revision.throttle
+        if self.step is HELD and self.since and not throttle.grow(self, len(content)):
+            dispatcher = self.down.gate.dispatcher
+            dispatcher.refused(self, QUEUE_FULL.after(self.revision.retry_after(dispatcher.clock())))
+
+    def _keep(self, content: bytes) -> None:
+        """Keep what was sent for another attempt, as long as that makes sense."""
+        if self.early is None:
+            return
+        self.early_size += len(content)
+        if self.early_size > self.down.gate.settings.replayed_body or self.request.method not in IDEMPOTENT:
+            self.early = None
+        elif content:
+            self.early.append(content)
+
+    def _send(self, content: bytes) -> None:
+        up = self.up
+        if up is None:  # the pod is done with it, the rest is for nobody
+            return
+        if self.request.body == CHUNKED:
+            content = chunk(content) + (last_chunk(self.body.trailers) if self.body.is_done else b"")
+        if content:
+            up.transport.write(content)
+        if self.revision.target.idle_timeout:
+            self._arm(self.down.gate.clock())
+
+    # -- the answer's way --
+
+    def answer_in(self, data: bytes) -> None:
+        """More from the pod."""
+        if self.step is ANSWERED:
+            self._relay(data, b"")
+            return
+        if self.buffer:
+            data = self.buffer + data
+        while True:
+            end = data.find(b"\r\n\r\n") + 4
+            if end == 3:
+                self.buffer = data
+                if len(data) > self.down.gate.settings.max_head:
+                    self._bad_answer("head too large")
+                return
+            try:
+                answer = read_answer(data[:end], method=self.request.method)
+            except BadAnswer as error:
+                self._bad_answer(str(error))
+                return
+            data = data[end:]
+            if answer.status >= 200:
+                break
+            if not self._interim(answer):
+                return
+        self.buffer = b""
+        self._begin(answer, data)
+
+    def pod_ended(self, *, is_clean: bool) -> None:
+        """The pod closed the connection (`is_clean`), or it broke. `up` is of no use any more."""
+        if self.step is not ANSWERED:
+            self.down.gate.dispatcher.failed(self)
+        elif is_clean and self.answer.body == UNTIL_CLOSE:
+            self._finish(b"")
+        else:
+            self.cut()
+
+    def cut(self) -> None:
+        """The answer can't be completed: the client must see that."""
+        self.revision.counts.cut += 1
+        self.down.gate.dispatcher.ended(self, reuse=False)
+        self.down.cut()
+
+    def timed_out(self, now: float) -> None:
+        """One of the revision's timeouts is over."""
+        target = self.revision.target
+        if self.step is ANSWERED:
+            self.cut()
+        elif now - self.slot_since >= target.timeout:
+            self.down.gate.dispatcher.refused(self, TOTAL_TIMEOUT)
+        elif target.response_start_timeout and now - self.slot_since >= target.response_start_timeout:
+            self.down.gate.dispatcher.refused(self, RESPONSE_START_TIMEOUT)
+        else:
+            self.down.gate.dispatcher.refused(self, IDLE_TIMEOUT)
+
+    def _interim(self, answer: AnswerHead) -> bool:
+        """Pass on a 1xx if the client understands it. False: the pod must not send that."""
+        self.interim += 1
+        if answer.status == 101 or self.interim > MAX_INTERIM:
+            self._bad_answer("it switched protocols unasked" if answer.status == 101 else "too many 1xx")
+            return False
+        if self.request.minor and (answer.status != 100 or self.request.expects):
+            self.down.transport.write(b"".join((*answer.kept, b"\r\n")))
+        return True
+
+    def _begin(self, answer: AnswerHead, data: bytes) -> None:
+        """The answer's head is there, and perhaps some of its body."""
+        self.answer = answer
+        self.step = ANSWERED
+        self.early = None
+        pod = self.pod
+        if pod is not None and (pod.pace.window or pod.failures):
+            self.down.gate.dispatcher.answered(self, pod)
+        self.revision.counts.answers[answer.status // 100] += 1
+        body = answer.body
+        self.is_rechunked = body < 0 and self.request.minor == 1
+        if not self.request.keeps_alive or not self.body.is_done or (body < 0 and not self.request.minor):
+            self.down.is_last = True
+        answer.kept.append(self._added())
+        if body >= 0 and len(data) == body:
+            answer.kept.append(data)
+            self._finish(b"".join(answer.kept))
+            return
+        self.content: Body = reader(body)
+        self._arm(self.down.gate.clock())
+        self._relay(data, b"".join(answer.kept))
+
+    def _added(self) -> bytes:
+        """The lines that we add to the answer's head, and the empty one."""
+        added = b"\r\n"
+        if self.is_rechunked:
+            added = b"Transfer-Encoding: chunked\r\n" + added
+        down = self.down
+        if down.is_last or down.gate.is_draining:
+            down.is_last = True
+            added = b"Connection: close\r\n" + added
+        elif not self.request.minor:
+            added = b"Connection: keep-alive\r\n" + added
+        if self.tries > 1:
+            added = b"Zerogate-Attempts: %d\r\n" % self.tries + added
+        if self.since:
+            now = down.gate.clock()
+            found = spans(self.revision.phases, since=self.since, slot=self.slot_since, answered=now)
+            down.gate.dispatcher.served_after_wait(self, found, now)
+            if down.gate.settings.server_timing:
+                added = b"Server-Timing: " + server_timing(found) + b"\r\n" + added
+        return added
+
+    def _relay(self, data: bytes, before: bytes) -> None:
+        try:
+            content, used = self.content.feed(data)
+        except BadBody:
+            self.cut()
+            return
+        is_done = self.content.is_done
+        if self.is_rechunked:
+            content = chunk(content) + (last_chunk(self.content.trailers) if is_done else b"")
+        content = before + content if before else content
+        if is_done:
+            if used < len(data) and self.up is not None:
+                self.answer.keeps_alive = False
+            self._finish(content)
+            return
+        if content:
+            self.down.transport.write(content)
+        if self.revision.target.idle_timeout:
+            self._arm(self.down.gate.clock())
+
+    def _finish(self, content: bytes) -> None:
+        """The answer is complete with this."""
+        if self.answer.body == UNTIL_CLOSE and self.is_rechunked:
+            content += last_chunk()
+        if content:
+            self.down.transport.write(content)
+        self.down.gate.dispatcher.ended(self, reuse=self.answer.keeps_alive and self.body.is_done)
+        self.down.answered()
+
+    def _bad_answer(self, why: str) -> None:
+        self.down.gate.dispatcher.refused(self, BAD_ANSWER.because(why))
+
+    # -- timeouts --
+
+    def _arm(self, now: float) -> None:
+        """Set the deadline anew: something happened, or begins."""
+        target = self.revision.target
+        due = self.slot_since + target.timeout
+        if target.response_start_timeout and self.step is not ANSWERED:
+            due = min(due, self.slot_since + target.response_start_timeout)
+        if target.idle_timeout:
+            due = min(due, now + target.idle_timeout)
+        self.down.put_off(due)

@@ -1,0 +1,116 @@
+"""A connection to a pod: at rest in the pod's pool, or carrying one request at a time."""
+
+import asyncio
+import select
+from typing import TYPE_CHECKING, cast
+
+from activator.balance import Pod
+from activator.deadlines import NEVER, Deadlines
+from activator.edge.flow import Flow
+
+if TYPE_CHECKING:
+    from activator.edge.relay import Exchange
+
+
+class Upstream(asyncio.Protocol):
+    """`exchange` is the request that the connection carries; without one it rests in `pod.idle`, or is
+    closed.
+
+    `due`: until when it may rest, or connect; `is_used`: whether it has carried a request to its end.
+    """
+
+    __slots__ = ("_deadlines", "_poll", "due", "exchange", "flow", "is_used", "pod", "rested", "transport")
+
+    transport: asyncio.Transport
+    flow: Flow
+
+    def __init__(self, pod: Pod, exchange: "Exchange | None", deadlines: Deadlines) -> None:
+        self.pod = pod
+        self.exchange = exchange
+        self.due = NEVER
+        self.rested = 0.0
+        self.is_used = False
+        self._deadlines = deadlines
+        self._poll: select.poll | None = None
+
+    def __repr__(self) -> str:
+        return f"<Upstream {self.pod!r} {'busy' if self.exchange else 'at rest'}>"
+
+    # -- called by the loop --
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.flow = Flow(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self.exchange is not None:
+            self.exchange.answer_in(data)
+        else:  # nobody asked: whatever it is, it must not become the answer to the next request
+            self.close()
+
+    def eof_received(self) -> bool:
+        self._ended(is_clean=True)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended(is_clean=exc is None)
+        self._deadlines.discard(self)
+
+    def pause_writing(self) -> None:
+        self.flow.is_writable = False
+        if self.exchange is not None:
+            self.exchange.down.settle_reading()
+
+    def resume_writing(self) -> None:
+        self.flow.is_writable = True
+        if self.exchange is not None:
+            self.exchange.down.settle_reading()
+
+    # -- called by the dispatcher --
+
+    def is_stale(self) -> bool:
+        """Whether the pod has closed the connection, or sent what nobody asked for, unseen by the loop so
+        far.
+        """
+        if self.transport.is_closing():
+            return True
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(self._poll.poll(0))
+
+    def rest(self, now: float, until: float) -> None:
+        """The request it carried is done; it may carry another."""
+        self.exchange = None
+        self.is_used = True
+        self.rested = now
+        self.due = until
+        self.flow.resume_reading()
+        self.pod.idle.append(self)
+
+    def close(self) -> None:
+        """Close it now, whatever it carries."""
+        self.exchange = None
+        self._leave_pool()
+        if not self.transport.is_closing():
+            self.transport.abort()
+
+    def expired(self, now: float) -> None:  # noqa: ARG002 - as every `Dated`
+        """It has rested for too long."""
+        if self.exchange is None:
+            self.close()
+
+    # -- inside --
+
+    def _ended(self, *, is_clean: bool) -> None:
+        exchange, self.exchange = self.exchange, None
+        if exchange is None:
+            self._leave_pool()
+            return
+        if not self.transport.is_closing():
+            self.transport.abort()
+        exchange.pod_ended(is_clean=is_clean)
+
+    def _leave_pool(self) -> None:
+        if self in self.pod.idle:
+            self.pod.idle.remove(self)

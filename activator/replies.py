@@ -1,0 +1,82 @@
+"""What the activator answers by itself: one line a reason, as plain text or as a problem document (RFC
+9457).
+"""
+
+import json
+import re
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+
+_WANTS_JSON = re.compile(rb"\naccept:[^\r]*application/(?:[a-z0-9.+-]*\+)?json", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A reply: status, reason token for programs, sentence for people, seconds of Retry-After (0: none)."""
+
+    status: int
+    reason: str
+    text: str
+    retry_after: int = 0
+
+    def because(self, detail: str) -> "Refusal":
+        """The same with a detail that the client may see."""
+        return replace(self, text=f"{self.text}: {detail}") if detail else self
+
+    def after(self, seconds: int) -> "Refusal":
+        """The same with a Retry-After."""
+        return replace(self, retry_after=seconds)
+
+
+NO_ROUTE = Refusal(404, "no-route", "No service answers to this host.")
+BAD_REQUEST = Refusal(400, "bad-request", "The request is malformed")
+HEAD_TOO_LARGE = Refusal(431, "head-too-large", "The head of the request is too large.")
+HEAD_TIMEOUT = Refusal(408, "head-timeout", "The head of the request took too long to arrive.")
+QUEUE_FULL = Refusal(503, "queue-full", "Too many requests are waiting for this service.")
+CANNOT_START = Refusal(503, "cannot-start", "The service cannot be started")
+ACTIVATION_TIMEOUT = Refusal(504, "activation-timeout", "The service did not come up in time.")
+UPSTREAM_UNREACHABLE = Refusal(502, "upstream-unreachable", "The service could not be reached.")
+MAYBE_SENT = Refusal(
+    502,
+    "maybe-sent",
+    "The connection to the service broke after the request was sent; it may have been carried out.",
+)
+BAD_ANSWER = Refusal(502, "bad-answer", "The service sent a malformed answer.")
+TOTAL_TIMEOUT = Refusal(504, "total-timeout", "The service did not answer in time.")
+RESPONSE_START_TIMEOUT = Refusal(
+    504, "response-start-timeout", "The service did not begin to answer in time."
+)
+IDLE_TIMEOUT = Refusal(504, "idle-timeout", "The service was silent for too long.")
+
+
+def wants_json(head: bytes) -> bool:
+    """Whether the Accept of this request head names a JSON type."""
+    return _WANTS_JSON.search(head) is not None
+
+
+def render(refusal: Refusal, *, as_json: bool, close: bool, without_body: bool = False) -> bytes:
+    """The whole answer. `close`: the connection ends with it; `without_body`: it answers a HEAD request."""
+    phrase = HTTPStatus(refusal.status).phrase
+    if as_json:
+        problem = {
+            "type": "about:blank",
+            "title": phrase,
+            "status": refusal.status,
+            "detail": refusal.text,
+            "reason": refusal.reason,
+        }
+        kind, body = "application/problem+json", json.dumps(problem).encode() + b"\n"
+    else:
+        kind, body = "text/plain; charset=utf-8", refusal.text.encode() + b"\n"
+    lines = [
+        f"HTTP/1.1 {refusal.status} {phrase}",
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(body)}",
+        f"Zerogate-Reason: {refusal.reason}",
+        "Cache-Control: no-store",
+    ]
+    if refusal.retry_after:
+        lines.append(f"Retry-After: {refusal.retry_after}")
+    if close:
+        lines.append("Connection: close")
+    return "\r\n".join([*lines, "", ""]).encode() + (b"" if without_body else body)
