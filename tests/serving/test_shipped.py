@@ -1,0 +1,65 @@
+"""What is shipped in config/ is what the code says it is."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kube.resources import CONFIGMAPS
+from serving.configs import COMPILED, PARSERS, parse_configs
+from serving.crds import custom_resources, manifest
+from serving.validation import admit
+
+CONFIG = Path(__file__).parents[2] / "config"
+MAPS = {path.stem: yaml.safe_load(path.read_text()) for path in CONFIG.glob("config-*.yaml")}
+
+
+def test_the_shipped_definitions_are_those_of_the_code():
+    assert (CONFIG / "crds.yaml").read_text() == manifest()
+
+
+@pytest.mark.parametrize("name", sorted(MAPS))
+def test_a_shipped_config_map_is_taken(name):
+    obj = MAPS[name]
+    assert (obj["metadata"]["name"], obj["metadata"]["namespace"]) == (name, "zerogate-system")
+    assert all(isinstance(value, str) for value in obj["data"].values())
+    admit(CONFIGMAPS, obj, None, {})
+
+
+def test_every_config_map_that_is_read_is_shipped():
+    assert set(PARSERS) <= set(MAPS)
+
+
+def test_the_shipped_maps_differ_from_the_defaults_where_they_say_so_only():
+    shipped = parse_configs({name: obj["data"] for name, obj in MAPS.items()})
+    assert shipped.broken == {}
+    assert shipped.defaults == COMPILED.defaults
+    assert shipped.gc == COMPILED.gc
+    assert shipped.features == COMPILED.features
+    assert shipped.network == COMPILED.network
+    assert list(shipped.domain.domains) == ["example.com"]
+    assert not shipped.deployment.automount_service_account_token
+    assert shipped.deployment.progress_deadline == COMPILED.deployment.progress_deadline
+
+
+def test_a_map_that_cannot_be_read_leaves_what_held_before():
+    before = parse_configs({"config-gc": {"min-non-active-revisions": "3"}})
+    after = parse_configs({"config-gc": {"min-non-active-revisions": "x"}}, before)
+    assert after.gc == before.gc
+    assert after.broken == {"config-gc": "min-non-active-revisions: 'x' is not a whole number"}
+
+
+def nodes(schema, path=""):
+    yield path, schema
+    for key, inner in schema.get("properties", {}).items():
+        yield from nodes(inner, f"{path}.{key}")
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            yield from nodes(schema[key], f"{path}[]")
+
+
+@pytest.mark.parametrize("crd", custom_resources(), ids=lambda crd: crd["spec"]["names"]["kind"])
+def test_a_schema_is_structural(crd):
+    """Every node has a type (or is an int-or-string), as an API server demands."""
+    for path, schema in nodes(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]):
+        assert schema.get("type") or schema.get("x-kubernetes-int-or-string"), path
