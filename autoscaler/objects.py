@@ -27,6 +27,7 @@ def seen(deployment: Obj, config: AutoscalerConfig, data: Mapping[str, str]) -> 
             target.container_concurrency,
         ),
         was_ever_ready(deployment) and not target.given_up,
+        str(deployment["metadata"].get("resourceVersion") or ""),
     )
 
 
@@ -58,10 +59,10 @@ def live_pod(pod: Obj) -> Pod | None:
     return Pod(uid(pod), name(pod), is_ready(pod), created, annotations(pod).get(COST_ANNOTATION, ""))
 
 
-def writers_of_replicas(deployment: Obj) -> dict[str, str]:
-    """Who wrote `spec.replicas`, and how: from manager to operation."""
-    found = {}
-    for entry in (deployment.get("metadata") or {}).get("managedFields") or ():
-        if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {}):
-            found[str(entry.get("manager") or "")] = str(entry.get("operation") or "")
-    return found
+def writers_of_replicas(deployment: Obj) -> set[str]:
+    """The field managers whose `spec.replicas` stands."""
+    return {
+        str(entry.get("manager") or "")
+        for entry in (deployment.get("metadata") or {}).get("managedFields") or ()
+        if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    }

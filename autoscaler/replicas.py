@@ -50,11 +50,12 @@ class Outcome:
 class Replicas:
     """`stored` is the number in the API, `writing` the one under way to it."""
 
-    __slots__ = ("aim", "scale_in", "stored", "writing")
+    __slots__ = ("_version", "aim", "scale_in", "stored", "writing")
 
     def __init__(self, revision: Key, stored: int, number: Callable[[], int]) -> None:
         self.stored = stored
         self.writing: int | None = None
+        self._version = 0
         self.aim = stored
         self.scale_in = ScaleIn(revision, number)
 
@@ -65,6 +66,19 @@ class Replicas:
     def current(self) -> int:
         """The number as it will be when what is under way has arrived."""
         return self.stored if self.writing is None else self.writing
+
+    def found(self, replicas: int, version: str) -> None:
+        """The watch tells the number, as of a resourceVersion; news older than our last write is none."""
+        if not version.isdecimal() or int(version) >= self._version:
+            self.stored = replicas
+
+    def arrived(self, replicas: int | None, version: str, *, is_last: bool) -> None:
+        """A write has ended; the number is now `replicas`, None when that is not known."""
+        if replicas is not None:
+            self.stored = replicas
+            self._version = max(self._version, int(version) if version.isdecimal() else 0)
+        if is_last:
+            self.writing = None
 
     def steer(
         self, wanted: int | None, pods: Mapping[str, Pod], patience: float, view: View, because: str

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoscaler.bounds import bounds, clamp, fewest_active
-from autoscaler.kpa.decider import Decision
+from autoscaler.kpa.decider import Averages, Decision
 from autoscaler.kpa.history import History, Setting
 from autoscaler.kpa.reasons import reason
 from autoscaler.kpa.scaler import Scaler
@@ -35,6 +35,8 @@ class Seen:
     setting: Setting
     was_ready: bool
     """Whether its status tells that its pods were all ready once."""
+    version: str = ""
+    """The Deployment's resourceVersion."""
 
 
 class Revision:
@@ -63,9 +65,24 @@ class Revision:
         return f"<Revision {name} {self.lifecycle.activity.value}, {self.ready} ready, {self.replicas!r}>"
 
     @property
+    def desired(self) -> int:
+        """What the last decision asked for, within no bounds; -1 before the first."""
+        return self.decision.desired if self.decision else UNKNOWN
+
+    @property
+    def is_panicking(self) -> bool:
+        """Whether the last decision was made in panic."""
+        return self.decision is not None and self.decision.is_panicking
+
+    @property
+    def averages(self) -> Averages:
+        """The load that the last decision was made from."""
+        return self.decision.averages if self.decision else Averages(0.0, 0.0)
+
+    @property
     def is_asleep(self) -> bool:
         """Whether only a report can make it want pods: it is decided then, without waiting for a tick."""
-        return self.decision is None or self.decision.desired == 0
+        return self.desired <= 0
 
     @property
     def is_ours(self) -> bool:
@@ -76,8 +93,7 @@ class Revision:
         """Whether no tick is needed until something is reported or changes."""
         return (
             self.replicas.current == 0
-            and self.decision is not None
-            and self.decision.desired == 0
+            and self.desired == 0
             and self.lifecycle.activity is Activity.INACTIVE
             and not (self.ready or self.pods or bounds(self.spec, **self._flags()).lowest)
             and self.scaler.is_quiet(now)
@@ -92,7 +108,7 @@ class Revision:
                 self.history.forget()
             self.scaler.change(seen.spec, now)
         self.target, self.spec, self.setting = seen.target, seen.spec, seen.setting
-        self.replicas.stored = seen.target.replicas
+        self.replicas.found(seen.target.replicas, seen.version)
         self.is_initialised = self.is_initialised or seen.was_ready
         self.has_traffic = self.has_traffic or seen.target.replicas == 0
 
@@ -141,7 +157,7 @@ class Revision:
             wanted = current if self.held else wanted
         because = self.wish.because
         if current == 0 and wanted:
-            because = "request waiting" if self.decision and self.decision.desired else because
+            because = "request waiting" if self.desired > 0 else because
         return self.replicas.steer(wanted, self.pods, self.target.timeout, view, because)
 
     def explain(self) -> str:
@@ -160,8 +176,8 @@ class Revision:
             "stableAverage": averages.stable,
             "panicAverage": averages.panic,
             "highestPanicAverage": self.highest_panic,
-            "isPanicking": bool(self.decision and self.decision.is_panicking),
-            "desired": self.decision.desired if self.decision else UNKNOWN,
+            "isPanicking": self.is_panicking,
+            "desired": self.desired,
             "wished": self.wish.pods,
             "reason": self.explain(),
             "replicas": self.replicas.stored,

@@ -101,6 +101,10 @@ class ScaleIn:
         victim.in_flight[activator] = in_flight
         return True
 
+    def are_empty(self, activators: AbstractSet[str]) -> bool:
+        """Whether nothing is in flight at any victim."""
+        return all(victim.is_empty(activators) for victim in self.victims.values())
+
     def release(self, activators: AbstractSet[str], patience: float, now: float) -> None:
         """Let those go that nothing is in flight at, or that had `patience` seconds to end it."""
         for victim in self.victims.values():

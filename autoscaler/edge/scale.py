@@ -1,0 +1,149 @@
+"""What the autoscaler writes: the number of replicas, deletion costs of pods, and that a target is given up.
+
+One task a revision at most, and one write of it at a time; a later wish replaces one that has not begun. So a
+slow or refused write keeps no other revision waiting.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from autoscaler.objects import COST_ANNOTATION
+from autoscaler.replicas import Write
+from kube.edge.client import ApiError, Client
+from kube.objects import Key, Obj
+from kube.resources import DEPLOYMENTS, PODS, Resource
+from serving.targets import GIVEN_UP_ANNOTATION
+
+log = logging.getLogger("zerogate.autoscaler")
+
+ANSWER_WITHIN = 5.0
+"""Seconds until a write without an answer counts as failed."""
+CHANGED = frozenset({409, 422})
+"""The test in the patch did not hold: another one was faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be written of one revision. `given_up` None: nothing, "": take the annotation away."""
+
+    revision: Key
+    deployment: str
+    write: Write | None
+    given_up: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How a write of replicas ended. `replicas` is the number in the API now, None when that is not known;
+    `is_last`: no other write of the revision waits.
+    """
+
+    job: Job
+    replicas: int | None
+    resource_version: str
+    is_done: bool
+    is_last: bool = True
+
+
+class ScaleWriter:
+    """`on_end` is told of each job that wrote replicas, or tried to."""
+
+    def __init__(self, client: Client, group: asyncio.TaskGroup, on_end: Callable[[Written], None]) -> None:
+        self._client = client
+        self._group = group
+        self._on_end = on_end
+        self._next: dict[Key, Job] = {}
+        self._busy: set[Key] = set()
+        self._is_zero_absent = False
+
+    def __repr__(self) -> str:
+        return f"<ScaleWriter {len(self._busy)} writing, {len(self._next)} waiting>"
+
+    def put(self, job: Job) -> None:
+        """Have it written, after what is under way for its revision."""
+        waiting = self._next.get(job.revision)
+        if waiting is not None:
+            given_up = waiting.given_up if job.given_up is None else job.given_up
+            job = replace(job, write=job.write or waiting.write, given_up=given_up)
+        self._next[job.revision] = job
+        if job.revision not in self._busy:
+            self._busy.add(job.revision)
+            self._group.create_task(self._work(job.revision))
+
+    async def _work(self, revision: Key) -> None:
+        try:
+            while (job := self._next.pop(revision, None)) is not None:
+                await self._do(job)
+        finally:
+            self._busy.discard(revision)
+
+    async def _do(self, job: Job) -> None:
+        if job.given_up is not None:
+            where = (DEPLOYMENTS, job.revision[0], job.deployment)
+            await self._annotate(*where, GIVEN_UP_ANNOTATION, job.given_up or None)
+        if job.write is None:
+            return
+        for pod, cost in job.write.costs.items():
+            await self._annotate(PODS, job.revision[0], pod, COST_ANNOTATION, cost)
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                written = await self._scale(job, job.write)
+        except (ApiError, TimeoutError) as error:
+            written = Written(job, None, "", is_done=False)
+            if not (isinstance(error, ApiError) and error.is_not_found):
+                told = str(error) or "no answer"
+                log.warning("%s could not be scaled to %d: %s", job.revision[1], job.write.replicas, told)
+        self._on_end(replace(written, is_last=job.revision not in self._next))
+
+    async def _scale(self, job: Job, write: Write) -> Written:
+        """Write the number; if another one changed it meanwhile, read what it is now."""
+        where = (DEPLOYMENTS, job.revision[0], job.deployment)
+        found: Obj = {}
+        for _ in range(2):
+            patch = scale_patch(write, is_zero_absent=self._is_zero_absent)
+            try:
+                scale = await self._client.patch(*where, patch, kind="json", subresource="scale")
+                return Written(job, write.replicas, _version(scale), is_done=True)
+            except ApiError as error:
+                if error.status not in CHANGED:
+                    raise
+            found = await self._client.get(*where)
+            if not write.was == _replicas(found) == 0:
+                break
+            self._is_zero_absent = not self._is_zero_absent
+        return Written(job, _replicas(found), _version(found), is_done=False)
+
+    async def _annotate(
+        self, resource: Resource, namespace: str, name: str, key: str, value: str | None
+    ) -> None:
+        """Write an annotation that helps, but without which all goes on."""
+        patch = {"metadata": {"annotations": {key: value}}}
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await self._client.patch(resource, namespace, name, patch, kind="merge")
+        except (ApiError, TimeoutError) as error:
+            if not (isinstance(error, ApiError) and error.is_not_found):
+                log.warning("%s of %s could not be written: %s", key, name, str(error) or "no answer")
+
+
+def scale_patch(write: Write, *, is_zero_absent: bool) -> list[Obj]:
+    """JSON patch of a Scale that fails when the number is not the old one any more.
+
+    Kubernetes leaves a zero out of a Scale (`replicas` is "omitempty"), other API servers need not.
+    """
+    if write.was == 0 and is_zero_absent:
+        test: Obj = {"op": "test", "path": "/spec", "value": {}}
+    else:
+        test = {"op": "test", "path": "/spec/replicas", "value": write.was}
+    return [test, {"op": "add", "path": "/spec/replicas", "value": write.replicas}]
+
+
+def _replicas(deployment: Obj) -> int:
+    found = (deployment.get("spec") or {}).get("replicas")
+    return 1 if found is None else int(found)
+
+
+def _version(obj: Obj) -> str:
+    return str((obj.get("metadata") or {}).get("resourceVersion") or "")
