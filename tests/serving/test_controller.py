@@ -1,0 +1,244 @@
+"""The controller against the embedded API, in one process: what it watches, asks and does."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from embedded.api import Api
+from embedded.edge.local import LocalTransport
+from embedded.store import Store
+from kube.edge.client import ApiError, Client
+from kube.resources import (
+    CONFIGMAPS,
+    CONFIGURATIONS,
+    CRDS,
+    DEPLOYMENTS,
+    EVENTS,
+    NAMESPACES,
+    REVISIONS,
+    ROUTES,
+    SERVICES,
+)
+from serving.crds import custom_resources
+from serving.edge.controller import Settings, run
+from serving.edge.queue import WorkQueue
+from serving.validation import admit
+
+CONFIG = Path(__file__).parents[2] / "config"
+DEADLINE = 5.0
+
+
+class Bench:
+    """An API, the controller, and a client to look with."""
+
+    def __init__(self):
+        self.maps = {}
+        self.api = Api(Store(None), admit=self.admit, clock=time.time)
+        self.client = Client(LocalTransport(self.api), manager="test")
+        self.task = None
+
+    def admit(self, resource, obj, old):
+        return admit(resource, obj, old, self.maps)
+
+    async def install(self):
+        for crd in custom_resources():
+            await self.client.create(CRDS, crd)
+        with contextlib.suppress(ApiError):
+            await self.client.create(NAMESPACES, {"metadata": {"name": "zerogate-system"}})
+        for path in CONFIG.glob("config-*.yaml"):
+            await self.client.create(CONFIGMAPS, yaml.safe_load(path.read_text()))
+
+    def start(self):
+        client = Client(LocalTransport(self.api), manager="zerogate-controller")
+        self.task = asyncio.create_task(run(client, Settings(localhost_alias=True)))
+
+    async def stop(self):
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+    async def get(self, resource, name):
+        try:
+            return await self.client.get(resource, "default", name)
+        except ApiError as error:
+            if error.is_not_found:
+                return None
+            raise
+
+    async def until(self, holds):
+        """Wait for a condition; a dead controller or five seconds end it."""
+        end = time.monotonic() + DEADLINE
+        while not (found := await holds()):
+            if self.task is not None and self.task.done():
+                self.task.result()
+            assert time.monotonic() < end, "not in time"
+            await asyncio.sleep(0.002)
+        return found
+
+    async def is_ready(self, resource, name, status="True"):
+        obj = await self.get(resource, name)
+        conditions = (obj or {}).get("status", {}).get("conditions", [])
+        return any(each["type"] == "Ready" and each["status"] == status for each in conditions)
+
+    async def set_ready_pods(self, revision, count=1):
+        """What the Deployment controller would say."""
+        found = await self.until(lambda: self.get(DEPLOYMENTS, f"{revision}-deployment"))
+        status = {"readyReplicas": count, "replicas": count}
+        await self.client.replace(DEPLOYMENTS, {**found, "status": status}, subresource="status")
+
+
+@pytest.fixture
+async def bench():
+    bench = Bench()
+    await bench.install()
+    bench.start()
+    yield bench
+    await bench.stop()
+
+
+def service(target="World", **metadata):
+    obj = yaml.safe_load((CONFIG / "samples" / "helloworld-go.yaml").read_text())
+    obj["metadata"] |= {"namespace": "default", **metadata}
+    obj["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = target
+    return obj
+
+
+NAME, ONE, TWO = "helloworld-go", "helloworld-go-00001", "helloworld-go-00002"
+
+
+async def test_a_service_becomes_all_its_objects_and_ready(bench):
+    await bench.client.create(SERVICES, service())
+    await bench.set_ready_pods(ONE)
+    await bench.until(lambda: bench.is_ready(SERVICES, NAME))
+    found = await bench.get(SERVICES, NAME)
+    assert found["status"]["url"] == f"http://{NAME}.default.example.com"
+    assert found["status"]["latestReadyRevisionName"] == ONE
+    assert await bench.is_ready(CONFIGURATIONS, NAME)
+    assert await bench.is_ready(ROUTES, NAME)
+    assert await bench.is_ready(REVISIONS, ONE)
+
+
+async def test_an_update_and_a_deletion(bench):
+    await bench.client.create(SERVICES, service())
+    await bench.set_ready_pods(ONE)
+    await bench.until(lambda: bench.is_ready(SERVICES, NAME))
+    patch = {"spec": {"template": service("Grey")["spec"]["template"]}}
+    await bench.client.patch(SERVICES, "default", NAME, patch, kind="merge")
+    await bench.set_ready_pods(TWO)
+
+    async def is_moved():
+        route = await bench.get(ROUTES, NAME)
+        return route["status"]["traffic"][0]["revisionName"] == TWO
+
+    await bench.until(is_moved)
+    await bench.client.delete(SERVICES, "default", NAME)
+
+    async def is_gone():
+        left = [await bench.client.list(each, "default") for each in (ROUTES, REVISIONS, DEPLOYMENTS)]
+        return not any(each["items"] for each in left)
+
+    await bench.until(is_gone)
+
+
+async def test_a_config_map_is_read_live_and_a_bad_one_is_not_taken(bench, caplog):
+    await bench.client.create(SERVICES, service())
+    await bench.until(lambda: bench.get(ROUTES, NAME))
+
+    async def has_domain(domain):
+        route = await bench.get(ROUTES, NAME)
+        return route.get("status", {}).get("url", "").endswith(f".{domain}")
+
+    await bench.until(lambda: has_domain("example.com"))
+    await bench.client.patch(
+        CONFIGMAPS,
+        "zerogate-system",
+        "config-domain",
+        {"data": {"example.com": None, "new.org": ""}},
+        kind="merge",
+    )
+    await bench.until(lambda: has_domain("new.org"))
+    bench.api.cluster.admit = lambda _, obj, __: obj
+    with caplog.at_level(logging.ERROR, "zerogate.controller"):
+        bad = {"data": {"domain-template": "{{.Name}}.{{.Domain}}"}}
+        await bench.client.patch(CONFIGMAPS, "zerogate-system", "config-network", bad, kind="merge")
+
+        async def is_told():
+            return any("config-network" in each.message for each in caplog.records)
+
+        await bench.until(is_told)
+    assert await has_domain("new.org")
+
+
+async def test_readiness_is_told_by_an_event(bench):
+    await bench.client.create(SERVICES, service())
+    await bench.set_ready_pods(ONE)
+
+    async def is_told():
+        events = await bench.client.list(EVENTS, "default")
+        return {"RevisionReady", "Ready"} <= {each["reason"] for each in events["items"]}
+
+    await bench.until(is_told)
+
+
+async def test_it_takes_up_what_was_left_half_done(bench):
+    """Stopped at any point and started again it comes to the same end."""
+    await bench.stop()
+    await bench.client.create(SERVICES, service())
+    bench.start()
+    await bench.until(lambda: bench.get(REVISIONS, ONE))
+    await bench.stop()
+    bench.start()
+    await bench.set_ready_pods(ONE)
+    await bench.until(lambda: bench.is_ready(SERVICES, NAME))
+
+
+async def test_many_services_at_once(bench):
+    names = [f"s-{number}" for number in range(30)]
+    for name in names:
+        await bench.client.create(SERVICES, service(name=name))
+    for name in names:
+        await bench.set_ready_pods(f"{name}-00001")
+    for name in names:
+        await bench.until(lambda name=name: bench.is_ready(SERVICES, name))
+
+
+async def test_a_key_is_in_line_once_and_never_worked_on_twice_at_a_time():
+    queue = WorkQueue()
+    for key in ("a", "b", "a"):
+        queue.add(key)
+    assert await queue.take() == "a"
+    queue.add("a")
+    assert await queue.take() == "b"
+    queue.done("b")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(queue.take(), 0.01)
+    queue.done("a")
+    assert await queue.take() == "a"
+
+
+async def test_a_failure_waits_longer_each_time_and_a_success_forgets():
+    queue = WorkQueue()
+    delays = []
+    for _ in range(3):
+        queue.add("a")
+        await queue.take()
+        delays.append(queue.failed("a"))
+    assert delays == [0.01, 0.02, 0.04]
+    assert await asyncio.wait_for(queue.take(), 1.0) == "a"
+    queue.done("a")
+    queue.add("a")
+    await queue.take()
+    assert queue.failed("a") == 0.01
+
+
+async def test_the_earlier_of_two_times_counts():
+    queue = WorkQueue()
+    queue.add_after("a", 60.0)
+    queue.add_after("a", 0.005)
+    queue.add_after("a", 60.0)
+    assert await asyncio.wait_for(queue.take(), 1.0) == "a"
