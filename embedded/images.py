@@ -7,7 +7,8 @@ Its key `images.yaml` is a list, the first entry that matches counts:
       env: {DELAY: "10ms"}                     # the container's own env wins
       workingDir: src                          # the container's own workingDir wins
 
-`python3` as the first word and `{python}` anywhere in `command` stand for the interpreter that runs Zerogate.
+`python3` as the first word and `{python}` anywhere in `command` stand for the interpreter that runs Zerogate;
+further such words (`{samples}`) are the node's settings.
 """
 
 import shlex
@@ -35,12 +36,14 @@ class Image:
     env: tuple[tuple[str, str], ...] = ()
     working_dir: str = ""
 
-    def command_for(self, python: str) -> tuple[str, ...]:
-        """The words of the command with the interpreter put in."""
-        words = [
-            python if place == 0 and word == "python3" else word for place, word in enumerate(self.command)
-        ]
-        return tuple(word.replace("{python}", python) for word in words)
+    def command_for(self, words: Mapping[str, str]) -> tuple[str, ...]:
+        """The command with `{name}` replaced by what this machine calls so; `{python}` must be among them."""
+        command = list(self.command)
+        if command[0] == "python3":
+            command[0] = "{python}"
+        for name, value in words.items():
+            command = [word.replace(f"{{{name}}}", value) for word in command]
+        return tuple(command)
 
 
 @dataclass(frozen=True, slots=True)

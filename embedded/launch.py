@@ -36,7 +36,7 @@ class CannotStart(Exception):  # noqa: N818 - it names what happened, and nobody
 class Host:
     """The machine that containers run on, as far as they notice."""
 
-    python: str
+    words: Mapping[str, str]
     working_folder: str
     environment: Mapping[str, str] = field(repr=False)
     node: str
@@ -108,7 +108,7 @@ def launch_of(  # noqa: PLR0913 - a container is started from its pod, the table
     forced = {"HOSTNAME": name(pod)} | ({"PORT": str(port)} if port else {})
     env |= forced
     env = container_env(env, pod, container, host, sources) | forced
-    words = own or (image.command_for(host.python) if image is not None else ())
+    words = own or (image.command_for(host.words) if image is not None else ())
     argv = [*words, *(container.get("args") or ())]
     folder = container.get("workingDir") or (image.working_dir if image is not None else "")
     return Launch(

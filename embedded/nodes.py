@@ -1,5 +1,6 @@
 """The node agent's settings, and the Node object it registers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ class NodeSettings:
 
     `folder` keeps logs and run records; `working_folder` is what a relative `workingDir` is relative to. A
     scheduler binds every pending pod to itself: right where this is the only node, wrong on a real cluster.
-    `capacity` None means the machine's own.
+    `capacity` None means the machine's own. `words` may stand in the image table's commands as `{word}`.
     """
 
     folder: Path
@@ -27,6 +28,7 @@ class NodeSettings:
     is_scheduler: bool = True
     allows_raw_command: bool = True
     capacity: Capacity | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
     backoff: BackoffRule = field(default_factory=BackoffRule)
     heartbeat: float = 10.0
     stop_grace: float = 3.0

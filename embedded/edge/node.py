@@ -53,7 +53,7 @@ class Node:
     def __init__(self, client: Client, settings: NodeSettings) -> None:
         recorder = EventRecorder(client, "zerogate-node")
         host = Host(
-            python=sys.executable,
+            words={"python": sys.executable, **settings.words},
             working_folder=str(settings.working_folder.resolve()),
             environment=os.environ,
             node=settings.name,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from autoscaler.edge.program import Autoscaler
-from autoscaler.edge.program import Settings as AutoscalerSettings
+from autoscaler.edge.settings import Settings as AutoscalerSettings
 from prometheus_client import CollectorRegistry
 
 from activator.edge.program import Program
@@ -77,6 +77,7 @@ class Laptop:
         self._scratch = tempfile.TemporaryDirectory(prefix="zerogate-")
         self._gateway_socket = Path(self._scratch.name) / "gateway.sock"
         self._unready = "starting"
+        self._store = Store(None if arguments.in_memory else folder.database)
         self._api = self._make_api()
         self._gateway = self._make_gateway()
         self._autoscaler = self._make_autoscaler()
@@ -85,13 +86,12 @@ class Laptop:
     # The parts
 
     def _make_api(self) -> Api:
-        store = Store(None if self._arguments.in_memory else self._folder.database)
-        return Api(store, admit=self._admit, clock=time.time, log_folder=self._folder.path / "logs")
+        return Api(self._store, admit=self._admit, clock=time.time, log_folder=self._folder.path / "logs")
 
     def _admit(self, resource: Resource, obj: Obj, old: Obj | None) -> Obj:
         configs = {
             name(entry.obj): entry.obj.get("data") or {}
-            for entry in self._api.store.entries(CONFIGMAPS.plural, self._system_namespace)
+            for entry in self._store.entries(CONFIGMAPS.plural, self._system_namespace)
         }
         return validation.admit(resource, obj, old, configs, system_namespace=self._system_namespace)
 
@@ -175,7 +175,7 @@ class Laptop:
         finally:
             await pages.close()
             await server.close()
-            self._api.store.close()
+            self._store.close()
 
     async def _settle(self, wanted: list[tuple[Path, Obj]]) -> None:
         """Apply the manifests while the gateway starts; then tell."""
@@ -236,7 +236,7 @@ class Laptop:
 
     def state(self) -> dict[str, Any]:
         """/debug/state of the control process."""
-        return {"autoscaler": self._autoscaler.state(), "store": repr(self._api.store)}
+        return {"autoscaler": self._autoscaler.state(), "store": repr(self._store)}
 
     def history(self, namespace: str, revision: str) -> list[dict[str, Any]] | None:
         """Ten minutes of a revision in replay's format."""

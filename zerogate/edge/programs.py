@@ -94,7 +94,8 @@ async def _activator(arguments: argparse.Namespace, environment: Mapping[str, st
 
 
 async def _autoscaler(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
-    from autoscaler.edge.program import Autoscaler, Settings  # noqa: PLC0415
+    from autoscaler.edge.program import Autoscaler  # noqa: PLC0415
+    from autoscaler.edge.settings import Settings  # noqa: PLC0415
 
     settings = Settings(
         identity=_identity(environment),
