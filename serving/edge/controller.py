@@ -128,6 +128,8 @@ class Controller:
                 self._queue.done(work)
                 if outcome.again_in is not None:
                     self._queue.add_after(work, max(1.0, outcome.again_in))
+            # An API in the same process never makes us wait: let the watches tell what was written.
+            await asyncio.sleep(0)
 
     def _put_off(self, work: Work, error: ApiError) -> None:
         """Later again. A view that was overtaken is no news: the watch brings the new one."""
@@ -135,6 +137,9 @@ class Controller:
         if error.is_conflict or error.is_already_exists or error.is_not_found:
             return
         resource, (home, which) = work
+        found = self._world.get(resource, home, which)
+        if found is not None and 400 <= error.status < 500:
+            self._events.emit(found, "Warning", "ReconcileFailed", error.message)
         log.warning(
             "%s %s/%s can't be brought about (%s); trying again", resource.kind, home, which, error,
             extra={"data": {"status": error.status, "back_off": delay}},

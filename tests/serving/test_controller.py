@@ -33,6 +33,19 @@ CONFIG = Path(__file__).parents[2] / "config"
 DEADLINE = 5.0
 
 
+class Counting(LocalTransport):
+    """Counts what is written, Events aside."""
+
+    def __init__(self, api):
+        super().__init__(api, "zerogate-controller")
+        self.writes = []
+
+    async def request(self, method, path, **more):
+        if method != "GET" and "/events" not in path:
+            self.writes.append((method, path))
+        return await super().request(method, path, **more)
+
+
 class Bench:
     """An API, the controller, and a client to look with."""
 
@@ -40,6 +53,7 @@ class Bench:
         self.maps = {}
         self.api = Api(Store(None), admit=self.admit, clock=time.time)
         self.client = Client(LocalTransport(self.api), manager="test")
+        self.transport = Counting(self.api)
         self.task = None
 
     def admit(self, resource, obj, old):
@@ -54,7 +68,7 @@ class Bench:
             await self.client.create(CONFIGMAPS, yaml.safe_load(path.read_text()))
 
     def start(self):
-        client = Client(LocalTransport(self.api), manager="zerogate-controller")
+        client = Client(self.transport, manager="zerogate-controller")
         self.task = asyncio.create_task(run(client, Settings(localhost_alias=True)))
 
     async def stop(self):
@@ -121,6 +135,21 @@ async def test_a_service_becomes_all_its_objects_and_ready(bench):
     assert await bench.is_ready(CONFIGURATIONS, NAME)
     assert await bench.is_ready(ROUTES, NAME)
     assert await bench.is_ready(REVISIONS, ONE)
+
+
+async def test_what_is_settled_is_not_written_again(bench):
+    """Asked anew about everything the controller finds its own work as it left it."""
+    await bench.client.create(SERVICES, service())
+    await bench.set_ready_pods(ONE)
+    await bench.until(lambda: bench.is_ready(SERVICES, NAME))
+    await bench.stop()
+    bench.transport.writes.clear()
+    bench.start()
+    await bench.client.create(SERVICES, service(name="other"))
+    await bench.set_ready_pods("other-00001")
+    await bench.until(lambda: bench.is_ready(SERVICES, "other"))
+    assert bench.transport.writes
+    assert [path for _, path in bench.transport.writes if NAME in path] == []
 
 
 async def test_an_update_and_a_deletion(bench):
