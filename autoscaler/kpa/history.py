@@ -32,7 +32,7 @@ class _Piece:
     base: int
     start: float
     head: dict[str, Any]
-    rows: array[float] = field(default_factory=lambda: array("d"))
+    rows: "array[float]" = field(default_factory=lambda: array("d"))
 
 
 class History:
