@@ -41,27 +41,35 @@ def _bad(message: str) -> PatchFailed:
 def _merge_object(doc: Obj, patch: Obj, schema: TypeSchema) -> Obj:
     directive = patch.get(DIRECTIVE)
     if directive == "replace":
-        return {key: copy_json(value) for key, value in patch.items() if key != DIRECTIVE}
+        return _merge_object({}, {key: value for key, value in patch.items() if key != DIRECTIVE}, schema)
     if directive == "delete":
         return {}
     if directive not in (None, "merge"):
         raise _bad(f"unknown patch directive: {directive!r}; write replace, delete or merge")
     merged = _retained(doc, patch)
     for key, value in patch.items():
-        if key in (DIRECTIVE, RETAIN) or key.startswith(ORDER):
-            continue
         if key.startswith(DELETE_FROM):
             _delete_from_list(merged, key.removeprefix(DELETE_FROM), value)
-        elif value is None:
+    for key, value in patch.items():
+        if key in (DIRECTIVE, RETAIN) or key.startswith((ORDER, DELETE_FROM)):
+            continue
+        if value is None or (_directive(value) == "delete" and key not in merged):
             merged.pop(key, None)
         else:
             merged[key] = _merge_value(merged.get(key), value, schema.child(key), patch.get(ORDER + key))
+    _put_in_order(merged, patch, schema)
+    return merged
+
+
+def _put_in_order(merged: Obj, patch: Obj, schema: TypeSchema) -> None:
+    """Lists that the patch orders without changing any of their elements."""
     for key, order in patch.items():
         field = key.removeprefix(ORDER)
-        if key != field and field not in patch and isinstance(merged.get(field), list):
-            _check_order(order)
+        if key == field:
+            continue
+        _check_order(order)
+        if field not in patch and isinstance(merged.get(field), list):
             merged[field] = _ordered(merged[field], order, merged[field], _identity(schema.child(field)))
-    return merged
 
 
 def _retained(doc: Obj, patch: Obj) -> Obj:
@@ -107,7 +115,7 @@ def _merge_list(live: list[Any], patch: list[Any], schema: TypeSchema, order: An
     else:
         wanted = [entry for entry in patch if not _directive(entry)]
         if any(_directive(entry) == "replace" and schema.merge_key not in entry for entry in patch):
-            return [copy_json(entry) for entry in wanted]
+            live, patch = [], wanted
         merged = _merge_elements(live, patch, schema)
     identity = _identity(schema)
     if order is not None:
