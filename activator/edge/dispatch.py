@@ -4,7 +4,6 @@ All of it is synchronous; whatever happens, `_place` is where the next attempt o
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from activator.balance import Pod
@@ -27,21 +26,6 @@ from activator.revision import Revision
 from activator.settings import ProxySettings
 from serving.targets import ScaleTarget
 
-log = logging.getLogger("zerogate.activator")
-
-
-def _log_cold_start(revision: Revision, total: float, phases: dict[str, float]) -> None:
-    parts = ", ".join(f"{name} {seconds * 1000:.0f}" for name, seconds in phases.items())
-    namespace, name = revision.key
-    log.info(
-        "%s/%s answered its first request after a cold start of %.0f ms (%s)",
-        namespace,
-        name,
-        total * 1000,
-        parts,
-        extra={"data": {"namespace": namespace, "revision": name, "seconds": total, "phases": phases}},
-    )
-
 
 class Dispatcher:
     """Hooks are plain functions, called within the event that caused them; they must not wait.
@@ -62,7 +46,7 @@ class Dispatcher:
         self.on_first = on_first
         self.on_waiting = on_waiting
         self.on_pod_empty: Callable[[Revision, str], None] = lambda _revision, _uid: None
-        self.on_cold_start: Callable[[Revision, float, dict[str, float]], None] = _log_cold_start
+        self.on_cold_start: Callable[[Revision, float, dict[str, float]], None] = lambda *_told: None
         self.clock = clock
         self.settings = settings or ProxySettings()
         self.deadlines = Deadlines()

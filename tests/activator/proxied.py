@@ -1,0 +1,344 @@
+"""A proxy with real sockets on uvloop, pods as small asyncio servers, and clients that send bytes."""
+
+import asyncio
+import contextlib
+import functools
+import time
+
+import uvloop
+
+from activator.edge.dispatch import Dispatcher
+from activator.edge.listener import Listener
+from activator.revision import Bounds, Revision
+from activator.routes import Picked
+from activator.settings import ProxySettings
+from activator.throttle import Room
+from serving.targets import scale_target
+
+HOST = b"hello.default.example.com"
+GET = b"GET / HTTP/1.1\r\nHost: " + HOST + b"\r\n\r\n"
+DEADLINE = 8.0
+
+
+def on_uvloop(test):
+    """Run an async test on the loop that production uses, with a deadline."""
+
+    @functools.wraps(test)
+    def run(*args, **kwargs):
+        async def bounded():
+            async with asyncio.timeout(DEADLINE):
+                await test(*args, **kwargs)
+
+        uvloop.run(bounded())
+
+    return run
+
+
+async def until(condition, within=3.0):
+    """Wait for a condition, not for luck."""
+    end = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true"
+        await asyncio.sleep(0.002)
+
+
+def post(body=b"", *more, method=b"POST"):
+    lines = [method + b" / HTTP/1.1", b"Host: " + HOST, b"Content-Length: %d" % len(body), *more]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def ok(body=b"Hello World!\n", *more):
+    return b"\r\n".join([b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), *more, b"", body])
+
+
+class Answer:
+    """An answer as a client reads it: status, header lines, content, trailers; `raw` is every byte of it."""
+
+    def __init__(self, head, body, trailers=b"") -> None:
+        self.head = head
+        self.status = int(head.split(b" ", 2)[1])
+        self.lines = head.split(b"\r\n")[1:-2]
+        self.body = body
+        self.trailers = trailers
+
+    def __repr__(self) -> str:
+        return f"<Answer {self.head!r} {self.body[:80]!r}>"
+
+    def values(self, name):
+        found = [line.partition(b":") for line in self.lines]
+        return [value.strip() for key, _, value in found if key.lower() == name.lower()]
+
+    def value(self, name):
+        values = self.values(name)
+        return values[0] if values else None
+
+    @property
+    def reason(self):
+        return (self.value(b"Zerogate-Reason") or b"").decode()
+
+
+class Client:
+    """A connection to the proxy."""
+
+    def __init__(self, reader, writer) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, data):
+        self.writer.write(data)
+
+    async def answer(self, method=b"GET"):
+        """Read one answer; IncompleteReadError or ConnectionError when it is cut."""
+        return await read_answer(self.reader, method)
+
+    async def ask(self, data, method=b"GET"):
+        self.send(data)
+        return await self.answer(method)
+
+    async def ended(self):
+        """Whether the proxy closed the connection, and sent nothing before."""
+        with contextlib.suppress(ConnectionError):
+            return await self.reader.read(1) == b""
+        return True
+
+    def hang_up(self):
+        self.writer.transport.abort()
+
+    async def close(self):
+        self.writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()
+
+
+async def read_answer(reader, method=b"GET"):
+    head = await reader.readuntil(b"\r\n\r\n")
+    answer = Answer(head, b"")
+    if method == b"HEAD" or answer.status < 200 or answer.status in (204, 304):
+        return answer
+    if answer.value(b"Transfer-Encoding") == b"chunked":
+        answer.body, answer.trailers = await read_chunks(reader)
+    elif answer.value(b"Content-Length") is not None:
+        answer.body = await reader.readexactly(int(answer.value(b"Content-Length")))
+    else:
+        answer.body = await reader.read()
+    return answer
+
+
+async def read_chunks(reader):
+    content = b""
+    while True:
+        size = int((await reader.readuntil(b"\r\n")).split(b";")[0], 16)
+        if not size:
+            break
+        content += await reader.readexactly(size)
+        assert await reader.readexactly(2) == b"\r\n"
+    trailers = b""
+    while (line := await reader.readuntil(b"\r\n")) != b"\r\n":
+        trailers += line
+    return content, trailers
+
+
+class Request:
+    """A request as a pod sees it."""
+
+    def __init__(self, head, body, trailers, writer) -> None:
+        self.head = head
+        self.line = head.split(b"\r\n")[0]
+        self.method = self.line.split(b" ")[0]
+        self.lines = head.split(b"\r\n")[1:-2]
+        self.body = body
+        self.trailers = trailers
+        self.writer = writer
+
+    values = Answer.values
+    value = Answer.value
+
+    async def reply(self, data):
+        self.writer.write(data)
+        await self.writer.drain()
+
+    def reset(self):
+        self.writer.transport.abort()
+
+
+async def hello(request):
+    await request.reply(ok())
+
+
+class Pod:
+    """A server. `behave(request)` answers each request; `serve(reader, writer)` may be replaced as a
+    whole.
+    """
+
+    def __init__(self, behave=hello, *, uid="pod-1", serve=None) -> None:
+        self.behave = behave
+        self.uid = uid
+        self.serve = serve or self._serve
+        self.requests = []
+        self.connections = 0
+        self.most = 0
+        self.now = 0
+        self._writers = set()
+        self._server = None
+
+    async def start(self):
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=512)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def refuse_from_now(self):
+        """As a process that has exited: its port refuses, its connections are closed."""
+        self._server.close()
+        for writer in [*self._writers]:
+            writer.transport.abort()
+
+    async def stop(self):
+        self.refuse_from_now()
+        await until(lambda: not self._writers)
+
+    async def _accept(self, reader, writer):
+        self.connections += 1
+        self._writers.add(writer)
+        try:
+            await self.serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _serve(self, reader, writer):
+        while True:
+            request = await read_request(reader, writer)
+            self.requests.append(request)
+            self.now += 1
+            self.most = max(self.most, self.now)
+            try:
+                await self.behave(request)
+            finally:
+                self.now -= 1
+            if writer.transport.is_closing():
+                return
+
+
+async def read_request(reader, writer):
+    request = Request(await reader.readuntil(b"\r\n\r\n"), b"", b"", writer)
+    if request.value(b"Expect") is not None:
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    if request.value(b"Transfer-Encoding") == b"chunked":
+        request.body, request.trailers = await read_chunks(reader)
+    elif request.value(b"Content-Length") is not None:
+        request.body = await reader.readexactly(int(request.value(b"Content-Length")))
+    return request
+
+
+def make_revision(room, *, bounds=None, **annotations):
+    """A revision of a plain Deployment; `timeout_seconds=1` is the annotation
+    zerogate.dev/timeout-seconds.
+    """
+    marks = {f"zerogate.dev/{key.replace('_', '-')}": str(value) for key, value in annotations.items()}
+    if "progress_deadline" in annotations:
+        marks["serving.knative.dev/progress-deadline"] = annotations["progress_deadline"]
+    target = scale_target(
+        {"metadata": {"namespace": "default", "name": "hello", "annotations": marks}, "spec": {}}
+    )
+    import random  # noqa: PLC0415 - the only user
+
+    return Revision(target, process=room, random=random.random, bounds=bounds or Bounds())
+
+
+class Proxy:
+    """The proxy under test with one revision; leaving it checks that every count is back at zero."""
+
+    def __init__(self, *, settings=None, bounds=None, **annotations) -> None:
+        self.room = Room(100_000, 256 << 20)
+        self.settings = settings or ProxySettings()
+        self.revision = make_revision(self.room, bounds=bounds, **annotations)
+        self.first = []
+        self.waits = []
+        self.cold_starts = []
+        self.empty = []
+        self.entered = self.left = 0
+        self.dispatcher = Dispatcher(
+            on_first=self.first.append,
+            on_waiting=self.waits.append,
+            clock=time.monotonic,
+            settings=self.settings,
+        )
+        self.dispatcher.on_cold_start = lambda _revision, *told: self.cold_starts.append(told)
+        self.dispatcher.on_pod_empty = lambda _revision, uid: self.empty.append(uid)
+        self.listener = Listener()
+        self._count_load()
+        self._pods = []
+        self._clients = []
+
+    def pick(self, host, random):
+        return Picked(self.revision, "hello", "") if host.partition(b":")[0] == HOST else None
+
+    async def __aenter__(self):
+        await self.listener.start(("127.0.0.1", 0), self, self.dispatcher)
+        return self
+
+    async def __aexit__(self, kind, error, trace):
+        for client in self._clients:
+            client.hang_up()
+        try:
+            if error is None:
+                await until(lambda: not self.listener.gate.connections)
+                self.check_settled()
+        finally:
+            self.listener.close()
+            self.dispatcher.revision_gone(self.revision)
+            for pod in self._pods:
+                await pod.stop()
+            self.dispatcher.close()
+
+    def check_settled(self):
+        revision = self.revision
+        assert (revision.load.in_flight, self.left) == (0, self.entered)
+        assert (revision.throttle.busy, revision.throttle.waiting) == (0, 0)
+        assert (self.room.requests, self.room.bytes) == (0, 0)
+        assert (revision.throttle.own.requests, revision.throttle.own.bytes) == (0, 0)
+        assert all(pod.in_flight == pod.connecting == 0 for pod in revision.throttle.pods.values())
+
+    async def client(self):
+        client = Client(*await asyncio.open_connection(*self.listener.address))
+        self._clients.append(client)
+        return client
+
+    async def start(self, pod):
+        """Start a pod, not yet known to the proxy."""
+        self._pods.append(pod)
+        return await pod.start()
+
+    async def ready(self, behave=hello, **options):
+        """Start a pod and tell the proxy."""
+        pod = await self.start(Pod(behave, **options))
+        self.tell(pod)
+        return pod
+
+    def tell(self, pod):
+        self.dispatcher.pod_ready(self.revision, pod.uid, "127.0.0.1", pod.port)
+
+    def gone(self, pod):
+        self.dispatcher.pod_gone(self.revision, pod.uid)
+
+    @property
+    def waiting(self):
+        return self.revision.throttle.waiting
+
+    def _count_load(self):
+        proxy, load = self, self.revision.load
+
+        class Counted(type(load)):
+            __slots__ = ()
+
+            def enter(self, now):
+                proxy.entered += 1
+                return super().enter(now)
+
+            def leave(self, now):
+                proxy.left += 1
+                super().leave(now)
+
+        self.revision.load = Counted()
