@@ -96,6 +96,8 @@ def launch_of(  # noqa: PLR0913 - a container is started from its pod, the table
 
     Raises CannotStart: ErrImagePull for an unknown image, CreateContainerConfigError for what env lacks.
     """
+    if pod["spec"].get("initContainers"):
+        raise CannotStart("CreateContainerConfigError", "initContainers are not supported on process nodes")
     image = table.find(container.get("image") or "")
     own = container.get("command") or []
     how = how_to_add(container.get("image") or "", host.system_namespace)

@@ -43,9 +43,24 @@ class Probe:
         return min(eager, self.period)
 
 
-def serving_probe(port: int) -> Probe:
-    """What a serving container that declares no readiness probe is asked: whether its port is open."""
-    return Probe("tcp", port, period=1.0)
+def probes_of(container: Obj, own_port: int, serving_port: int) -> dict[Kind, Probe]:
+    """A container's probes. `own_port` is 0 where it does not serve.
+
+    A serving container that declares no readiness probe is asked whether its port is open.
+    """
+    declared: tuple[tuple[Kind, str], ...] = (
+        ("startup", "startupProbe"),
+        ("liveness", "livenessProbe"),
+        ("readiness", "readinessProbe"),
+    )
+    found = {
+        kind: probe_of(container, container[part], own_port, serving_port)
+        for kind, part in declared
+        if container.get(part)
+    }
+    if own_port:
+        found.setdefault("readiness", Probe("tcp", own_port, period=1.0))
+    return found
 
 
 def probe_of(container: Obj, declared: Obj, own_port: int, serving_port: int) -> Probe:

@@ -17,13 +17,15 @@ from embedded.edge.workshop import Workshop
 from embedded.launch import CannotStart, Launch, Sources, launch_of, serving_container, sources_of
 from embedded.listening import misplaced
 from embedded.pods import Container, Running, Terminated, Waiting, terminated
-from embedded.probing import Kind, Probe, probe_of, serving_probe
+from embedded.probing import Kind, Probe, probe_of, probes_of
 from kube.objects import Obj, name, namespace, uid
 
 log = logging.getLogger("zerogate.node")
 
 START_ERROR = 128
 """Exit code told for a command that could not be started, as container runtimes tell it."""
+RECORD_DELAY = 0.2
+"""Seconds after its start that a process' record is written."""
 
 
 class ContainerRunner:
@@ -83,8 +85,9 @@ class ContainerRunner:
             self.told.state = Waiting("RunContainerError", text)
             shop.report(self._pod, "Warning", "Failed", f"Error: {text}")
         else:
-            # The environment marks the process already; the record may follow a moment later.
-            asyncio.get_running_loop().call_soon(shop.records.note, pod_uid, self.told.name, self.process.pid)
+            # Its environment marks the process already. Writing the record now would wait for the exec that
+            # is under way (3 ms, measured), and the address with it.
+            asyncio.get_running_loop().call_later(RECORD_DELAY, self._record, self.process)
             self._note_start(self.process)
         self._changed()
 
@@ -99,21 +102,12 @@ class ContainerRunner:
         text = f"Started container {self.told.name} as process {process.pid}{where}"
         self._shop.report(self._pod, "Normal", "Started", text)
 
+    def _record(self, process: Process) -> None:
+        if process.is_running:
+            self._shop.records.note(uid(self._pod), self.told.name, process.pid)
+
     def _probes(self) -> dict[Kind, Probe]:
-        serving_port = serving_container(self._pod).port if self._port else 0
-        declared: tuple[tuple[Kind, str], ...] = (
-            ("startup", "startupProbe"),
-            ("liveness", "livenessProbe"),
-            ("readiness", "readinessProbe"),
-        )
-        found = {
-            kind: probe_of(self._spec, self._spec[part], self._port, serving_port)
-            for kind, part in declared
-            if self._spec.get(part)
-        }
-        if self._port:
-            found.setdefault("readiness", serving_probe(self._port))
-        return found
+        return probes_of(self._spec, self._port, serving_container(self._pod).port)
 
     # Living
 
