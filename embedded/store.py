@@ -16,7 +16,9 @@ from typing import Literal
 from kube.objects import Key, Obj, key
 
 HISTORY = 512  # changes remembered for each resource, for watches that begin in the past
-_WAL_PAGES = 20_000  # a checkpoint in mid-request costs a disk flush: only if nobody calls `checkpoint` for 80 MB
+_WAL_PAGES = (
+    20_000  # a checkpoint in mid-request costs a disk flush: only if nobody calls `checkpoint` for 80 MB
+)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (id INTEGER PRIMARY KEY, resource TEXT NOT NULL, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS revision (id INTEGER PRIMARY KEY CHECK (id = 0), value INTEGER NOT NULL);
@@ -38,7 +40,7 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class Change:
-    """What one write did. `entry` is the object after it (for DELETED: its last state), `old` what was before."""
+    """What one write did. `entry` is the object after it (DELETED: its last state), `old` what was before."""
 
     type: ChangeType
     resource: str
@@ -78,7 +80,7 @@ class _Collection:
 
 
 class Store:
-    """Objects by resource ("pods", "deployments.apps") and key. Made from a file, or in memory without one."""
+    """Objects by resource ("pods", "deployments.apps") and key; in memory alone when no file is given."""
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
@@ -159,7 +161,7 @@ class Store:
         return entry
 
     def drop(self, resource: str, where: Key) -> Entry:
-        """Remove the object; returns its last state under the revision that removed it. KeyError without one."""
+        """Remove the object; returns its last state, under the revision that removed it. Raises KeyError."""
         old = self._collection(resource).entries.pop(where)
         self.revision += 1
         obj = {**old.obj, "metadata": {**old.obj["metadata"], "resourceVersion": str(self.revision)}}

@@ -1,4 +1,4 @@
-"""From what a client sent to what is stored: checked, completed, and kept from what the client may not write."""
+"""From what a client sent to what is stored: checked, completed, without what the client may not write."""
 
 from dataclasses import dataclass, field
 
@@ -40,6 +40,8 @@ def admit_new(cluster: Cluster, call: Call, obj: Obj, *, is_tracked: bool = Fals
     served = call.served
     if served.has_status and served.resource not in _KEEP_STATUS_ON_CREATE:
         obj.pop("status", None)
+        if served.crd is None:
+            obj["status"] = {}  # Kubernetes' own kinds always have one
     stamp_new(served, obj, cluster.clock(), cluster.rng)
     if not is_tracked:
         obj["metadata"].pop("managedFields", None)
@@ -107,7 +109,7 @@ def _status_only(call: Call, obj: Obj, old: Obj) -> Obj:
 
 
 def _wanted(served: Served, obj: Obj) -> Obj:
-    """What the generation counts: the spec of Kubernetes' kinds, all but metadata and status of custom ones."""
+    """What the generation counts: Kubernetes' kinds' spec, of custom ones all but metadata and status."""
     if served.crd is None:
         return {"spec": obj.get("spec")}
     apart = {"metadata", "status"} if served.has_status else {"metadata"}
@@ -224,5 +226,3 @@ def _established(crd: Obj, now: float) -> Obj:
     stored = [version["name"] for version in crd["spec"]["versions"] if version.get("storage")]
     accepted = {"conditions": conditions, "acceptedNames": crd["spec"]["names"], "storedVersions": stored}
     return {**crd, "status": {**status, **accepted}}
-
-

@@ -7,11 +7,12 @@ from typing import Any
 
 import yaml
 
+from embedded.api import protobuf
 from embedded.api.refusals import bad_request, unsupported_media_type
 from embedded.schema.types import copy_json
 
 MAX_BODY = 3 * 1024 * 1024
-OBJECT_TYPES = ("application/json", "application/yaml")
+OBJECT_TYPES = ("application/json", "application/yaml", protobuf.MEDIA_TYPE)
 PATCH_TYPES = {
     "application/json-patch+json": "json",
     "application/merge-patch+json": "merge",
@@ -37,9 +38,11 @@ def decode(body: Any, content_type: str, known: tuple[str, ...] = OBJECT_TYPES) 
     if not isinstance(body, bytes):
         return copy_json(body), []
     try:
+        if found == protobuf.MEDIA_TYPE:
+            return protobuf.decode_object(body), []
         return _from_yaml(body) if found in _YAML else _from_json(body)
     except (ValueError, yaml.YAMLError) as error:
-        what = "YAML" if found in _YAML else "JSON"
+        what = found.rpartition("/")[2].rpartition("+")[2]
         raise bad_request(f"the body is no {what}: {error}") from error
     except RecursionError as error:
         raise bad_request("the body is nested too deeply") from error
@@ -95,7 +98,7 @@ def _repeated(value: Any, path: str) -> list[str]:
 class _Loader(yaml.CSafeLoader):
     """YAML as Kubernetes reads it: every key is text, and a date is text as well."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - the signature of the base class
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: ARG002, FBT001, FBT002 - the signature of the base class
         self.flatten_mapping(node)
         pairs = [(_text(self.construct_object(key, deep=True)), value) for key, value in node.value]
         found: dict[Hashable, Any] = {name: self.construct_object(value, deep=True) for name, value in pairs}

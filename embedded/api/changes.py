@@ -4,7 +4,7 @@ from typing import Any
 
 from embedded.api.admission import Call, admit_change, admit_new, check_expected, schema_of
 from embedded.api.bodies import OBJECT_TYPES, PATCH_TYPES, decode, media_type
-from embedded.api.cluster import Cluster
+from embedded.api.cluster import DEFINITIONS, Cluster
 from embedded.api.deletion import may_go
 from embedded.api.metadata import check_head
 from embedded.api.refusals import ApiRefusal, already_exists, bad_request, conflict, success
@@ -46,7 +46,8 @@ def _check_free(cluster: Cluster, served: Served, where: Key) -> None:
         if entry.obj["metadata"].get("deletionTimestamp"):
             refusal.message = f"object is being deleted: {refusal.message}"
         raise refusal
-    if served.crd is not None and served.crd["metadata"].get("deletionTimestamp"):
+    definition = cluster.store.get(DEFINITIONS, ("", served.id)) if served.crd is not None else None
+    if definition is not None and definition.obj["metadata"].get("deletionTimestamp"):
         text = "create not allowed while custom resource definition is terminating"
         raise ApiRefusal(405, "MethodNotAllowed", text)
 
@@ -57,7 +58,9 @@ def update(cluster: Cluster, call: Call) -> ApiResponse:
     old = cluster.get(call.served, (call.place.namespace, call.place.name)).obj
     check_expected(call.served, obj, old)
     if call.served.crd is not None and not obj["metadata"].get("resourceVersion"):
-        raise conflict(call.served.id, call.place.name, "metadata.resourceVersion must be specified for an update")
+        raise conflict(
+            call.served.id, call.place.name, "metadata.resourceVersion must be specified for an update"
+        )
     return store_changed(cluster, call, admit_change(cluster, call, obj, old), old)
 
 
@@ -82,7 +85,8 @@ def patch(cluster: Cluster, call: Call) -> ApiResponse:
         return _apply(cluster, call, body, entry.obj if entry else None)
     old = cluster.get(call.served, where).obj
     obj = patched(kind, old, body, schema_of(cluster, call.served))
-    obj["metadata"] = dict(obj.get("metadata") or {})
+    if isinstance(obj.get("metadata"), dict):
+        obj["metadata"] = dict(obj["metadata"])
     check_head(call.served, call.place, obj)
     return store_changed(cluster, call, admit_change(cluster, call, obj, old), old)
 

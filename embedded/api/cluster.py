@@ -79,7 +79,7 @@ class Cluster:
         return entry
 
     def _define(self, crd: Obj) -> None:
-        known = self.registry[crd["metadata"]["name"]] if crd["metadata"]["name"] in self.registry else None
+        known = self.registry.get(crd["metadata"]["name"])
         if known is None or known.crd is None or known.crd["spec"] != crd["spec"]:
             self.registry.define(crd)
             self.schemas.add_crd(crd)
@@ -94,6 +94,8 @@ class Cluster:
         if home.obj["metadata"].get("deletionTimestamp"):
             why = f"unable to create new content in namespace {namespace(obj)} because it is being terminated"
             cause = Cause(
-                "metadata.namespace", f"namespace {namespace(obj)} is being terminated", "NamespaceTerminating"
+                "metadata.namespace",
+                f"namespace {namespace(obj)} is being terminated",
+                "NamespaceTerminating",
             )
             raise forbidden(served.id, key(obj)[1], why, [cause])

@@ -210,5 +210,3 @@ def _last_seen(event: Obj) -> float:
             except ValueError:
                 continue
     return 0.0
-
-

@@ -37,7 +37,9 @@ def read_options(query: dict[str, Any], body: Any) -> Deletion:
         grace = int(grace) if grace.isdigit() else -1
     if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool) or grace < 0):
         raise _bad_option("gracePeriodSeconds", f"Invalid value: {grace}: must be a whole number of seconds")
-    policy = given.get("propagationPolicy") or ("Orphan" if given.get("orphanDependents") is True else "Background")
+    policy: Any = given.get("propagationPolicy") or (
+        "Orphan" if given.get("orphanDependents") is True else "Background"
+    )
     if policy not in {"Background", "Foreground", "Orphan"}:
         known = '"Background", "Foreground", "Orphan"'
         raise _bad_option("propagationPolicy", f'Unsupported value: "{policy}": supported values: {known}')
@@ -73,8 +75,10 @@ def check(served: Served, obj: Obj, how: Deletion) -> None:
 
 
 def remove(cluster: Cluster, served: Served, obj: Obj, how: Deletion) -> Obj | None:
-    """Delete the object: None when it is gone, else the object as it lingers (for a moment, if it held only
-    what goes at once: the collector looks at it again)."""
+    """Delete the object: None when it is gone, else the object as it lingers.
+
+    What lingers only because of something that went with it is gone after the next `collect`.
+    """
     dependents = cluster.ownership.dependents(uid(obj))
     if how.policy == "Orphan":
         for resource, where in dependents:

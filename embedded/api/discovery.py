@@ -10,8 +10,8 @@ from kube.resources import Resource
 # The release of Kubernetes whose behaviour is reproduced.
 VERSION = {
     "major": "1",
-    "minor": "34",
-    "gitVersion": "v1.34.0+zerogate",
+    "minor": "33",
+    "gitVersion": "v1.33.0+zerogate",
     "gitCommit": "",
     "gitTreeState": "clean",
     "buildDate": "1970-01-01T00:00:00Z",
@@ -85,7 +85,9 @@ def resource_list(registry: Registry, group_: str, version: str) -> Obj | None:
     resources: list[Obj] = []
     for found in _in(registry, group_, version):
         if isinstance(found, Resource):
-            resources.append(_plain(found.plural, found.kind, found.kind.lower(), ["create"], is_namespaced=False))
+            resources.append(
+                _plain(found.plural, found.kind, found.kind.lower(), ["create"], is_namespaced=False)
+            )
         else:
             resources += _resources(found)
     if not resources:
@@ -107,7 +109,11 @@ def _resources(served: Served) -> list[Obj]:
     for subresource in served.subresources:
         kind, extra = _kind_of(served, subresource)
         part = _plain(
-            f"{resource.plural}/{subresource}", kind, "", _verbs(subresource), is_namespaced=resource.namespaced
+            f"{resource.plural}/{subresource}",
+            kind,
+            "",
+            _verbs(subresource),
+            is_namespaced=resource.namespaced,
         )
         found.append({**part, **extra})
     return found
@@ -138,7 +144,7 @@ def _verbs(subresource: str) -> list[str]:
 
 def aggregated(registry: Registry, *, core: bool) -> Obj:
     """/api (`core`) or /apis in one document: apidiscovery.k8s.io/v2."""
-    items = []
+    items: list[Obj] = []
     for name in _groups(registry):
         if bool(name) == core:
             continue
@@ -150,8 +156,7 @@ def aggregated(registry: Registry, *, core: bool) -> Obj:
             }
             for version in _versions(registry, name)
         ]
-        meta: Obj = {"creationTimestamp": None}
-        items.append({"metadata": {**meta, "name": name} if name else meta, "versions": versions})
+        items.append({"metadata": {"name": name} if name else {}, "versions": versions})
     return {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": "apidiscovery.k8s.io/v2",
@@ -171,7 +176,8 @@ def _aggregated(found: Served | Resource) -> Obj:
     }
     if isinstance(found, Resource):
         return own
-    own |= {"singularResource": found.singular, "verbs": list(found.verbs)}
+    own["singularResource"] = found.singular
+    own["verbs"] = list(found.verbs)
     if found.short_names:
         own["shortNames"] = list(found.short_names)
     if found.categories:
@@ -179,10 +185,8 @@ def _aggregated(found: Served | Resource) -> Obj:
     parts = []
     for subresource in found.subresources:
         kind, other = _kind_of(found, subresource)
-        response = {"group": resource.group, "version": resource.version, **other, "kind": kind}
-        parts.append(
-            {"subresource": subresource, "responseKind": response, "verbs": _verbs(subresource)}
-        )
+        response: Obj = {"group": resource.group, "version": resource.version, **other, "kind": kind}
+        parts.append({"subresource": subresource, "responseKind": response, "verbs": _verbs(subresource)})
     if parts:
         own["subresources"] = parts
     return own

@@ -148,9 +148,7 @@ def watch_objects(cluster: Cluster, call: Call) -> ApiResponse:
     query = call.request.query
     matches: Matches = selection(call).matches
     bookmarks = query.get("allowWatchBookmarks") in {"true", "1"}
-    watch = Watch(
-        cluster.store, call.served.resource, call.served.id, matches, wants_bookmarks=bookmarks
-    )
+    watch = Watch(cluster.store, call.served.resource, call.served.id, matches, wants_bookmarks=bookmarks)
     seconds = whole_number(query, "timeoutSeconds")
     watch.timeout = float(seconds) if seconds else None
     begin = query.get("resourceVersion", "")

@@ -33,9 +33,9 @@ _SERVERS_OWN = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGraceP
 
 
 def check_head(served: Served, place: Place, obj: Any) -> Obj:
-    """The body as an object of the kind and place that the path names; absent words are filled in, in place."""
+    """The body as an object of the kind and place that the path names; absent words are filled in."""
     resource = served.resource
-    if not isinstance(obj, dict) or not isinstance(obj.get("metadata") or {}, dict):
+    if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict | None):
         raise bad_request(f"the body is no {resource.kind}: an object with metadata is expected")
     for field, wanted in (("apiVersion", resource.api_version), ("kind", resource.kind)):
         found = obj.get(field) or wanted
@@ -113,7 +113,10 @@ def check_metadata(served: Served, obj: Obj, old: Obj | None) -> list[Cause]:
             ]
     if meta.get("annotations") != before.get("annotations"):
         causes += _key_problems(meta.get("annotations") or {}, "metadata.annotations")
-        if sum(len(name) + len(text) for name, text in (meta.get("annotations") or {}).items()) > _MAX_ANNOTATIONS:
+        if (
+            sum(len(name) + len(text) for name, text in (meta.get("annotations") or {}).items())
+            > _MAX_ANNOTATIONS
+        ):
             text = f"Too long: may not be more than {_MAX_ANNOTATIONS} bytes"
             causes.append(Cause("metadata.annotations", text, "FieldValueTooLong"))
     if meta.get("ownerReferences") != before.get("ownerReferences"):
@@ -121,7 +124,10 @@ def check_metadata(served: Served, obj: Obj, old: Obj | None) -> list[Cause]:
     if before.get("deletionTimestamp"):
         added = set(meta.get("finalizers") or ()) - set(before.get("finalizers") or ())
         if added:
-            text = f"Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers {sorted(added)}"
+            text = (
+                "Forbidden: no new finalizers can be added if the object is being deleted, "
+                f"found new finalizers {sorted(added)}"
+            )
             causes.append(Cause("metadata.finalizers", text, "FieldValueForbidden"))
     return causes
 
@@ -129,9 +135,7 @@ def check_metadata(served: Served, obj: Obj, old: Obj | None) -> list[Cause]:
 def _name_problems(served: Served, meta: Obj) -> Iterator[Cause]:
     name = meta.get("name") or ""
     if not name:
-        yield Cause(
-            "metadata.name", "Required value: name or generateName is required", "FieldValueRequired"
-        )
+        yield Cause("metadata.name", "Required value: name or generateName is required", "FieldValueRequired")
         return
     if served.resource == CORE_SERVICES:
         valid, text = names.is_dns1035_label(name), _LABEL_1035
@@ -167,7 +171,9 @@ def _owner_problems(references: list[Obj]) -> Iterator[Cause]:
                 )
     controllers = [reference.get("kind") for reference in references if reference.get("controller")]
     if len(controllers) > 1:
-        yield Cause("metadata.ownerReferences", "Invalid value: only one reference can have controller set to true")
+        yield Cause(
+            "metadata.ownerReferences", "Invalid value: only one reference can have controller set to true"
+        )
 
 
 def check_definition(served: Served, obj: Obj) -> list[Cause]:
@@ -178,7 +184,7 @@ def check_definition(served: Served, obj: Obj) -> list[Cause]:
     plural, group = (spec.get("names") or {}).get("plural"), spec.get("group")
     causes = []
     if obj["metadata"].get("name") != f"{plural}.{group}":
-        causes.append(Cause("metadata.name", "Invalid value: must be spec.names.plural+\".\"+spec.group"))
+        causes.append(Cause("metadata.name", 'Invalid value: must be spec.names.plural+"."+spec.group'))
     if spec.get("scope") not in {"Namespaced", "Cluster"}:
         causes.append(Cause("spec.scope", 'Unsupported value: supported values: "Cluster", "Namespaced"'))
     if not (spec.get("names") or {}).get("kind"):

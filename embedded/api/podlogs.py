@@ -63,7 +63,7 @@ def _check_started(pod: Obj, log: LogFile) -> None:
     """Refuse where there can be no log yet, with the reason why the container does not run."""
     status = pod.get("status") or {}
     found = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
-    state = next((entry for entry in found if entry.get("name") == log.container), {})
+    state: Obj = next((entry for entry in found if entry.get("name") == log.container), {})
     last = (state.get("lastState") or {}).get("terminated")
     if log.previous:
         if not last:

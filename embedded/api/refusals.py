@@ -149,5 +149,6 @@ def not_acceptable(known: Iterable[str]) -> ApiRefusal:
 
 def unsupported_media_type(found: str, known: Iterable[str]) -> ApiRefusal:
     """415."""
-    text = f"the body of the request was in an unknown format ({found}) - accepted media types include: {', '.join(known)}"
+    text = f"the body of the request was in an unknown format ({found})"
+    text += f" - accepted media types include: {', '.join(known)}"
     return ApiRefusal(415, "UnsupportedMediaType", text)

@@ -29,7 +29,9 @@ class Served:
     categories: tuple[str, ...] = ()
     has_status: bool = False  # writes to the object leave its status alone, writes to /status all else
     has_generation: bool = False  # metadata.generation counts changes of what is wanted
-    tracks_fields: bool = True  # ordinary writes are noted in managedFields; not where programs write all the time
+    tracks_fields: bool = (
+        True  # ordinary writes are noted in managedFields; not where programs write all the time
+    )
     scale: ScalePaths | None = None
     more: tuple[str, ...] = ()  # other sub-resources: log, binding
     verbs: tuple[str, ...] = VERBS
@@ -138,6 +140,10 @@ class Registry:
         """By an owner reference's or an object's words; any version."""
         return self._by_kind.get((group, kind))
 
+    def get(self, id_: str) -> Served | None:
+        """By name in the store; None when it is not served."""
+        return self._by_id.get(id_)
+
     def __getitem__(self, id_: str) -> Served:
         return self._by_id[id_]
 
@@ -170,8 +176,7 @@ class Registry:
 
 
 def custom(crd: Obj) -> Served:
-    """A definition as a resource. Only the storage version is served. Raises KeyError or StopIteration-free
-    ValueError when it has none."""
+    """A definition as a resource, in its storage version alone. Raises ValueError when it has none."""
     spec = crd["spec"]
     names = spec["names"]
     stored = [version for version in spec["versions"] if version.get("storage")]

@@ -61,11 +61,15 @@ def render(cluster: Cluster, served: Served, request: ApiRequest, answer: ApiRes
         if answer.watch is not None:
             answer.watch.render = view.event
             return answer
-        return ApiResponse(answer.status, view.whole(answer.body), warnings=answer.warnings)
+        objects = [answer.body] if answer.items is None else answer.body["items"]
+        return ApiResponse(
+            answer.status, view.whole(objects, answer.body["metadata"]), warnings=answer.warnings
+        )
     if answer.watch is not None:
         answer.watch.render = lambda event: partial(event.obj) if _has_object(event) else event.obj
         return answer
-    return ApiResponse(answer.status, _partial_answer(answer.body), warnings=answer.warnings)
+    body = partial(answer.body) if answer.items is None else _partial_list(answer.body)
+    return ApiResponse(answer.status, body, warnings=answer.warnings)
 
 
 def _has_object(event: Event) -> bool:
@@ -77,9 +81,7 @@ def partial(obj: Obj) -> Obj:
     return {"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": obj["metadata"]}
 
 
-def _partial_answer(body: Obj) -> Obj:
-    if "items" not in body:
-        return partial(body)
+def _partial_list(body: Obj) -> Obj:
     items = [partial(item) for item in body["items"]]
     return {**body, "kind": "PartialObjectMetadataList", "apiVersion": _META, "items": items}
 
@@ -93,10 +95,8 @@ class _Tables:
         self._include = include
         self._has_told_columns = False
 
-    def whole(self, body: Obj) -> Obj:
-        """A list, or one object, as a table."""
-        objects = body["items"] if "items" in body else [body]
-        meta = body["metadata"]
+    def whole(self, objects: list[Obj], meta: Obj) -> Obj:
+        """The objects of a list, or the only one, as a table; `meta` is of what is shown."""
         made = self._of(objects)
         made["metadata"] = {
             name: meta[name] for name in ("resourceVersion", "continue", "remainingItemCount") if name in meta

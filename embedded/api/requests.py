@@ -8,7 +8,6 @@ from typing import Any, Literal
 from embedded.api.refusals import ApiRefusal, Cause, bad_request, invalid
 from embedded.api.watches import Watch
 from embedded.store import Entry, encode
-from kube.objects import Obj
 
 JSON = "application/json"
 
@@ -181,11 +180,3 @@ def bad_option(name: str, value: str, known: Sequence[str]) -> ApiRefusal:
     told = ", ".join(f'"{option}"' for option in known)
     cause = Cause(name, f'Unsupported value: "{value}": supported values: {told}', "FieldValueNotSupported")
     return invalid("WriteOptions.meta.k8s.io", "", [cause])
-
-
-def is_object(value: Any) -> bool:
-    """Whether a decoded body can be a Kubernetes object."""
-    return isinstance(value, dict) and isinstance(value.get("metadata") or {}, dict)
-
-
-Json = Obj | list[Any]

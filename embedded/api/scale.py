@@ -50,7 +50,9 @@ def _replicas(call: Call, scale: Any) -> int:
         raise bad_request("the body is no Scale")
     found = spec.get("replicas") or 0
     if isinstance(found, bool) or not isinstance(found, int):
-        raise bad_request('Scale in version "v1" cannot be handled as a Scale: spec.replicas must be a whole number')
+        raise bad_request(
+            'Scale in version "v1" cannot be handled as a Scale: spec.replicas must be a whole number'
+        )
     if found < 0:
         text = f"Invalid value: {found}: must be greater than or equal to 0"
         raise invalid("Scale.autoscaling", call.place.name, [Cause("spec.replicas", text)])

@@ -37,10 +37,12 @@ class Watch:
     """A subscription to one resource.
 
     `take` hands over the events so far. `wake` is called when there are some after there were none; the
-    transport sets it. After `stop`, or when too many lie pending, `is_over` is true and nothing comes any more.
+    transport sets it. After `stop`, or when too many lie pending, `is_over` is true and nothing more comes.
     """
 
-    def __init__(self, store: Store, resource: Resource, id_: str, matches: Matches, *, wants_bookmarks: bool) -> None:
+    def __init__(
+        self, store: Store, resource: Resource, id_: str, matches: Matches, *, wants_bookmarks: bool
+    ) -> None:
         self._store = store
         self._resource = resource
         self._id = id_

@@ -1,7 +1,7 @@
 """The lock on the embedded API: a certificate authority of its own, and a random credential.
 
-The API starts host processes, so whoever may use it may do what its user may. All secrets are files of mode 0600
-in one folder, made at the first start and used again at the next.
+The API starts host processes, so whoever may use it may do what its user may. All secrets are files of mode
+0600 in one folder, made at the first start and used again at the next.
 """
 
 import base64
@@ -115,7 +115,9 @@ def _issue(
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .add_extension(_usage(is_authority=issuer is None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(private_key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
     )
     if issuer:
         builder = builder.add_extension(

@@ -1,14 +1,14 @@
 """Reading the logs of containers, and following them while they grow.
 
-The files are what the programs wrote, byte for byte, without times. A line's time is therefore known only while it
-is followed; a line that stands already counts as written when its file was last written to, which is never
-too early. So `--since` leaves out whole files, and never a line that is wanted.
+The files are what the programs wrote, byte for byte, without times. A line's time is therefore known only
+while it is followed; a line that stands already counts as written when its file was last written to, which is
+never too early. So `--since` leaves out whole files, and never a line that is wanted.
 """
 
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,7 +25,7 @@ def log_path(folder: Path, log: LogFile) -> Path:
     return path.with_name(f"{path.name}.1") if log.previous else path
 
 
-async def read(folder: Path, log: LogFile, is_over: Callable[[], bool]) -> AsyncIterator[bytes]:
+async def read(folder: Path, log: LogFile, is_over: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
     """The bytes asked for. A followed log ends when `is_over` says so or the next run begins."""
     path = log_path(folder, log)
     try:
@@ -46,7 +46,7 @@ async def read(folder: Path, log: LogFile, is_over: Callable[[], bool]) -> Async
 
 async def _blocks(
     path: Path, file: BinaryIO, log: LogFile, is_over: Callable[[], bool]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     stamps = _Stamps(log)
     written = os.fstat(file.fileno()).st_mtime
     if log.since is not None and written < log.since:

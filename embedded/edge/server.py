@@ -1,7 +1,7 @@
 """The door for kubectl and all other clients: HTTPS, locked (embedded/edge/lock.py).
 
-Order of the checks: Host, Origin, credential, size; the body's type is the API's own check. A request that fails
-one of them has changed nothing.
+Order of the checks: Host, Origin, credential, size; the body's type is the API's own check. A request that
+fails one of them has changed nothing.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 import yaml
 from aiohttp import web
 
-from embedded.api import Api, ApiRequest, ApiResponse, Event, Watch
+from embedded.api import Api, ApiRequest, ApiResponse, Event, LogFile, Watch
 from embedded.api.bodies import MAX_BODY
 from embedded.api.podlogs import is_over
 from embedded.api.refusals import ApiRefusal, too_large, unauthorized
@@ -85,9 +85,9 @@ class ApiServer:
             log.exception("%s %s failed", asked.method, asked.path)
             return _plain(_internal(error))
         if answer.watch is not None:
-            return await self._stream(request, answer, answer.watch)
+            return await self._stream(request, answer.watch)
         if answer.logs is not None:
-            return await self._logs(request, answer)
+            return await self._logs(request, answer.logs)
         return _plain(answer, is_yaml=_wants_yaml(asked.accept))
 
     def _check(self, request: web.BaseRequest) -> None:
@@ -103,9 +103,7 @@ class ApiServer:
 
     # Streams
 
-    async def _stream(
-        self, request: web.BaseRequest, answer: ApiResponse, watch: Watch
-    ) -> web.StreamResponse:
+    async def _stream(self, request: web.BaseRequest, watch: Watch) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
         try:
@@ -144,9 +142,7 @@ class ApiServer:
         finally:
             closing.cancel()
 
-    async def _logs(self, request: web.BaseRequest, answer: ApiResponse) -> web.StreamResponse:
-        found = answer.logs
-        assert found is not None  # noqa: S101 - the caller asked
+    async def _logs(self, request: web.BaseRequest, found: LogFile) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         response.enable_chunked_encoding()
 
