@@ -201,8 +201,8 @@ def custom_resources() -> list[Schema]:
                 ),
             ),
             [
-                _column("Config Name", r".metadata.labels['serving\.knative\.dev/configuration']"),
-                _column("Generation", r".metadata.labels['serving\.knative\.dev/configurationGeneration']"),
+                _column("Config Name", r".metadata.labels.serving\.knative\.dev/configuration"),
+                _column("Generation", r".metadata.labels.serving\.knative\.dev/configurationGeneration"),
                 READY,
                 REASON,
                 _column("Actual Replicas", ".status.actualReplicas", "integer"),

@@ -174,6 +174,8 @@ class Controller:
             return
         self._told[uid(note.involved)] = note.message
         self._events.emit(note.involved, note.type, note.reason, note.message)
+        if not note.is_logged:
+            return
         level = logging.INFO if note.type == "Normal" else logging.WARNING
         data = {
             "kind": note.involved.get("kind"),

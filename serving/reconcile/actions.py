@@ -37,12 +37,13 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """An Event on ``involved``, and a line in the log."""
+    """An Event on ``involved``, and a line in the log unless another line says as much."""
 
     involved: Obj
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
+    is_logged: bool = True
 
 
 Action = Create | Replace | SetStatus | Delete | Note

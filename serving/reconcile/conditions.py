@@ -34,6 +34,12 @@ def aspect(obj: Obj, type_: str) -> Aspect:
     )
 
 
+def is_news(said: Aspect, obj: Obj, type_: str = "Ready") -> bool:
+    """Whether somebody should be told: it is settled, and the object's condition said otherwise or why."""
+    before = aspect(obj, type_)
+    return said.state != "Unknown" and (said.state, said.reason) != (before.state, before.reason)
+
+
 def readiness(aspects: dict[str, Aspect]) -> Aspect:
     """False if any aspect is, else Unknown if any is, else True; with the words of the first such aspect."""
     for state in ("False", "Unknown"):

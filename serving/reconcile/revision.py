@@ -10,7 +10,7 @@ from kube.objects import Obj, condition, controller_of, format_time, key, name, 
 from kube.resources import DEPLOYMENTS, REVISIONS
 from serving.reading import mapping, mappings
 from serving.reconcile.actions import Action, Create, Note, Outcome, Replace
-from serving.reconcile.conditions import YES, Aspect, aspect, status_actions, status_with
+from serving.reconcile.conditions import YES, Aspect, aspect, is_news, status_actions, status_with
 from serving.reconcile.deployment import adapted, deployment_name, initial_scale, make_deployment
 from serving.reconcile.pods import failure
 from serving.reconcile.world import World
@@ -157,8 +157,9 @@ def _is_passing(revision: Obj, status: Obj, target: ScaleTarget | None) -> bool:
 
 def _notes(revision: Obj, status: Obj) -> list[Action]:
     said = aspect({"status": status}, "Ready")
-    if said.state == "Unknown" or said == aspect(revision, "Ready"):
+    if not is_news(said, revision):
         return []
     if said.state == "True":
-        return [Note(revision, "Normal", "RevisionReady", f"Revision {name(revision)} is ready.")]
+        words = f"Revision {name(revision)} is ready."
+        return [Note(revision, "Normal", "RevisionReady", words, is_logged=False)]
     return [Note(revision, "Warning", said.reason, f"Revision {name(revision)} is not ready: {said.message}")]

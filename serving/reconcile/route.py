@@ -1,6 +1,8 @@
 """A Route is hosts and the revisions behind them (Knative, pkg/reconciler/route).
 
-All or nothing: while one entry cannot be resolved, what was routed before stays.
+All or nothing: while one entry cannot be resolved, what was routed before stays. A Route that never led to a
+revision that works leads to the latest one made: its requests are held until that is ready, or told why it
+can't be, and not turned away as if nobody knew the host.
 """
 
 from kube.objects import Obj, annotations, key, labels, name, namespace
@@ -10,6 +12,7 @@ from serving.reading import mapping, mappings
 from serving.reconcile.actions import Action, Note, Outcome
 from serving.reconcile.conditions import YES, Aspect, aspect, readiness, status_actions, status_with
 from serving.reconcile.labels import mark_routed, mark_unrouted
+from serving.reconcile.revision import was_ready
 from serving.reconcile.traffic import Entry, resolve
 from serving.reconcile.world import World
 from serving.routing import host_of, route_claims
@@ -26,13 +29,15 @@ def reconcile_route(world: World, route: Obj, now: float) -> Outcome:
     entries, problem = resolve(world, route)
     try:
         url, traffic = _url(world, route, ""), [_routed(world, route, each) for each in entries]
+        standing = _standing(world, route) if problem else traffic
     except TemplateError as error:
-        url, traffic, problem = former.get("url", ""), [], Aspect("False", "DomainTemplate", f"{error}.")
+        url, standing = former.get("url", ""), former.get("traffic")
+        problem = Aspect("False", "DomainTemplate", f"{error}.")
     local = f"http://{name(route)}.{namespace(route)}.svc.{world.configs.domain.cluster_domain}"
     fields = {
         "url": url or None,
         "address": {"url": local},
-        "traffic": former.get("traffic") if problem else traffic,
+        "traffic": standing,
     }
     aspects = {
         "AllTrafficAssigned": problem or YES,
@@ -44,6 +49,16 @@ def reconcile_route(world: World, route: Obj, now: float) -> Outcome:
         world, route, mappings(fields["traffic"]), is_settled=readiness(aspects).state != "Unknown", now=now
     )
     return Outcome([*marks, *status_actions(ROUTES, route, status), *_notes(route, status)])
+
+
+def _standing(world: World, route: Obj) -> list[Obj] | None:
+    """What is routed while the entries can't be resolved. Raises TemplateError."""
+    former = mappings(mapping(route.get("status")).get("traffic"))
+    revisions = (world.get(REVISIONS, namespace(route), each.get("revisionName", "")) for each in former)
+    if any(each is not None and was_ready(each) for each in revisions):
+        return former
+    entries, problem = resolve(world, route, needs_ready=False)
+    return (former or None) if problem else [_routed(world, route, each) for each in entries]
 
 
 def _url(world: World, route: Obj, tag: str) -> str:
@@ -119,7 +134,8 @@ def _notes(route: Obj, status: Obj) -> list[Action]:
     if said.reason == "HostTaken" and said != aspect(route, "IngressReady"):
         actions.append(Note(route, "Warning", "HostTaken", said.message))
     before, after = (_shares(mapping(each)) for each in (route.get("status"), status))
-    if after and before != after:
+    is_assigned = aspect({"status": status}, "AllTrafficAssigned").state == "True"
+    if is_assigned and (before != after or aspect(route, "AllTrafficAssigned").state != "True"):
         shown = ", ".join(f"{percent} % to {revision}" for revision, percent in after)
         actions.append(Note(route, "Normal", "Routed", f"{host_of(status.get('url'))}: {shown}."))
     return actions

@@ -8,7 +8,7 @@ from serving.config_defaults import DefaultsConfig
 from serving.marks import LAST_APPLIED_ANNOTATION, ROLLOUT_ANNOTATIONS, ROUTES_ANNOTATION, SERVICE_UID_LABEL
 from serving.reading import mapping, mappings
 from serving.reconcile.actions import Action, Create, Note, Outcome, Replace
-from serving.reconcile.conditions import Aspect, aspect, is_current, status_actions, status_with
+from serving.reconcile.conditions import Aspect, aspect, is_current, is_news, status_actions, status_with
 from serving.reconcile.world import World
 from serving.routing import host_of
 from serving.rules.defaults import fill_in
@@ -143,8 +143,8 @@ def _fields(configuration: Obj | None, route: Obj | None) -> Obj:
 def _notes(service: Obj, status: Obj) -> list[Action]:
     """An Event each time that the Service becomes ready or stops being it."""
     said = aspect({"status": status}, "Ready")
-    if said.state == "Unknown" or said == aspect(service, "Ready"):
+    if not is_news(said, service):
         return []
     if said.state == "True":
         return [Note(service, "Normal", "Ready", f"{name(service)} answers at {host_of(status.get('url'))}.")]
-    return [Note(service, "Warning", said.reason or "NotReady", said.message)]
+    return [Note(service, "Warning", said.reason or "NotReady", said.message, is_logged=False)]

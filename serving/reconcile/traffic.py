@@ -21,11 +21,16 @@ class Entry:
     is_latest: bool
 
 
-def resolve(world: World, route: Obj) -> tuple[list[Entry], Aspect | None]:
-    """Every entry, or what is wrong with the first that cannot be resolved: then none is taken over."""
+def resolve(world: World, route: Obj, *, needs_ready: bool = True) -> tuple[list[Entry], Aspect | None]:
+    """Every entry, or what is wrong with the first that cannot be resolved: then none is taken over.
+
+    With ``needs_ready`` False revisions count that only exist, the latest made ones among them.
+    """
     entries: list[Entry] = []
     for given in mappings(mapping(route.get("spec")).get("traffic")):
         revision, problem = _revision(world, route, given)
+        if not needs_ready:
+            revision, problem = _existing(world, route, given, revision)
         if problem is not None:
             return [], problem
         is_latest = not given.get("revisionName")
@@ -46,6 +51,18 @@ def _revision(world: World, route: Obj, given: Obj) -> tuple[str, Aspect | None]
     if problem is None and not latest:
         problem = _waiting(found)
     return str(latest or ""), problem
+
+
+def _existing(world: World, route: Obj, given: Obj, latest_ready: str) -> tuple[str, Aspect | None]:
+    """The entry's revision, ready or not."""
+    wanted = latest_ready or given.get("revisionName")
+    if not wanted:
+        found = world.get(CONFIGURATIONS, namespace(route), given.get("configurationName", name(route)))
+        wanted = mapping((found or {}).get("status")).get("latestCreatedRevisionName")
+    revision = world.get(REVISIONS, namespace(route), str(wanted))
+    if revision is None or _foreign(route, revision, "Revision"):
+        return "", Aspect("False", "RevisionMissing")
+    return name(revision), None
 
 
 def _waiting(configuration: Obj) -> Aspect:

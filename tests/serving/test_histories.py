@@ -327,6 +327,21 @@ def test_a_proven_revision_may_be_routed_to_although_its_last_pod_crashed(ready)
     assert shares(ready) == [(ONE, 100, "")]
 
 
+def test_before_anything_is_ready_requests_go_to_the_latest_one_made(cluster):
+    """So that they are held until it is ready, or told why it can't be."""
+    cluster.apply(SERVICES, service())
+    assert shares(cluster) == [(ONE, 100, "")]
+    assert cluster.condition(ROUTES, "hello")[:2] == ("Unknown", "RevisionMissing")
+    cluster.pod(ONE, **FAILURES[0][0])
+    assert shares(cluster) == [(ONE, 100, "")]
+    assert cluster.condition(ROUTES, "hello")[:2] == ("False", "RevisionMissing")
+    update(cluster, target="Mended")
+    assert shares(cluster) == [(TWO, 100, "")]
+    cluster.scale(TWO, 1)
+    assert cluster.condition(SERVICES, "hello")[0] == "True"
+    assert shares(cluster) == [(TWO, 100, "")]
+
+
 def test_one_bad_entry_leaves_the_old_routing(ready):
     traffic = [{"revisionName": ONE, "percent": 50}, {"revisionName": "hello-00009", "percent": 50}]
     update(ready, traffic=traffic)
