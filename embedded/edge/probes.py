@@ -46,8 +46,13 @@ async def ask(probe: Probe, surroundings: Surroundings) -> Answer:
             return await (_connect(probe) if probe.action == "tcp" else _get(probe))
     except TimeoutError:
         return Answer(is_fine=False, text=f"no answer within {probe.timeout:g} s")
-    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-        return Answer(is_fine=False, text=getattr(error, "strerror", None) or str(error))
+    except OSError as error:
+        # The event loops word it differently; the number means the same.
+        return Answer(is_fine=False, text=os.strerror(error.errno) if error.errno else str(error))
+    except asyncio.IncompleteReadError:
+        return Answer(is_fine=False, text="the connection was closed without an answer")
+    except asyncio.LimitOverrunError:
+        return Answer(is_fine=False, text="the answer is no HTTP")
 
 
 async def _connect(probe: Probe) -> Answer:
@@ -106,6 +111,7 @@ async def _run(command: tuple[str, ...], surroundings: Surroundings) -> Answer:
             code = await process.wait()
         finally:
             process.kill()
+            await process.wait()
         text = os.pread(output, _OUTPUT, 0).decode(errors="replace").strip()
     except OSError as error:
         return Answer(is_fine=False, text=why_not_started(error, command, surroundings.folder))

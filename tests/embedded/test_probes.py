@@ -1,0 +1,186 @@
+"""Probes against real sockets and commands."""
+
+import asyncio
+import contextlib
+import os
+import socket
+
+import pytest
+
+from embedded.edge import probes
+from embedded.edge.probes import Answer, Listener, Surroundings, ask, watch
+from embedded.probing import Probe
+from tests.embedded.waiting import until
+
+HERE = Surroundings({"PATH": os.environ["PATH"], "WORD": "hush"}, "/")
+
+
+@contextlib.asynccontextmanager
+async def server(answer, heads=None):
+    async def serve(reader, writer):
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return writer.close()
+        if heads is not None:
+            heads.append(head.decode())
+        if answer is None:
+            await asyncio.sleep(60)
+        writer.write(answer)
+        return writer.close()
+
+    served = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield served.sockets[0].getsockname()[1]
+    finally:
+        served.close()
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_fine", "text"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", True, ""),
+        (b"HTTP/1.0 302 Found\r\n\r\n", True, ""),
+        (b"HTTP/1.1 503 No\r\n\r\n", False, "HTTP probe failed with statuscode: 503"),
+        (b"SSH-2.0 hello\r\n\r\n", False, "HTTP probe failed with statuscode: 0"),
+        (b"", False, "the connection was closed without an answer"),
+        (b"x" * 5000, False, "the answer is no HTTP"),
+    ],
+)
+async def test_an_http_probe_wants_a_status_from_200_to_399(answer, is_fine, text):
+    """Whatever else comes is a failure that says what it saw."""
+    async with server(answer) as port:
+        assert await ask(Probe("http", port), HERE) == Answer(is_fine, text)
+
+
+async def test_an_http_probe_sends_what_is_declared():
+    """Path and headers; Host may be among them."""
+    heads = []
+    probe = {"path": "/up?x=1", "headers": (("host", "me"), ("X-A", "1"))}
+    async with server(b"HTTP/1.1 204 No\r\n\r\n", heads) as port:
+        assert (await ask(Probe("http", port, **probe), HERE)).is_fine
+    assert heads[0].startswith("GET /up?x=1 HTTP/1.1\r\nHost: me\r\nX-A: 1\r\n")
+    assert "Connection: close\r\n" in heads[0]
+
+
+async def test_a_probe_does_not_wait_for_ever():
+    """timeoutSeconds is the limit for connection and answer."""
+    async with server(None) as port:
+        assert await ask(Probe("http", port, timeout=0.05), HERE) == Answer(False, "no answer within 0.05 s")
+
+
+async def test_a_tcp_probe_wants_a_listener():
+    """Connected is fine, refused is not."""
+    async with server(b"") as port:
+        assert (await ask(Probe("tcp", port), HERE)).is_fine
+    assert await ask(Probe("tcp", free_port()), HERE) == Answer(False, "Connection refused")
+
+
+async def test_a_connection_to_itself_is_no_answer():
+    """A connect from the very port that it goes to succeeds with nobody listening."""
+    port = free_port()
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", port))
+    sock.connect(("127.0.0.1", port))
+    try:
+        assert sock.getsockname() == sock.getpeername()
+        assert not probes._unless_self(sock.getsockname(), sock.getpeername()).is_fine
+    finally:
+        sock.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("exit 0", Answer(True, "exit code 0")),
+        ("echo bad; exit 3", Answer(False, "bad")),
+        ('test "$WORD" = hush', Answer(True, "exit code 0")),
+        ("sleep 60", Answer(False, "no answer within 0.5 s")),
+    ],
+)
+async def test_a_command_probe_wants_exit_code_zero(script, expected):
+    """It runs in the container's environment; a late one is ended."""
+    assert await ask(Probe("exec", command=("sh", "-c", script), timeout=0.5), HERE) == expected
+
+
+async def test_a_command_that_does_not_exist_is_a_failure():
+    """No exception reaches the prober."""
+    found = await ask(Probe("exec", command=("no-such",)), HERE)
+    assert not found.is_fine
+    assert "no-such" in found.text
+
+
+class Told:
+    def __init__(self):
+        self.verdicts, self.failures = [], []
+        self.listener = Listener(
+            lambda kind, verdict: self.verdicts.append((kind, verdict)),
+            lambda kind, _answer: self.failures.append(kind),
+        )
+
+
+@contextlib.asynccontextmanager
+async def watching(wanted, told, *, is_once=False):
+    task = asyncio.create_task(watch(wanted, HERE, told.listener, is_once=is_once))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_readiness_follows_the_listener_closely():
+    """Asked eagerly at first: early failures count for nothing, the first success is told at once."""
+    told, port = Told(), free_port()
+    async with watching({"readiness": Probe("tcp", port, period=10.0)}, told):
+        await asyncio.sleep(0.1)
+        assert (told.verdicts, told.failures) == ([], [])
+        served = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
+        await until(lambda: told.verdicts == [("readiness", True)], "readiness", within=1)
+        served.close()
+
+
+async def test_a_default_probe_ends_with_its_first_success():
+    """A container that declares no probe is not bothered any more."""
+    told = Told()
+    async with server(b"") as port, watching({"readiness": Probe("tcp", port)}, told, is_once=True) as task:
+        await asyncio.wait_for(task, 2)
+    assert told.verdicts == [("readiness", True)]
+
+
+async def test_the_startup_probe_holds_the_others_back(tmp_path):
+    """Liveness and readiness are not asked before it succeeded."""
+    told, mark = Told(), tmp_path / "started"
+    wanted = {
+        "startup": Probe("exec", command=("test", "-e", str(mark)), period=0.02),
+        "readiness": Probe("exec", command=("true",), period=0.02),
+    }
+    wanted["startup"] = Probe("exec", command=("test", "-e", str(mark)), period=0.02, failure_threshold=1000)
+    async with watching(wanted, told):
+        await asyncio.sleep(0.1)
+        assert told.verdicts == []
+        mark.write_text("")
+        await until(lambda: len(told.verdicts) == 2, "both verdicts")
+    assert told.verdicts == [("startup", True), ("readiness", True)]
+
+
+async def test_readiness_is_lost_and_found(tmp_path):
+    """Three failures in a row take it away, one success gives it back."""
+    told, mark = Told(), tmp_path / "well"
+    mark.write_text("")
+    wanted = {"readiness": Probe("exec", command=("test", "-e", str(mark)), period=0.02)}
+    async with watching(wanted, told):
+        await until(lambda: told.verdicts == [("readiness", True)], "readiness")
+        mark.unlink()
+        await until(lambda: told.verdicts[1:] == [("readiness", False)], "its loss")
+        assert len(told.failures) >= 3
+        mark.write_text("")
+        await until(lambda: told.verdicts[2:] == [("readiness", True)], "its return")
