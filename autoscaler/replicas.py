@@ -21,7 +21,7 @@ class View:
 
     now: float
     activators: AbstractSet[str]
-    """The linked ones."""
+    """Those that are linked and not silent."""
     in_flight: Callable[[str], int]
     """Requests at a pod (UID), over all activators."""
     veto: Callable[[float], str]

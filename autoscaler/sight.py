@@ -61,8 +61,19 @@ class Sight:
         self._activators.pop(name, None)
 
     def linked(self) -> set[str]:
-        """Those whose acknowledgement an order needs."""
+        """Those whose link stands."""
         return {name for name, activator in self._activators.items() if activator.is_linked}
+
+    def responsive(self, now: float) -> set[str]:
+        """Those whose acknowledgement an order needs: linked and not silent.
+
+        Silence is a veto by itself; once that ran out, nobody waits for the silent one.
+        """
+        return {
+            name
+            for name, activator in self._activators.items()
+            if activator.is_linked and now - activator.heard < SILENCE
+        }
 
     def silent(self, now: float) -> dict[str, float]:
         """The silent ones, and for how many seconds."""

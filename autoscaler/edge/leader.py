@@ -184,7 +184,7 @@ class Leader:
         loads = self._loads.values()
         return View(
             now=now,
-            activators=self.sight.linked(),
+            activators=self.sight.responsive(now),
             in_flight=lambda pod_uid: sum(load.get(pod_uid, 0) for load in loads),
             veto=lambda stable_window: self.sight.veto(stable_window, now),
         )

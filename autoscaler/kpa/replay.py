@@ -98,7 +98,7 @@ def go_number(value: float) -> str:
     if "e" not in digits:
         return digits
     mantissa, exponent = digits.split("e")
-    if int(exponent) >= -6:  # Go turns to exponents only below 1e-6
+    if -6 <= int(exponent) < 0:  # Go turns to exponents only below 1e-6
         return f"{value:.{len(mantissa.replace('.', '').lstrip('-')) - 1 - int(exponent)}f}"
     return f"{mantissa}e{exponent[0]}{exponent[1:].lstrip('0')}"
 

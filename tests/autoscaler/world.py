@@ -1,7 +1,7 @@
 """A small honest world for the autoscaler: an API server with pods, and activators with load.
 
-The API keeps objects, patches them and serves watches; a Deployment's pods come `START` seconds after they are
-wanted and are ready then. Activators cut and send as the real ones do, without a socket.
+The API keeps objects, patches them and serves watches; a Deployment's pods come `START` seconds after they
+are wanted and are ready then. Activators cut and send as the real ones do, without a socket.
 """
 
 import asyncio
@@ -54,6 +54,10 @@ class FakeApi:
         obj["metadata"]["resourceVersion"] = str(next(self._versions))
         self._tell("DELETED", path, obj)
 
+    def pods(self) -> list[str]:
+        """The UIDs of all pods."""
+        return [obj["metadata"]["uid"] for path, obj in self.objects.items() if "/pods/" in path]
+
     def change(self, path: str, **spec: Any) -> None:
         """Somebody else writes to an object's spec (`replicas`) or metadata (`annotations`)."""
         obj = copy.deepcopy(self.objects[path])
@@ -104,7 +108,7 @@ class FakeApi:
         """Nothing is open."""
 
     def _matching(self, path: str, query: Mapping[str, str]) -> list[Obj]:
-        namespace = path.split("/namespaces/")[1].split("/")[0] if "/namespaces/" in path else ""
+        namespace = path.split("/namespaces/")[1].split("/", maxsplit=1)[0] if "/namespaces/" in path else ""
         name = query.get("fieldSelector", "").removeprefix("metadata.name=")
         return [
             obj
@@ -126,9 +130,7 @@ class FakeApi:
             obj["spec"]["replicas"] = write["value"]
             self.writes.append((_now(), obj["metadata"]["name"], write["value"]))
         else:
-            notes = obj["metadata"].setdefault("annotations", {})
-            for key, value in body["metadata"]["annotations"].items():
-                notes.pop(key, None) if value is None else notes.update({key: value})
+            _merge(obj, body)
         self.put(_plural(path), obj)
         return 200, copy.deepcopy(obj)
 
@@ -159,15 +161,15 @@ class FakeApi:
 class FakeActivator:
     """A peer with `load` requests in flight at the revision, spread over the pods it may choose."""
 
-    def __init__(self, name: str, leader: Leader, revision: tuple[str, str] = ("default", "hello")) -> None:
+    def __init__(self, name: str, leader: Leader, *, is_mute: bool = False) -> None:
         self.name = name
         self.load = 0.0
         self.orders: list[Message] = []
         self.cordoned: dict[str, int] = {}
         self.stuck: set[str] = set()
-        self.is_mute = False
+        self.is_mute = is_mute
         self._leader = leader
-        self._revision = revision
+        self._revision = ("default", "hello")
         self._was_busy = False
         self._told = 0
         leader.opened(self)
@@ -295,6 +297,16 @@ def _path(plural: str, namespace: str, name: str) -> str:
 
 def _plural(path: str) -> str:
     return path.rsplit("/", 2)[1]
+
+
+def _merge(into: Obj, patch: Obj) -> None:
+    for key, value in patch.items():
+        if isinstance(value, dict):
+            _merge(into.setdefault(key, {}), value)
+        elif value is None:
+            into.pop(key, None)
+        else:
+            into[key] = value
 
 
 def _cost(pod_: Obj) -> str:
