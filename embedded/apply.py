@@ -87,10 +87,12 @@ def server_side_apply(  # noqa: PLR0913  the request's parts, each named by its 
     others = [entry for entry in entries if entry.identity != who.identity]
     merged = {**_merge(live, managed.own_part(wanted), schema), "kind": live.get("kind"), **_version(wanted)}
     others = _settle(others, managed.changes(live, merged, schema)[0], force=force)
-    keep = fields
+    keep = fieldsets.union(fields, {"f:metadata": {}})  # it holds what nobody owns, the name above all
     for entry in others:
         keep = fieldsets.union(keep, entry.fields)
-    merged = _remove(merged, before, keep, schema)
+    gone = _abandoned(before, keep)
+    merged = _remove(merged, gone, schema)
+    others = [replace(entry, fields=fieldsets.without_below(entry.fields, gone)) for entry in others]
     if merged == live and fields == before:
         return live
     return managed.write(merged, [*others, who.entry(fields, now)], now)
@@ -178,49 +180,74 @@ def _merge_list(live: list[Any], applied: list[Any], schema: TypeSchema) -> list
     except BadList:
         return list(copy_json(applied))
     wanted = {element_key(entry, schema): entry for entry in applied}
-    waiting = list(here)
-    woven: list[Any] = []
-    for key, entry in wanted.items():
-        while waiting and waiting[0] not in wanted:
-            woven.append(here[waiting.pop(0)])
-        woven.append(_merge(here.get(key), entry, schema.element()))
-        if key in waiting:
-            waiting.remove(key)
-    return woven + [here[key] for key in waiting]
+    return [
+        _merge(here.get(key), wanted[key], schema.element()) if key in wanted else here[key]
+        for key in _woven(list(here), list(wanted))
+    ]
 
 
-def _remove(value: Any, gone: FieldSet, keep: FieldSet, schema: TypeSchema) -> Any:
-    """The value without the paths of `gone` that neither stand in `keep` nor lead to anything in it."""
+def _woven(live: list[str], applied: list[str]) -> list[str]:
+    """The keys of both: the applier's in its order, each of the others before what it stood before."""
+    shared = [key for key in applied if key in live]
+    woven: list[str] = []
+    for key in applied:
+        following = shared[0] if shared else None
+        while live and live[0] != following:
+            if live[0] not in applied:
+                woven.append(live[0])
+            live = live[1:]
+        woven.append(key)
+        if key == following:
+            shared = shared[1:]
+            live = live[1:] if live[:1] == [key] else live
+    return woven + live
+
+
+def _abandoned(before: FieldSet, keep: FieldSet) -> FieldSet:
+    """What goes with its owner: fields of `before` that are not in `keep` and lead to nothing in it.
+
+    An element of a list goes with its last owner, though others may own some of its fields.
+    """
+    gone: FieldSet = {}
+    for key, below in before.items():
+        if key == SELF:
+            continue
+        kept = keep.get(key)
+        if kept is None or (key[0] != "f" and SELF in below and kept and SELF not in kept):
+            gone[key] = {}
+        else:
+            rest = _abandoned(below, {**kept, **{f"f:{name}": {} for name in _key_names(key)}})
+            if rest:
+                gone[key] = rest
+    return gone
+
+
+def _remove(value: Any, gone: FieldSet, schema: TypeSchema) -> Any:
+    """The value without the fields of `gone`."""
     if isinstance(value, dict) and not schema.is_atomic:
         left = dict(value)
         for element, below in gone.items():
             key = element[2:]
-            if element == SELF or key not in left:
-                continue
-            if element not in keep:
-                del left[key]
-            else:
-                left[key] = _remove(left[key], below, keep[element], schema.child(key))
+            if not below:
+                left.pop(key, None)
+            elif key in left:
+                left[key] = _remove(left[key], below, schema.child(key))
         return left
     if isinstance(value, list) and is_keyed(schema):
-        return _remove_elements(value, gone, keep, schema)
+        return _remove_elements(value, gone, schema)
     return value
 
 
-def _remove_elements(value: list[Any], gone: FieldSet, keep: FieldSet, schema: TypeSchema) -> list[Any]:
-    left = []
-    for entry in value:
-        try:
-            element = element_key(entry, schema)
-        except BadList:
-            left.append(entry)
-            continue
-        if element not in gone:
-            left.append(entry)
-        elif element in keep:
-            names: FieldSet = {f"f:{name}": {} for name in _key_names(element)}
-            left.append(_remove(entry, gone[element], {**names, **keep[element]}, schema.element()))
-    return left
+def _remove_elements(value: list[Any], gone: FieldSet, schema: TypeSchema) -> list[Any]:
+    try:
+        keys = [element_key(entry, schema) for entry in value]
+    except BadList:
+        return value
+    return [
+        _remove(entry, gone[key], schema.element()) if gone.get(key) else entry
+        for key, entry in zip(keys, value, strict=True)
+        if gone.get(key) != {}
+    ]
 
 
 def _key_names(element: str) -> list[str]:

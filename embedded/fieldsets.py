@@ -53,7 +53,12 @@ def is_keyed(schema: TypeSchema) -> bool:
 def of(value: Any, schema: TypeSchema, path: str = "") -> FieldSet:
     """All that the value sets. Raises BadList."""
     if isinstance(value, dict) and not schema.is_atomic:
-        return {f"f:{key}": of(entry, schema.child(key), f"{path}.{key}") for key, entry in value.items()}
+        fields: FieldSet = {}
+        for key, entry in value.items():
+            below = of(entry, schema.child(key), f"{path}.{key}")
+            if below or _is_leaf(entry, schema.child(key)):
+                fields[f"f:{key}"] = below
+        return fields
     if isinstance(value, list) and is_keyed(schema):
         try:
             keys = [element_key(entry, schema) for entry in value]
@@ -67,6 +72,13 @@ def of(value: Any, schema: TypeSchema, path: str = "") -> FieldSet:
             found[key] = {} if key[0] == "v" else {SELF: {}, **below}
         return found
     return {}
+
+
+def _is_leaf(value: Any, schema: TypeSchema) -> bool:
+    """Whether a value without fields of its own is one: an empty keyed list sets nothing."""
+    if isinstance(value, dict):
+        return not value or schema.is_atomic
+    return not (isinstance(value, list) and is_keyed(schema))
 
 
 def union(left: FieldSet, right: FieldSet) -> FieldSet:

@@ -119,14 +119,13 @@ def own_part(obj: Obj) -> Obj:
     part: dict[str, Any] = {key: value for key, value in obj.items() if key not in _SYSTEM}
     metadata = obj.get("metadata") or {}
     part["metadata"] = {key: value for key, value in metadata.items() if key not in _SYSTEM_METADATA}
-    if not part["metadata"]:
-        del part["metadata"]
     return part
 
 
 def all_fields(obj: Obj, schema: TypeSchema) -> FieldSet:
     """What an object sets, less what nobody owns. Raises BadList."""
-    return fieldsets.of(own_part(obj), schema)
+    fields = fieldsets.of(own_part(obj), schema)
+    return {key: below for key, below in fields.items() if below or key != "f:metadata"}
 
 
 def changes(old: Obj, new: Obj, schema: TypeSchema) -> tuple[FieldSet, FieldSet]:

@@ -56,7 +56,7 @@ def _merge_object(doc: Obj, patch: Obj, schema: TypeSchema) -> Obj:
             merged[key] = _merge_value(merged.get(key), value, schema.child(key), patch.get(ORDER + key))
     for key, value in patch.items():
         if key.startswith(DELETE_FROM):
-            _delete_from_list(merged, key.removeprefix(DELETE_FROM), value, doc)
+            _delete_from_list(merged, key.removeprefix(DELETE_FROM), value)
     _put_in_order(merged, patch, schema)
     return merged
 
@@ -83,10 +83,10 @@ def _retained(doc: Obj, patch: Obj) -> Obj:
     return {key: value for key, value in doc.items() if key in keep}
 
 
-def _delete_from_list(merged: Obj, field: str, gone: Any, doc: Obj) -> None:
+def _delete_from_list(merged: Obj, field: str, gone: Any) -> None:
     if not isinstance(gone, list):
         raise _bad(f"$deleteFromPrimitiveList/{field} must be a list")
-    if field in doc and isinstance(merged.get(field), list):
+    if isinstance(merged.get(field), list):
         merged[field] = [entry for entry in merged[field] if entry not in gone]
 
 
