@@ -9,6 +9,7 @@ from embedded.capacity import Capacity
 from embedded.edge import node, proc
 from kube.resources import CONFIGMAPS, NODES
 from tests.embedded.node_world import NodeWorld, container, is_ready, pod, port_of, python, waiting_reason
+from tests.embedded.waiting import until
 
 
 @pytest.fixture
@@ -344,7 +345,7 @@ async def test_a_killed_agent_leaves_no_orphan_to_its_successor(world, monkeypat
             lambda p: container(p)["restartCount"] == 1 and world.log(p).count("\n") == 2, "the new life"
         )
         assert not any(proc.is_alive(pid) for pid in old)
-        assert len(list((world.folder / "run").glob("*.json"))) == 1
+        await until(lambda: len(list((world.folder / "run").glob("*.json"))) == 1, "one record")
 
 
 async def _nothing(_self):

@@ -16,24 +16,30 @@ HERE = Surroundings({"PATH": os.environ["PATH"], "WORD": "hush"}, "/")
 
 
 @contextlib.asynccontextmanager
-async def server(answer, heads=None):
-    async def serve(reader, writer):
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.IncompleteReadError:
-            return writer.close()
-        if heads is not None:
-            heads.append(head.decode())
-        if answer is None:
-            await asyncio.sleep(60)
-        writer.write(answer)
-        return writer.close()
+async def server(answer, heads=None, port=0):
+    """Answers each connection that speaks; None never answers. All is closed at the end."""
+    over, handlers = asyncio.Event(), set()
 
-    served = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async def serve(reader, writer):
+        handlers.add(asyncio.current_task())
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            if heads is not None:
+                heads.append(head.decode())
+            if answer is None:
+                await over.wait()
+            writer.write(answer or b"")
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+    served = await asyncio.start_server(serve, "127.0.0.1", port)
     try:
         yield served.sockets[0].getsockname()[1]
     finally:
         served.close()
+        over.set()
+        await asyncio.gather(*handlers)
 
 
 def free_port():
@@ -143,9 +149,8 @@ async def test_readiness_follows_the_listener_closely():
     async with watching({"readiness": Probe("tcp", port, period=10.0)}, told):
         await asyncio.sleep(0.1)
         assert (told.verdicts, told.failures) == ([], [])
-        served = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
-        await until(lambda: told.verdicts == [("readiness", True)], "readiness", within=1)
-        served.close()
+        async with server(b"", port=port):
+            await until(lambda: told.verdicts == [("readiness", True)], "readiness", within=1)
 
 
 async def test_a_default_probe_ends_with_its_first_success():
