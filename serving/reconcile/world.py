@@ -90,7 +90,7 @@ class World:
         if resource == PODS and REVISION_LABEL in labels(obj):
             yield self._pods, (namespace(obj), labels(obj)[REVISION_LABEL])
         if resource == REVISIONS:
-            for route in annotations(obj).get(ROUTES_ANNOTATION, "").split(","):
+            for route in _routes(obj):
                 yield self._routed, (namespace(obj), route)
         if resource == ROUTES:
             for entry in mappings(mapping(obj.get("spec")).get("traffic")):
@@ -106,6 +106,8 @@ class World:
             found.add((SERVICES, (home, marks.get(SERVICE_LABEL, name(obj)))))
         if resource == REVISIONS and CONFIGURATION_LABEL in marks:
             found.add((CONFIGURATIONS, (home, marks[CONFIGURATION_LABEL])))
+        if resource == REVISIONS:
+            found |= {(ROUTES, (home, route)) for route in _routes(obj)}
         if resource in {DEPLOYMENTS, PODS} and REVISION_LABEL in marks:
             found.add((REVISIONS, (home, marks[REVISION_LABEL])))
         if resource in {CONFIGURATIONS, REVISIONS}:
@@ -129,3 +131,8 @@ class World:
             for host in hosts
             for kind, home, claimant in self.hosts.claimants(host)
         }
+
+
+def _routes(revision: Obj) -> list[str]:
+    """The Routes that the revision is marked with."""
+    return [each for each in annotations(revision).get(ROUTES_ANNOTATION, "").split(",") if each]

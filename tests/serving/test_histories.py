@@ -504,3 +504,10 @@ def test_several_services_in_several_namespaces_do_not_meet(cluster):
         cluster.apply(SERVICES, obj)
     urls = {cluster.get(SERVICES, "hello", home)["status"]["url"] for home in ("red", "blue")}
     assert len(urls) == 2
+
+
+def test_a_new_revision_that_nobody_is_routed_to_is_put_in_reserve(ready):
+    update(ready, traffic=[{"revisionName": ONE, "percent": 100}])
+    update(ready, target="Aside", traffic=[{"revisionName": ONE, "percent": 100}])
+    assert labels(ready.get(REVISIONS, TWO))["serving.knative.dev/routingState"] == "reserve"
+    assert shares(ready) == [(ONE, 100, "")]
