@@ -115,9 +115,21 @@ class Balance:
 
     def count(self, pod: Pod, change: int) -> None:
         """Change the requests in flight of a pod, which may be in or out, by `change` (+1 or -1)."""
-        if pod.place == OUT:
-            pod.in_flight += change
+        place = pod.place
+        level = pod.in_flight
+        pod.in_flight = after = level + change
+        if place == OUT:
             return
-        self.remove(pod)
-        pod.in_flight += change
-        self.add(pod)
+        levels = self._levels
+        bucket = levels[level]
+        last = bucket.pop()
+        if last is not pod:
+            bucket[place] = last
+            last.place = place
+        if after == len(levels):
+            levels.append([])
+        bucket = levels[after]
+        pod.place = len(bucket)
+        bucket.append(pod)
+        if after < self._lowest:  # noqa: PLR1730 - min() costs a call on every answer
+            self._lowest = after

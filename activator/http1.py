@@ -39,6 +39,7 @@ _STAY_IN_REQUEST = frozenset(
     (b"host", b"content-length", b"transfer-encoding", b"expect", b"x-forwarded-host", b"x-forwarded-proto")
 )
 _STAY_IN_ANSWER = frozenset((b"content-length",))
+_CONNECTION = frozenset((b"connection",))
 _ONCE = frozenset((b"host", b"content-length", b"transfer-encoding"))
 _FORBIDDEN_TRAILER = re.compile(
     rb"(?:content-length|host|trailer|content-encoding|content-type|content-range|authorization|set-cookie|"
@@ -118,22 +119,18 @@ def read_request(head: bytes, *, trusts_peer: bool = False) -> RequestHead:
         raise BadRequest("no Host")
     request.host = host.rstrip()
     request.believed = found if trusts_peer else None
-    length = found.get(b"content-length")
-    coding = found.get(b"transfer-encoding")
-    request.body = 0 if length is None and coding is None else _request_body(length, coding, minor)
-    expects = found.get(b"expect")
-    request.expects = expects is not None and minor == 1 and expects.rstrip() == b"100-continue"
     named = found.get(b"connection")
     if named is None:
         request.keeps_alive = minor == 1
-    elif named == b"keep-alive":
-        request.keeps_alive = True
     else:
-        request.keeps_alive = _name(kept, named, keeps_alive=minor == 1)
+        request.keeps_alive = named == b"keep-alive" or _name(kept, named, keeps_alive=minor == 1)
+    request.expects = False
+    if len(found) > 2 or named is None:
+        _read_rarer(request, found)
+    else:
+        request.body = 0
     if not minor:
-        kept[0] = kept[0].replace(b" HTTP/1.0\r\n", b" HTTP/1.1\r\n", 1)
-        if expects is not None:
-            _drop(kept, {b"expect"})
+        _modernise(kept, found)
     if target[0] != _SLASH or request.method == b"CONNECT":
         _settle_target(request, target)
     return request
@@ -155,13 +152,14 @@ def read_answer(head: bytes, *, method: bytes) -> AnswerHead:
     answer.status = int(status)
     found, kept = _scan(head, _SPECIAL_IN_ANSWER, _STAY_IN_ANSWER, BadAnswer)
     answer.kept = kept
-    answer.body = _answer_body(answer, found.get(b"content-length"), found.get(b"transfer-encoding"), method)
     named = found.get(b"connection")
-    answer.keeps_alive = minor == 1 if named is None else _name(kept, named, keeps_alive=minor == 1)
+    if named is None:
+        answer.keeps_alive = minor == 1
+    else:
+        answer.keeps_alive = named == b"keep-alive" or _name(kept, named, keeps_alive=minor == 1)
+    answer.body = _answer_body(answer, found, method)
     if not minor:
         kept[0] = b"HTTP/1.1" + kept[0][8:]
-    if b"content-length" in found and (answer.status < 200 or answer.status == 204):
-        _drop(kept, {b"content-length"})
     return answer
 
 
@@ -199,27 +197,59 @@ def refuse(head: bytes) -> NoReturn:
 def _scan(
     head: bytes, special: re.Pattern[bytes], stay: frozenset[bytes], error: type[Malformed]
 ) -> tuple[dict[bytes, bytes], list[bytes]]:
-    """The special headers by name, in lower case, and the parts of the head without those that must not
-    stay.
-    """
-    found: dict[bytes, bytes] = {}
+    """The special headers by name, in lower case, and the parts of the head that stay."""
+    low = head.lower()
+    listed = special.findall(low)
+    found: dict[bytes, bytes] = dict(listed)
+    if len(found) != len(listed):
+        found = _merge(listed, error)
+    elif found.keys() <= stay:
+        return found, [head[:-2]]
+    elif found.get(b"connection") == b"keep-alive" and found.keys() - stay == _CONNECTION:
+        start = (
+            low.find(b"\nconnection:") + 1
+        )  # by far the most frequent one to take out, so it has a short way
+        return found, [head[:start], head[head.find(b"\n", start) + 1 : -2]]
     kept = []
     at = 0
-    for header in special.finditer(head.lower()):
-        name, value = header.groups()
+    for header in special.finditer(low):
+        if header[1] not in stay:
+            start = header.start() + 1
+            kept.append(head[at:start])
+            at = header.end() + 1
+    kept.append(head[at:-2])
+    return found, kept
+
+
+def _merge(listed: list[tuple[bytes, bytes]], error: type[Malformed]) -> dict[bytes, bytes]:
+    """Headers by name when some come more than once: as one list, or refused where that makes no sense."""
+    found: dict[bytes, bytes] = {}
+    for name, value in listed:
         if name not in found:
             found[name] = value
         elif name in _ONCE:
             raise error("more than one " + name.decode())
         else:
             found[name] += b", " + value
-        if name not in stay:
-            start = header.start() + 1
-            if start > at:
-                kept.append(head[at:start])
-            at = header.end() + 1
-    kept.append(head[at:-2])
-    return found, kept
+    return found
+
+
+def _read_rarer(request: RequestHead, found: dict[bytes, bytes]) -> None:
+    """Body and expectation: what is there when more than Host and Connection is."""
+    length = found.get(b"content-length")
+    coding = found.get(b"transfer-encoding")
+    request.body = 0
+    if length is not None or coding is not None:
+        request.body = _request_body(length, coding, request.minor)
+    expects = found.get(b"expect")
+    request.expects = expects is not None and request.minor == 1 and expects.rstrip() == b"100-continue"
+
+
+def _modernise(kept: list[bytes], found: dict[bytes, bytes]) -> None:
+    """We speak HTTP/1.1 to pods, also for a client that does not."""
+    kept[0] = kept[0].replace(b" HTTP/1.0\r\n", b" HTTP/1.1\r\n", 1)
+    if b"expect" in found:
+        _drop(kept, {b"expect"})
 
 
 def _request_body(length: bytes | None, coding: bytes | None, minor: int) -> int:
@@ -236,19 +266,26 @@ def _request_body(length: bytes | None, coding: bytes | None, minor: int) -> int
     return int(length)
 
 
-def _answer_body(answer: AnswerHead, length: bytes | None, coding: bytes | None, method: bytes) -> int:
-    if length is not None and not _LENGTH.fullmatch(length.rstrip()):
-        raise BadAnswer("malformed Content-Length")
+def _answer_body(answer: AnswerHead, found: dict[bytes, bytes], method: bytes) -> int:
+    status = answer.status
+    length = found.get(b"content-length")
+    size = UNTIL_CLOSE
+    if length is not None:
+        if not _LENGTH.fullmatch(length.rstrip()):
+            raise BadAnswer("malformed Content-Length")
+        size = int(length)
+    coding = found.get(b"transfer-encoding")
     if coding is not None:
         if length is not None:
             raise BadAnswer("both Content-Length and Transfer-Encoding")
         if answer.minor == 0 or coding.rstrip() != b"chunked":
             raise BadAnswer("a Transfer-Encoding other than chunked")
-    if method == b"HEAD" or answer.status < 200 or answer.status in (204, 304):
+        size = CHUNKED
+    if status < 200 or status == 204:
+        if length is not None:
+            _drop(answer.kept, {b"content-length"})
         return 0
-    if coding is not None:
-        return CHUNKED
-    return int(length) if length is not None else UNTIL_CLOSE
+    return 0 if status == 304 or method == b"HEAD" else size
 
 
 def _name(kept: list[bytes], named: bytes, *, keeps_alive: bool) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from activator.balance import Pod
 from activator.deadlines import NEVER, Deadlines
 from activator.edge.hangups import Hangups
-from activator.edge.relay import Exchange, Step
+from activator.edge.relay import CONNECTING, DONE, HELD, SENT, Exchange
 from activator.edge.sweep import Sweep
 from activator.edge.upstream import Upstream
 from activator.replies import (
@@ -158,26 +158,35 @@ class Dispatcher:
 
     def ended(self, exchange: Exchange, *, reuse: bool) -> None:
         """The answer is complete, or cut; `reuse`: its connection to the pod may carry another request."""
+        pod, up = exchange.pod, exchange.up
+        if pod is None or up is None:  # it was ended before
+            return
         now = self.clock()
         revision = exchange.revision
-        if self._part(exchange, now, reuse=reuse):
-            revision.counts.seconds += now - exchange.arrived
-            if exchange.down.flow.is_writable:
-                revision.load.leave(now)
-            else:
-                exchange.down.unflushed = revision.load
+        exchange.step = DONE
+        exchange.pod = exchange.up = None
+        if reuse and pod.state != "gone" and not up.transport.is_closing():
+            up.rest(now, now + self.settings.pod_idle)
+        else:
+            up.close()
+        self._released(revision, pod, now)
+        revision.counts.seconds += now - exchange.arrived
+        if exchange.down.flow.is_writable:
+            revision.load.leave(now)
+        else:
+            exchange.down.unflushed = revision.load
 
     def abandoned(self, exchange: Exchange) -> None:
         """The client is gone."""
         now = self.clock()
-        if self._part(exchange, now, reuse=False):
+        if self._part(exchange, now):
             exchange.revision.counts.hung_up += 1
             exchange.revision.load.leave(now)
 
     def refused(self, exchange: Exchange, refusal: Refusal) -> None:
         """Answer a request by ourselves, wherever it is."""
         now = self.clock()
-        if self._part(exchange, now, reuse=False):
+        if self._part(exchange, now):
             counts = exchange.revision.counts
             counts.refused[refusal.reason] = counts.refused.get(refusal.reason, 0) + 1
             counts.answers[refusal.status // 100] += 1
@@ -191,7 +200,7 @@ class Dispatcher:
         pod, up = exchange.pod, exchange.up
         assert pod is not None  # noqa: S101 - it had a slot
         assert up is not None  # noqa: S101 - and a connection
-        was_sent = exchange.step is Step.SENT
+        was_sent = exchange.step is SENT
         if was_sent and up.is_used:
             exchange.wants_fresh = True  # the pod may have closed it while it rested, which is no fault
         else:
@@ -235,7 +244,7 @@ class Dispatcher:
         self._open(exchange, pod)
 
     def _open(self, exchange: Exchange, pod: Pod) -> None:
-        exchange.step = Step.CONNECTING
+        exchange.step = CONNECTING
         exchange.up = up = Upstream(pod, exchange, self.deadlines)
         exchange.revision.throttle.connecting(pod, 1)
         assert self._loop is not None  # noqa: S101 - the listener started us
@@ -273,10 +282,10 @@ class Dispatcher:
         """
         revision = exchange.revision
         throttle = revision.throttle
-        if exchange.step is Step.CONNECTING:
+        if exchange.step is CONNECTING:
             exchange.tries += 1
         revision.counts.repeated += 1
-        exchange.step = Step.HELD
+        exchange.step = HELD
         exchange.up = None
         exchange.buffer = b""
         exchange.down.due = NEVER
@@ -285,7 +294,7 @@ class Dispatcher:
         self._hand_over(revision, now)
         self._restless.add(revision)
         self.hurry()
-        if exchange.step is Step.HELD:
+        if exchange.step is HELD:
             exchange.down.settle_reading()
             self.on_waiting(revision)
 
@@ -311,22 +320,20 @@ class Dispatcher:
         while (waiter := throttle.hand_over()) is not None:
             self._carry(waiter, waiter.pod, now)
 
-    def _part(self, exchange: Exchange, now: float, *, reuse: bool) -> bool:
+    def _part(self, exchange: Exchange, now: float) -> bool:
         """Take a request off its queue, its pod and its connection. False: that was done before."""
         step = exchange.step
-        if step is Step.DONE:
+        if step is DONE:
             return False
-        exchange.step = Step.DONE
+        exchange.step = DONE
         up, exchange.up = exchange.up, None
         pod, exchange.pod = exchange.pod, None
         if pod is None:
             exchange.revision.throttle.leave(exchange)
             return True
-        if up is None or step is Step.CONNECTING:
+        if up is None or step is CONNECTING:
             if up is not None:
                 up.exchange = None
-        elif reuse and pod.state != "gone" and not up.transport.is_closing():
-            up.rest(now, now + self.settings.pod_idle)
         else:
             up.close()
         self._released(exchange.revision, pod, now)

@@ -178,9 +178,8 @@ class Downstream(asyncio.Protocol):
     def answered(self) -> None:
         """The answer under way is complete."""
         exchange, self.exchange = self.exchange, None
-        is_cut_short = exchange is not None and not exchange.body.is_done
         if self.is_last or self.gate.is_draining:
-            self._end(must_linger=is_cut_short)
+            self._end(must_linger=exchange is not None and not exchange.body.is_done)
         elif not self.flow.is_writable:
             self.state = FLUSHING
             self.put_off(self.gate.clock() + self.gate.settings.keep_alive_timeout)

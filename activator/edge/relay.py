@@ -340,9 +340,12 @@ class Exchange(Waiter):
     def _arm(self, now: float) -> None:
         """Set the deadline anew: something happened, or begins."""
         target = self.revision.target
+        down = self.down
         due = self.slot_since + target.timeout
         if target.response_start_timeout and self.step is not ANSWERED:
             due = min(due, self.slot_since + target.response_start_timeout)
         if target.idle_timeout:
             due = min(due, now + target.idle_timeout)
-        self.down.put_off(due)
+        down.due = due
+        if due < down.gate.dispatcher.deadlines.horizon:
+            down.put_off(due)

@@ -85,7 +85,8 @@ class Upstream(asyncio.Protocol):
         self.is_used = True
         self.rested = now
         self.due = until
-        self.flow.resume_reading()
+        if not self.flow.is_reading:
+            self.flow.resume_reading()
         self.pod.idle.append(self)
 
     def close(self) -> None:
