@@ -142,5 +142,10 @@ def _notes(route: Obj, status: Obj) -> list[Action]:
 
 
 def _shares(status: Obj) -> list[tuple[str, int]]:
-    traffic = mappings(status.get("traffic"))
-    return [(str(each.get("revisionName")), each.get("percent") or 0) for each in traffic]
+    """What the route's own host sends where, each revision once."""
+    shares: dict[str, int] = {}
+    for each in mappings(status.get("traffic")):
+        revision, percent = str(each.get("revisionName")), each.get("percent") or 0
+        if percent:
+            shares[revision] = shares.get(revision, 0) + percent
+    return list(shares.items())

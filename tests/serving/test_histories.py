@@ -511,3 +511,12 @@ def test_a_new_revision_that_nobody_is_routed_to_is_put_in_reserve(ready):
     update(ready, target="Aside", traffic=[{"revisionName": ONE, "percent": 100}])
     assert labels(ready.get(REVISIONS, TWO))["serving.knative.dev/routingState"] == "reserve"
     assert shares(ready) == [(ONE, 100, "")]
+
+
+def test_a_change_of_shares_is_told_once(ready):
+    traffic = [{"revisionName": ONE, "percent": 80}, {"latestRevision": True, "percent": 20, "tag": "canary"}]
+    update(ready, target="Grey", traffic=traffic)
+    ready.scale(TWO, 1)
+    told = [message for reason, message in ready.notes if reason == "Routed"]
+    assert len(told) == 1
+    assert told[0].endswith(f": 80 % to {ONE}, 20 % to {TWO}.")
