@@ -6,7 +6,7 @@ from autoscaler.kpa.spec import Spec
 
 
 class Bounds(NamedTuple):
-    """`highest` 0 = no limit. The lower one wins where they contradict each other."""
+    """`highest` 0 = no limit."""
 
     lowest: int
     highest: int
@@ -23,7 +23,11 @@ def bounds(spec: Spec, *, is_reachable: bool, is_initialised: bool) -> Bounds:
 
 
 def clamp(pods: int, limits: Bounds) -> int:
-    """A number of pods within the limits."""
+    """A number of pods within the limits.
+
+    A number below the lowest becomes the lowest even where that is above the highest: a new revision gets its
+    initial scale.
+    """
     if pods < limits.lowest:
         return limits.lowest
     return min(pods, limits.highest) if limits.highest else pods

@@ -47,12 +47,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Row:
-    """A scaler made at `first` ready pods, and its decisions."""
+    """A scaler made at one ready pod, and its decisions."""
 
     name: str
     spec: Spec
     steps: tuple[Step, ...]
-    first: int = 1
     is_reachable: bool = True
     panic: tuple[float, int] | None = None
     """A panic from before: seconds ago, most pods."""
@@ -95,7 +94,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_decision_is_knatives(row: Row) -> None:
-    decider = Decider(row.spec, min(row.first, 1), NOW)
+    decider = Decider(row.spec, 1, NOW)
     if row.panic is not None:
         decider.panic_since, decider.max_panic_pods = NOW - row.panic[0], row.panic[1]
     for step in row.steps:
