@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,17 @@ NAME = "helloworld-go"
 
 
 def _pod_processes(machine):
-    """The processes of this machine's pods that live now, by their environment."""
+    """The processes of this machine's pods that live now, by the mark that the node agent gave them."""
     found = []
+    agent = machine.data / "run" / "agent-id"
+    mark = f"ZEROGATE_PROCESS={agent.read_text()}/".encode() if agent.exists() else b"none"
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                command = (entry / "cmdline").read_bytes()
                 environment = (entry / "environ").read_bytes()
             except OSError:
                 continue
-            if b"helloworld.py" in command and str(machine.data).encode() in environment:
+            if mark in environment:
                 found.append(int(entry.name))
     return found
 
@@ -124,7 +126,7 @@ def test_a_manifest_that_is_refused_is_one_line_and_exit_1(machine, tmp_path):
 )
 def test_wrong_usage_says_what_to_write(tmp_path, arguments, said):
     done = subprocess.run(
-        ["python", "-m", "zerogate", *arguments],
+        [sys.executable, "-m", "zerogate", *arguments],
         capture_output=True, text=True, cwd=tmp_path, timeout=30, check=False,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip

@@ -42,6 +42,11 @@ class DataFolder:
         """The store of the embedded API."""
         return self.path / "state.db"
 
+    def make_database(self) -> Path:
+        """The file for the store, which holds Secrets."""
+        self.database.touch(mode=0o600)
+        return self.database
+
     @property
     def token_file(self) -> Path:
         """The secret of the link between activators and autoscaler, and of /debug."""

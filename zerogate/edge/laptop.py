@@ -77,7 +77,7 @@ class Laptop:
         self._scratch = tempfile.TemporaryDirectory(prefix="zerogate-")
         self._gateway_socket = Path(self._scratch.name) / "gateway.sock"
         self._unready = "starting"
-        self._store = Store(None if arguments.in_memory else folder.database)
+        self._store = Store(None if arguments.in_memory else folder.make_database())
         self._api = self._make_api()
         self._gateway = self._make_gateway()
         self._autoscaler = self._make_autoscaler()
