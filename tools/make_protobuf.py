@@ -7,8 +7,8 @@ whether a zero value is written. Kinds from other groups are sent as JSON by all
 Format: `{"kinds": {"apps/v1/Deployment": "apps/v1.Deployment"},
 "messages": {"core/v1.Volume": {"1": "name s"}}}`.
 A field is `<JSON name> <type>`, the name empty when the message's fields belong to its parent. Types: `s`
-string, `i` integer, `b` boolean, `y` bytes, `t` time, `u` time with microseconds, `q` quantity, `x` integer or
-string, `j` raw JSON, `[T` list, `{T` map, else a message's name. One that ends in `?` leaves zero values out.
+string, `i` integer, `b` boolean, `y` bytes, `t` time, `u` time with microseconds, `q` quantity, `x` integer
+or string, `j` raw JSON, `[T` list, `{T` map, else a message's name; with `?` zero values are left out.
 """
 
 import json

@@ -1,11 +1,11 @@
 """The Kubernetes API of a laptop: one synchronous core, to which `embedded/edge` has two doors.
 
 In reading order:
-`requests` (a request, its answer, what a path means), `refusals` (Status errors), `registry` (what is served),
+`requests` (a request, its answer, what a path means), `refusals` (Status errors), `registry` (kinds served),
 `ownership` and `cluster` (what all verbs share), `core` (from a request to its verb),
 `bodies` and `protobuf` (bytes into JSON), `metadata` and `admission` (from what was sent to what is stored),
-`changes` (create, update, patch), `deletion` (grace, finalizers, garbage), `lists`, `watches`, `scale`, `podlogs`,
-`reviews`, `representation` (tables, metadata alone), `discovery`, `openapi`.
+`changes` (create, update, patch), `deletion` (grace, finalizers, garbage), `lists`, `watches`, `scale`,
+`podlogs`, `reviews`, `representation` (tables, metadata alone), `discovery`, `openapi`.
 
 Admitted here: what follows from a request, the stored objects and the clock's reading. No waiting.
 """
