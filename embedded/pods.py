@@ -19,6 +19,10 @@ class Waiting:
     message: str = ""
 
 
+CREATING = Waiting("ContainerCreating")
+"""Before a start that is no restart: the first one, or the one after the agent was stopped in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A process since then (Unix seconds)."""
@@ -105,9 +109,11 @@ def restored(pod: Obj, now: float) -> list[Container]:
     found = []
     for each in pod["spec"].get("containers") or ():
         before = told.get(each["name"]) or {}
-        made = Container(each["name"], each.get("image") or "", Waiting("ContainerCreating"))
+        made = Container(each["name"], each.get("image") or "", CREATING)
         made.restarts = int(before.get("restartCount") or 0)
         state = before.get("state") or {}
+        if "waiting" in state and state["waiting"].get("reason") != CREATING.reason:
+            made.state = Waiting(state["waiting"].get("reason") or "", state["waiting"].get("message") or "")
         ended = state.get("terminated") or (before.get("lastState") or {}).get("terminated")
         if "running" in state:
             since = parse_time(state["running"]["startedAt"])

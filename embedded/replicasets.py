@@ -123,7 +123,7 @@ def deletion_cost(pod: Obj) -> int:
 
 
 def new_pod(replicaset: Obj, taken: set[str], rng: random.Random) -> Obj:
-    """A pod from the set's template; its name, not in `taken`, is `<set>-` cut at 58 characters and five more."""
+    """A pod from the set's template, named `<set>-` cut at 58 characters and five more; not as in `taken`."""
     base = f"{name(replicaset)}-"[:_NAME_BASE]
     chosen = base + random_suffix(rng)
     while chosen in taken:
@@ -178,4 +178,3 @@ def next_available(pods: Iterable[Obj], min_ready_seconds: float, now: float) ->
     """Seconds until the next ready pod counts as available; None when none is on its way there."""
     waits = [ready_since(pod) + min_ready_seconds - now for pod in pods if is_ready(pod)]
     return min((wait for wait in waits if wait > 0), default=None)
-

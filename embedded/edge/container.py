@@ -16,7 +16,7 @@ from embedded.edge.sources import read_sources
 from embedded.edge.workshop import Workshop
 from embedded.launch import CannotStart, Launch, Sources, launch_of, serving_container, sources_of
 from embedded.listening import misplaced
-from embedded.pods import Container, Running, Terminated, Waiting, terminated
+from embedded.pods import CREATING, Container, Running, Terminated, Waiting, terminated
 from embedded.probing import Kind, Probe, probe_of, probes_of
 from kube.objects import Obj, name, namespace, uid
 
@@ -51,8 +51,7 @@ class ContainerRunner:
         if isinstance(told.state, Terminated):
             told.last = told.state
             self.is_over = not is_restarted(self._policy, told.state.exit_code)
-            if not self.is_over:
-                told.state = Waiting("ContainerCreating")
+        self._is_restart = told.last is not None and told.state != CREATING
 
     # Starting
 
@@ -69,8 +68,9 @@ class ContainerRunner:
             self._pod, self._spec, shop.images.table, shop.host, port=self._port, sources=sources
         )
         self._was_tried = True
-        if self.told.last is not None:
+        if self._is_restart:
             self.told.restarts += 1
+        self._is_restart = True
         pod_uid, now = uid(self._pod), time.time()
         env = {**self._launch.env, records.VARIABLE: shop.records.mark(pod_uid, self.told.name)}
         try:
@@ -289,8 +289,10 @@ class ContainerRunner:
             text = f"PreStopHook of container {self.told.name} failed: {task.result().text}"
             self._shop.report(self._pod, "Warning", "FailedPreStopHook", text)
 
-    def settle(self) -> None:
-        """Note the end of a process that nobody attends any more."""
-        process = self.process
-        if process is not None and not process.is_running:
-            self._note_end(process, process.exited.result())
+    def lay_down(self) -> None:
+        """The process was ended because the agent stops: its next start will be no restart."""
+        if self.process is not None:
+            self.told.state, self.told.container_id = CREATING, ""
+            self.told.ready = self.told.started = False
+            self.told.trouble = ""
+            self._shop.records.forget(uid(self._pod), self.told.name)

@@ -7,6 +7,7 @@ agent does not break the pipe of a pod that lives on. The price: a file that gre
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from kube.objects import Obj, name, namespace, uid
@@ -56,6 +57,14 @@ def tail(path: Path) -> str:
     if size > _TAIL:
         data = data[data.find(b"\n") + 1 :]
     return data.decode(errors="replace").strip()
+
+
+def remove_others(folder: Path, pods: Iterable[Obj]) -> None:
+    """Delete the logs of pods that went while no agent ran."""
+    kept = {pod_folder(folder, pod) for pod in pods}
+    for found in (folder / "logs").glob("*_*_*"):
+        if found not in kept:
+            remove(found)
 
 
 def remove(folder: Path) -> None:

@@ -83,6 +83,7 @@ class Node:
                 log.warning("ended %d processes that a former node agent left behind", ended)
             await self._shop.images.synced.wait()
             await self._pods.synced.wait()
+            logfiles.remove_others(self._shop.settings.folder, self._pods.objects.values())
             self._group = group
             for pod in sorted(self._pods.objects.values(), key=_age):
                 self._consider(pod)

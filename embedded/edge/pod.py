@@ -157,7 +157,7 @@ class PodWorker:
         if exits:
             await asyncio.wait(exits)
         for runner in self._runners:
-            runner.settle()
+            runner.lay_down()
         if not self._is_gone and not is_deleting(self.pod):
             await self._tell()
 

@@ -311,7 +311,9 @@ async def test_the_node_registers_itself(world):
 
 
 async def test_an_orderly_stop_ends_processes_and_keeps_pods(world):
-    """After Ctrl-C: no process, the pod not ready; at the next start the same pod runs again on its port."""
+    """After Ctrl-C: no process, the pod not ready; at the next start it runs again, on its port, and that
+    counts as no restart: a program is not to blame for the end of its node.
+    """
     async with world.running():
         await world.create(pod())
         before = await world.ready()
@@ -321,8 +323,21 @@ async def test_an_orderly_stop_ends_processes_and_keeps_pods(world):
     async with world.running():
         after = await world.pod_where(lambda p: is_ready(p) and pid_of(p) != pid_of(before), "a new process")
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
-    assert container(after)["restartCount"] == 1
+    assert (container(after)["restartCount"], container(after)["lastState"]) == (0, {})
     assert port_of(after) == port_of(before)
+
+
+async def test_a_pod_that_waits_for_its_image_is_not_restarted_by_a_new_agent(world):
+    """What never ran has no restarts, however often the agent comes and goes."""
+    await world.create(pod(container={"command": [], "image": "nobody"}))
+    for _ in range(2):
+        async with world.running():
+            await world.pod_where(lambda p: waiting_reason(p) == "ImagePullBackOff", "the back-off")
+    (world.folder / "app.py").write_text("import time; time.sleep(60)")
+    await world.set_images("- {image: nobody, command: [python3, app.py]}")
+    async with world.running():
+        found = await world.pod_where(lambda p: "running" in container(p)["state"], "the process")
+    assert container(found)["restartCount"] == 0
 
 
 async def test_a_killed_agent_leaves_no_orphan_to_its_successor(world, monkeypatch):

@@ -177,6 +177,15 @@ def test_the_tail_of_a_log_begins_with_a_line(tmp_path):
     assert logfiles.tail(tmp_path / "none.log") == ""
 
 
+def test_logs_of_pods_that_went_unseen_are_removed(tmp_path):
+    """At the agent's start only the logs of pods that still exist are kept."""
+    pods = [{"metadata": {"namespace": "d", "name": each, "uid": f"u-{each}"}} for each in ("here", "gone")]
+    for each in pods:
+        os.close(logfiles.open_log(logfiles.pod_folder(tmp_path, each) / "c.log"))
+    logfiles.remove_others(tmp_path, pods[:1])
+    assert [each.name for each in (tmp_path / "logs").iterdir()] == ["d_here_u-here"]
+
+
 def test_ports_that_somebody_listens_on_are_passed_over():
     """Taken by another program, on whatever address: the next one is tried."""
     ports = Ports()
