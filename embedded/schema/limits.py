@@ -1,5 +1,6 @@
 """What Kubernetes refuses in its own kinds beyond JSON types; messages as its API server words them."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -176,5 +177,4 @@ def _one_of(value: str, path: str, *allowed: str) -> Iterator[FieldProblem]:
 
 
 def _shown(value: dict[str, Any]) -> str:
-    pairs = ", ".join(f'"{key}":{entry!r}'.replace("'", '"') for key, entry in value.items())
-    return "{" + pairs + "}"
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
