@@ -15,7 +15,7 @@ class Peer:
         """`address` is an IP address, or "" when there is none (a Unix socket)."""
         self.address = address
         self.is_trusted = bool(address) and any(ip_address(address) in network for network in trusted)
-        self._host = b""
+        self._host: bytes | None = None
         self._lines = b""
 
     def lines(self, request: RequestHead) -> bytes:

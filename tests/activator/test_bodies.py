@@ -1,0 +1,111 @@
+"""Bodies end where they say, wherever they are cut into pieces."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activator.bodies import BadBody, ChunkedBody, LengthBody, UntilCloseBody, chunk, last_chunk, reader
+from activator.http1 import CHUNKED, UNTIL_CLOSE
+
+REFUSED = {
+    "no size": b"\r\nabc\r\n",
+    "not hexadecimal": b"g\r\n",
+    "prefixed": b"0x5\r\nhello\r\n",
+    "signed": b"+5\r\nhello\r\n",
+    "negative": b"-1\r\n",
+    "space before": b" 5\r\nhello\r\n",
+    "space after": b"5 \r\nhello\r\n",
+    "space before extension": b"5 ;a\r\nhello\r\n",
+    "bare LF after size": b"5\nhello\r\n",
+    "bare CR after size": b"5\rhello\r\n",
+    "NUL in extension": b"5;\x00\r\nhello\r\n",
+    "size of 2**64": b"10000000000000000\r\n",
+    "long extension": b"5;" + b"a" * 300 + b"\r\nhello\r\n",
+    "many extensions": (b"1;" + b"a" * 200 + b"\r\na\r\n") * 100,
+    "chunk too long": b"4\r\nhello\r\n",
+    "chunk ends in LF": b"5\r\nhello\n\n",
+    "malformed trailer": b"0\r\nX : 1\r\n\r\n",
+    "folded trailer": b"0\r\nX: 1\r\n 2\r\n\r\n",
+    "long trailers": b"0\r\n" + b"X: 1\r\n" * 4000,
+}
+
+
+@pytest.mark.parametrize("step", [1, 3, 1 << 20])
+@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in REFUSED.items()])
+def test_chunked_bodies_that_are_refused(data, step):
+    """Each is refused, in one piece or many."""
+    body = ChunkedBody()
+
+    def feed():
+        for at in range(0, len(data), step):
+            body.feed(data[at : at + step])
+
+    with pytest.raises(BadBody):
+        feed()
+
+
+def in_pieces(body, data, cuts):
+    """Feed a body in pieces cut at these places: its content, and what was left over."""
+    content = b""
+    places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
+    for start, end in zip(places, [*places[1:], len(data)], strict=True):
+        if body.is_done:
+            return content, data[start:]
+        part, used = body.feed(data[start:end])
+        content += part
+        if body.is_done:
+            return content, data[start + used :]
+    return content, b""
+
+
+contents = st.lists(st.binary(min_size=1, max_size=40), max_size=6)
+cuts = st.lists(st.integers(0, 400), max_size=30)
+
+
+@given(
+    contents,
+    st.sampled_from([b"", b";a", b";a=b;c"]),
+    st.sampled_from([b"", b"X: 1\r\nY: 2\r\n"]),
+    cuts,
+    st.binary(max_size=9),
+)
+def test_chunked_content_survives_any_cut(parts, extension, trailer_lines, cuts, after):
+    """Content, trailers and what follows are the same for every way to cut the bytes."""
+    data = b"".join(b"%X" % len(part) + extension + b"\r\n" + part + b"\r\n" for part in parts)
+    data += b"0" + extension + b"\r\n" + trailer_lines + b"\r\n"
+    body = ChunkedBody()
+    assert in_pieces(body, data + after, cuts) == (b"".join(parts), after)
+    assert body.is_done
+    assert body.trailers == trailer_lines
+
+
+@given(st.binary(max_size=50), st.integers(0, 60), cuts)
+def test_length_bodies_survive_any_cut(data, length, cuts):
+    """Exactly so many bytes are content; the rest is not touched."""
+    body = LengthBody(length)
+    assert in_pieces(body, data, cuts) == (data[:length], data[length:])
+    assert body.is_done == (len(data) >= length)
+
+
+@given(contents, st.sampled_from([b"", b"X: 1\r\n"]))
+def test_what_is_written_is_read_again(parts, trailer_lines):
+    """Our own chunks are read back as they were meant."""
+    body = ChunkedBody()
+    data = b"".join(map(chunk, parts)) + last_chunk(trailer_lines)
+    assert body.feed(data) == (b"".join(parts), len(data))
+    assert (body.is_done, body.trailers) == (True, trailer_lines)
+
+
+def test_empty_content_is_no_chunk():
+    """An empty chunk would end the body."""
+    assert chunk(b"") == b""
+
+
+def test_readers():
+    """Each kind of body has its reader."""
+    assert isinstance(reader(5), LengthBody)
+    assert isinstance(reader(CHUNKED), ChunkedBody)
+    until_close = reader(UNTIL_CLOSE)
+    assert isinstance(until_close, UntilCloseBody)
+    assert until_close.feed(b"abc") == (b"abc", 3)
+    assert not until_close.is_done

@@ -1,0 +1,337 @@
+"""Heads are read strictly: what two parsers could read in two ways is refused."""
+
+import httptools
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activator.forwarded import Peer
+from activator.http1 import (
+    CHUNKED,
+    UNTIL_CLOSE,
+    BadAnswer,
+    BadRequest,
+    check_unfinished,
+    is_host,
+    read_answer,
+    read_request,
+    trailers,
+)
+
+CODING = b"Transfer-Encoding: chunked\r\n"
+REFUSED_REQUESTS = {
+    "length and coding": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n" + CODING + b"\r\n",
+    "two lengths": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "one length twice": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\ncontent-length: 1\r\n\r\n",
+    "listed lengths": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n",
+    "positive length": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n",
+    "negative length": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+    "hexadecimal length": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\n",
+    "spaced length": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1 1\r\n\r\n",
+    "empty length": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n",
+    "huge length": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999999999999999\r\n\r\n",
+    "other coding": b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+    "chunked first": b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
+    "chunked last of two": b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+    "chunked twice": b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n",
+    "coding twice": b"GET / HTTP/1.1\r\nHost: a\r\n" + CODING + CODING + b"\r\n",
+    "almost chunked": b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
+    "chunked with parameter": b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked;q=1\r\n\r\n",
+    "vertical tab chunked": b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n",
+    "coding in 1.0": b"GET / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "space before colon": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length : 1\r\n\r\n",
+    "tab before colon": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length\t: 1\r\n\r\n",
+    "space before name": b"GET / HTTP/1.1\r\n Host: a\r\n\r\n",
+    "folded": b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n",
+    "folded by tab": b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n\t2\r\n\r\n",
+    "bare LF": b"GET / HTTP/1.1\nHost: a\r\n\r\n",
+    "bare LF in headers": b"GET / HTTP/1.1\r\nHost: a\nX: 1\r\n\r\n",
+    "bare CR": b"GET / HTTP/1.1\r\nHost: a\rX: 1\r\n\r\n",
+    "NUL": b"GET / HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n",
+    "control character": b"GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n",
+    "DEL": b"GET / HTTP/1.1\r\nHost: a\r\nX: \x7f\r\n\r\n",
+    "no colon": b"GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n",
+    "empty name": b"GET / HTTP/1.1\r\nHost: a\r\n: 1\r\n\r\n",
+    "no Host": b"GET / HTTP/1.1\r\nX: 1\r\n\r\n",
+    "two Hosts": b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+    "empty Host": b"GET / HTTP/1.1\r\nHost:\r\n\r\n",
+    "Host with path": b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+    "Host with user": b"GET / HTTP/1.1\r\nHost: u@a\r\n\r\n",
+    "Host with list": b"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n",
+    "Host with query": b"GET / HTTP/1.1\r\nHost: a?b\r\n\r\n",
+    "Host with space": b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+    "Host with bad port": b"GET / HTTP/1.1\r\nHost: a:b\r\n\r\n",
+    "other authority": b"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    "authority with user": b"GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    "other scheme": b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    "CONNECT": b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n",
+    "CONNECT to a path": b"CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "asterisk for GET": b"GET * HTTP/1.1\r\nHost: a\r\n\r\n",
+    "target without slash": b"GET a HTTP/1.1\r\nHost: a\r\n\r\n",
+    "no target": b"GET HTTP/1.1\r\nHost: a\r\n\r\n",
+    "two spaces": b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "space in target": b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+    "tab for space": b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    "bad method": b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "no version": b"GET /\r\nHost: a\r\n\r\n",
+    "version 0.9": b"GET / HTTP/0.9\r\nHost: a\r\n\r\n",
+    "version 1.2": b"GET / HTTP/1.2\r\nHost: a\r\n\r\n",
+    "version 2.0": b"GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+    "version 1.10": b"GET / HTTP/1.10\r\nHost: a\r\n\r\n",
+    "version in lower case": b"GET / http/1.1\r\nHost: a\r\n\r\n",
+    "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\n",
+}
+
+REFUSED_ANSWERS = {
+    "no status": b"HTTP/1.1 OK\r\n\r\n",
+    "four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
+    "status 600": b"HTTP/1.1 600 No\r\n\r\n",
+    "version 2.0": b"HTTP/2.0 200 OK\r\n\r\n",
+    "no version": b"200 OK\r\n\r\n",
+    "length and coding": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+    "signed length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    "other coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+    "coding twice": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "coding in 1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "folded": b"HTTP/1.1 200 OK\r\nX: 1\r\n 2\r\n\r\n",
+    "space before colon": b"HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\n",
+    "bare LF": b"HTTP/1.1 200 OK\nX: 1\r\n\r\n",
+    "bare CR": b"HTTP/1.1 200 OK\r\nX: 1\rY: 1\r\n\r\n",
+    "NUL": b"HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n",
+    "CR in the reason": b"HTTP/1.1 200 O\rK\r\n\r\n",
+}
+
+
+def rows(table):
+    return [pytest.param(head, id=name) for name, head in table.items()]
+
+
+@pytest.mark.parametrize("head", rows(REFUSED_REQUESTS))
+def test_requests_that_are_refused(head):
+    """Each of these is a bad request, with words that name what is wrong."""
+    with pytest.raises(BadRequest, match=r"\w{2}"):
+        Peer("1.2.3.4", ()).lines(read_request(head))
+
+
+@pytest.mark.parametrize("head", rows(REFUSED_ANSWERS))
+def test_answers_that_are_refused(head):
+    """Pods' heads are held to the same rules."""
+    with pytest.raises(BadAnswer, match=r"\w{2}"):
+        read_answer(head, method=b"GET")
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "keeps_alive", "expects"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0, True, False),
+        (b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", 0, False, False),
+        (b"GET / HTTP/1.0\r\nHost: a\r\nConnection: Keep-Alive\r\n\r\n", 0, True, False),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 0, False, False),
+        (
+            b"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: Close\r\n\r\n",
+            0,
+            False,
+            False,
+        ),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: x ,\tkeep-alive\r\n\r\n", 0, True, False),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0012 \r\n\r\n", 12, True, False),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nContent-Length: 7\r\n\r\n",
+            7,
+            True,
+            False,
+        ),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n", CHUNKED, True, False),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-Continue\r\n\r\n", 1, True, True),
+        (b"POST / HTTP/1.0\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n", 1, False, False),
+        (b"M-SEARCH /\xc3\xa4 HTTP/1.1\r\nHost: [::1]:80\r\nX:\r\nY: \xc3\xa4\t1\r\n\r\n", 0, True, False),
+    ],
+)
+def test_requests_that_are_read(head, body, keeps_alive, expects):
+    """What a head says about its body and its connection."""
+    request = read_request(head)
+    assert (request.body, request.keeps_alive, request.expects) == (body, keeps_alive, expects)
+
+
+@pytest.mark.parametrize(
+    ("head", "method", "body", "keeps_alive"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"GET", UNTIL_CLOSE, True),
+        (b"HTTP/1.1 200\r\nContent-Length: 5\r\n\r\n", b"GET", 5, True),
+        (b"HTTP/1.1 200 \r\nConnection: close\r\nContent-Length: 5\r\n\r\n", b"GET", 5, False),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", b"GET", 5, False),
+        (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\n", b"GET", 5, True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"GET", CHUNKED, True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"HEAD", 0, True),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", b"GET", 0, True),
+        (b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", b"GET", 0, True),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", b"GET", 0, True),
+    ],
+)
+def test_answers_that_are_read(head, method, body, keeps_alive):
+    """What an answer's head says about its body and its connection."""
+    answer = read_answer(head, method=method)
+    assert (answer.body, answer.keeps_alive) == (body, keeps_alive)
+
+
+@pytest.mark.parametrize(
+    "data", [b"GET / HTTP/1.1\nHost", b"GET / HTTP/1.1\r\nHost: \x00", b"\x16\x03\x01\x02", b"{}", b"GET\r\r"]
+)
+def test_an_unfinished_head_that_cannot_become_one(data):
+    """It is refused at once, however it would go on, and also when only its last bytes are new."""
+    with pytest.raises(BadRequest):
+        check_unfinished(data)
+
+
+@given(st.binary(max_size=12), st.integers(0, 12))
+def test_unfinished_heads_are_checked_alike_in_pieces(end, cut):
+    """Whether a head is checked whole or as it grows makes no difference."""
+    data = b"GET / HTTP/1.1\r\n" + end
+
+    def refused(parts):
+        checked = 0
+        try:
+            for part in parts:
+                check_unfinished(part, checked)
+                checked = len(part)
+        except BadRequest:
+            return True
+        return False
+
+    middle = 16 + min(cut, len(end))
+    assert refused([data[:16], data]) == refused([data[:16], data[:middle], data])
+
+
+names = st.sampled_from(
+    [b"host", b"Content-Length", b"Transfer-Encoding", b"Connection", b"K-Test", b"Zerogate-X", b"X-A",
+     b"Accept", b"X-Forwarded-For", b"Keep-Alive", b"Expect", b"TE", b"Cookie", b"Upgrade"]
+)  # fmt: skip
+values = st.sampled_from(
+    [b"a", b"1", b"0", b"5", b"chunked", b"keep-alive", b"close", b"x-a, close", b"", b"a b", b"100-continue",
+     b"h2c", b" 5 "]
+) | st.binary(max_size=4)  # fmt: skip
+heads = st.builds(
+    lambda line, host, fields: (
+        line + host + b"".join(n + b":" + s + v + b"\r\n" for n, s, v in fields) + b"\r\n"
+    ),
+    st.sampled_from([b"GET / HTTP/1.1\r\n", b"POST /x?y HTTP/1.1\r\n", b"PUT / HTTP/1.0\r\n"]),
+    st.sampled_from([b"Host: a\r\n", b"hOST:b\r\n", b""]),
+    st.lists(st.tuples(names, st.sampled_from([b"", b" ", b"\t "]), values), max_size=6),
+)
+
+
+def slow_reading(head):
+    """A head read line by line: (method, headers), or None when any rule of the grammar is broken."""
+    lines = head[:-4].split(b"\r\n")
+    headers = []
+    for line in lines[1:]:
+        name, colon, value = line.partition(b":")
+        if not colon or not name or any((byte < 32 and byte != 9) or byte == 127 for byte in value):
+            return None
+        headers.append((name.lower(), value.strip(b" \t")))
+    return lines[0].split(b" ")[0], headers
+
+
+HOP = {b"connection", b"keep-alive", b"te", b"upgrade", b"proxy-connection"}
+
+
+@given(heads)
+def test_reading_agrees_with_a_slow_reader(head):
+    """What is accepted is what a line-by-line reader finds, and all that stays is passed on in its order."""
+    slow = slow_reading(head)
+    try:
+        request = read_request(head)
+    except BadRequest:
+        if slow is None:
+            return
+        headers = slow[1]
+        hosts = [value for name, value in headers if name == b"host"]
+        lengths = [value for name, value in headers if name == b"content-length"]
+        codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+        is_fine = (
+            len(hosts) == 1
+            and (not lengths or (len(lengths) == 1 and lengths[0].isdigit()))
+            and (not codings or (codings == [b"chunked"] and not lengths and b"HTTP/1.0" not in head))
+        )
+        assert not is_fine
+        return
+    assert slow is not None
+    method, headers = slow
+    assert request.method == method
+    named = {
+        token.strip().lower()
+        for name, value in headers
+        if name == b"connection"
+        for token in value.split(b",")
+    }
+    named -= {b"host", b"content-length", b"transfer-encoding"}
+    if not request.minor:
+        named.add(b"expect")
+    kept = [
+        (name, value)
+        for name, value in headers
+        if name not in HOP | named and not name.startswith((b"k-", b"zerogate-", b"x-forwarded-"))
+    ]
+    passed_on = slow_reading(b"".join(request.kept) + b"\r\n")
+    assert passed_on == (method, kept)
+
+
+class Collected:
+    def __init__(self) -> None:
+        self.headers = []
+
+    def on_header(self, name, value):
+        self.headers.append((name.lower(), value.strip(b" \t")))
+
+
+@given(heads)
+def test_what_is_passed_on_means_the_same_to_llhttp(head):
+    """A second parser, the one of Node.js, accepts every head that we pass on and finds the same headers
+    in it.
+    """
+    peer = Peer("1.2.3.4", ())
+    try:
+        request = read_request(head)
+        wire = b"".join((*request.kept, peer.lines(request)))
+    except BadRequest:
+        return
+    found = Collected()
+    parser = httptools.HttpRequestParser(found)
+    parser.feed_data(wire)
+    slow = slow_reading(wire)
+    assert slow is not None
+    assert found.headers == slow[1]
+
+
+@pytest.mark.parametrize("host", [b"a", b"a.b", b"A-1.b:8080", b"[::1]", b"[::1]:80", b"1.2.3.4:1", b"a_b"])
+def test_hosts(host):
+    """Names and addresses, with or without a port."""
+    assert is_host(host)
+
+
+def test_trailers_keep_what_is_harmless():
+    """Framing, routing and our own names can't come in by the back door."""
+    lines = (
+        b"X-Sum: 1\r\nContent-Length: 5\r\nHost: evil\r\nX-Forwarded-For: 1\r\nK-X: 1\r\nGrpc-Status: 0\r\n"
+    )
+    assert trailers(lines) == b"X-Sum: 1\r\nGrpc-Status: 0\r\n"
+    with pytest.raises(ValueError, match="trailers"):
+        trailers(b"X : 1\r\n")
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "lines"),
+    [
+        ("1.2.3.4", b"a", [b"X-Forwarded-For: 1.2.3.4", b"Forwarded: for=1.2.3.4;host=a;proto=http"]),
+        ("::1", b"a:80", [b"X-Forwarded-For: ::1", b'Forwarded: for="[::1]";host="a:80";proto=http']),
+        ("", b"a", [b"X-Forwarded-For: ", b"Forwarded: for=unknown;host=a;proto=http"]),
+    ],
+)
+def test_forwarded_lines(address, host, lines):
+    """Addresses and hosts that contain a colon are quoted (RFC 7239 4, 6)."""
+    request = read_request(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+    said = Peer(address, ()).lines(request).split(b"\r\n")
+    assert said[0] == lines[0]
+    assert said[3] == lines[1]
+    assert said[4:] == [b"", b""]
