@@ -5,15 +5,15 @@ somebody else owns it, and what it would change under another owner is a conflic
 the Kubernetes documentation.
 """
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any
 
 from embedded import fieldsets, managed
-from embedded.fieldsets import SELF, BadList, FieldSet, element_key, is_keyed
+from embedded.fieldsets import BadList, FieldSet
 from embedded.managed import Entry
+from embedded.merging import abandoned, merge, remove
 from embedded.patch import PatchFailed
-from embedded.schema.types import TypeSchema, copy_json
+from embedded.schema.types import TypeSchema
 from kube.objects import Obj, format_time
 
 FIRST = "before-first-apply"  # owns what stood there before anybody was written down
@@ -85,13 +85,13 @@ def server_side_apply(  # noqa: PLR0913  the request's parts, each named by its 
     entries = managed.read(live) or [_first(live, schema)]
     before = next((entry.fields for entry in entries if entry.identity == who.identity), {})
     others = [entry for entry in entries if entry.identity != who.identity]
-    merged = {**_merge(live, managed.own_part(wanted), schema), "kind": live.get("kind"), **_version(wanted)}
+    merged = {**merge(live, managed.own_part(wanted), schema), "kind": live.get("kind"), **_version(wanted)}
     others = _settle(others, managed.changes(live, merged, schema)[0], force=force)
     keep = fieldsets.union(fields, {"f:metadata": {}})  # it holds what nobody owns, the name above all
     for entry in others:
         keep = fieldsets.union(keep, entry.fields)
-    gone = _abandoned(before, keep)
-    merged = _remove(merged, gone, schema)
+    gone = abandoned(before, keep)
+    merged = remove(merged, gone, schema)
     others = [replace(entry, fields=fieldsets.without_below(entry.fields, gone)) for entry in others]
     if merged == live and fields == before:
         return live
@@ -157,102 +157,6 @@ def _owner(entry: Entry) -> str:
     if entry.subresource:
         text += f' with subresource "{entry.subresource}"'
     return f"{text} using {entry.api_version}" if entry.operation == "Update" else text
-
-
-# -- merging ---------------------------------------------------------------------------------------------
-
-
-def _merge(live: Any, applied: Any, schema: TypeSchema) -> Any:
-    if isinstance(live, dict) and isinstance(applied, dict) and not schema.is_atomic:
-        merged = dict(live)
-        for key, value in applied.items():
-            merged[key] = _merge(live.get(key), value, schema.child(key))
-        return merged
-    if isinstance(live, list) and isinstance(applied, list) and is_keyed(schema):
-        return _merge_list(live, applied, schema)
-    return copy_json(applied)
-
-
-def _merge_list(live: list[Any], applied: list[Any], schema: TypeSchema) -> list[Any]:
-    """The applier's elements in its order; the others stay before the element that they stood before."""
-    try:
-        here = {element_key(entry, schema): entry for entry in live}
-    except BadList:
-        return list(copy_json(applied))
-    wanted = {element_key(entry, schema): entry for entry in applied}
-    return [
-        _merge(here.get(key), wanted[key], schema.element()) if key in wanted else here[key]
-        for key in _woven(list(here), list(wanted))
-    ]
-
-
-def _woven(live: list[str], applied: list[str]) -> list[str]:
-    """The keys of both: the applier's in its order, each of the others before what it stood before."""
-    shared = [key for key in applied if key in live]
-    woven: list[str] = []
-    for key in applied:
-        following = shared[0] if shared else None
-        while live and live[0] != following:
-            if live[0] not in applied:
-                woven.append(live[0])
-            live = live[1:]
-        woven.append(key)
-        if key == following:
-            shared = shared[1:]
-            live = live[1:] if live[:1] == [key] else live
-    return woven + live
-
-
-def _abandoned(before: FieldSet, keep: FieldSet) -> FieldSet:
-    """What goes with its owner: fields of `before` that are not in `keep` and lead to nothing in it.
-
-    An element of a list goes with its last owner, though others may own some of its fields.
-    """
-    gone: FieldSet = {}
-    for key, below in before.items():
-        if key == SELF:
-            continue
-        kept = keep.get(key)
-        if kept is None or (key[0] != "f" and SELF in below and kept and SELF not in kept):
-            gone[key] = {}
-        else:
-            rest = _abandoned(below, {**kept, **{f"f:{name}": {} for name in _key_names(key)}})
-            if rest:
-                gone[key] = rest
-    return gone
-
-
-def _remove(value: Any, gone: FieldSet, schema: TypeSchema) -> Any:
-    """The value without the fields of `gone`."""
-    if isinstance(value, dict) and not schema.is_atomic:
-        left = dict(value)
-        for element, below in gone.items():
-            key = element[2:]
-            if not below:
-                left.pop(key, None)
-            elif key in left:
-                left[key] = _remove(left[key], below, schema.child(key))
-        return left
-    if isinstance(value, list) and is_keyed(schema):
-        return _remove_elements(value, gone, schema)
-    return value
-
-
-def _remove_elements(value: list[Any], gone: FieldSet, schema: TypeSchema) -> list[Any]:
-    try:
-        keys = [element_key(entry, schema) for entry in value]
-    except BadList:
-        return value
-    return [
-        _remove(entry, gone[key], schema.element()) if gone.get(key) else entry
-        for key, entry in zip(keys, value, strict=True)
-        if gone.get(key) != {}
-    ]
-
-
-def _key_names(element: str) -> list[str]:
-    """The fields that an element is known by; it keeps them as long as it stands."""
-    return list(json.loads(element[2:])) if element.startswith("k:") else []
 
 
 # -- other writes ----------------------------------------------------------------------------------------

@@ -420,9 +420,7 @@ def _history(steps):
 
 def _holds(wanted, found):
     if isinstance(wanted, dict) and wanted:
-        return isinstance(found, dict) and all(
-            key in found and _holds(v, found[key]) for key, v in wanted.items()
-        )
+        return isinstance(found, dict) and all(_holds(v, found.get(key)) for key, v in wanted.items())
     if wanted in ([], {}):
         return True  # an empty keyed list sets nothing
     if isinstance(wanted, list) and isinstance(wanted[0], dict):
@@ -469,3 +467,11 @@ def test_set_algebra(left, right):
     assert set(fieldsets.paths(fieldsets.union(one, two))) == first | second
     assert set(fieldsets.paths(fieldsets.difference(one, two))) == first - second
     assert set(fieldsets.paths(fieldsets.intersection(one, two))) == first & second
+
+
+def test_an_empty_keyed_list_sets_nothing():
+    """`env: []` neither brings back what was removed, nor makes each apply a write."""
+    live = apply(None, deployment([{"name": "x", "env": [{"name": "E", "value": "1"}]}]))
+    live = apply(live, deployment([{"name": "x", "env": []}]))
+    assert containers(live) == [{"name": "x"}]
+    assert apply(live, deployment([{"name": "x", "env": []}]), now=900.0) is live
