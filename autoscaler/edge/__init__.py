@@ -1,1 +1,1 @@
-
+"""What waits, connects, or counts for Prometheus; reading order in `autoscaler`."""

@@ -54,9 +54,10 @@ class Leader(Protocol):
 class Connection:
     """A peer on a socket; one task reads, one writes."""
 
-    def __init__(self, socket: web.WebSocketResponse, name: str) -> None:
+    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None, name: str) -> None:
         self.name = name
         self.socket = socket
+        self._transport = transport
         self._queue: asyncio.Queue[Message] = asyncio.Queue(LONGEST_QUEUE)
 
     def __repr__(self) -> str:
@@ -65,9 +66,14 @@ class Connection:
     def send(self, message: Message) -> None:
         if self._queue.full():
             log.warning("Link of %s cut: it does not read what it is told", self.name)
-            self.socket.get_extra_info("transport").abort()
+            self.abort()
         else:
             self._queue.put_nowait(message)
+
+    def abort(self) -> None:
+        """End it at once, whatever the other end does."""
+        if self._transport is not None:
+            self._transport.abort()
 
     async def write(self) -> None:
         """Send what is queued, as fast as the other end reads."""
@@ -120,24 +126,26 @@ class LinkServer:
         socket = web.WebSocketResponse(heartbeat=10.0, max_msg_size=LARGEST_FRAME, compress=False)
         await socket.prepare(request)
         try:
-            await self._talk(socket, leader)
+            await self._talk(socket, request.transport, leader)
         except (MalformedMessage, TimeoutError, ConnectionError) as error:
             log.warning("Link from %s ended: %s", request.remote, str(error) or type(error).__name__)
             await socket.close(code=WSCloseCode.PROTOCOL_ERROR)
         return socket
 
-    async def _talk(self, socket: web.WebSocketResponse, leader: Leader) -> None:
+    async def _talk(
+        self, socket: web.WebSocketResponse, transport: asyncio.Transport | None, leader: Leader
+    ) -> None:
         async with asyncio.timeout(HELLO_WITHIN):
             hello = await self._next(socket)
         if hello is None:
             return
         if not isinstance(hello, Hello) or not hello.activator:
             raise MalformedMessage("the first frame is no hello")
-        peer = Connection(socket, hello.activator)
+        peer = Connection(socket, transport, hello.activator)
         former = self._connections.pop(hello.activator, None)
         if former is not None:
             leader.closed(former)
-            former.socket.get_extra_info("transport").abort()
+            former.abort()
         self._connections[hello.activator] = peer
         peer.send(Welcome(leader.epoch, leader.identity))
         leader.opened(peer)

@@ -95,6 +95,8 @@ class FakeApi:
         if method == "PATCH":
             return self._patch(where, copy.deepcopy(obj), body, is_scale=is_scale)
         if method == "PUT":
+            if body["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
+                return 409, {"kind": "Status", "code": 409, "reason": "Conflict", "message": "it changed"}
             return 200, copy.deepcopy(self.put(_plural(where), copy.deepcopy(body)))
         return 200, copy.deepcopy(obj)
 

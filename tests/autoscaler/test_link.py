@@ -1,0 +1,152 @@
+"""The autoscaler's end of the link, over real sockets."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from autoscaler.edge.link import LinkServer, Peer
+from autoscaler.messages import Bye, Hello, Message, Stats, Uncordon, Welcome, decode, encode
+
+TOKEN = "secret"
+HELLO = Hello("a", "uid", 1)
+
+
+class Listening:
+    """A leader that writes down what it is told."""
+
+    epoch = 7
+    identity = "me"
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, object]] = []
+        self.peers: list[Peer] = []
+        self.news = asyncio.Event()
+
+    def opened(self, peer: Peer) -> None:
+        self.peers.append(peer)
+        self._note("opened", peer.name)
+
+    def received(self, peer: Peer, message: Message) -> None:
+        self._note(peer.name, message)
+
+    def closed(self, peer: Peer) -> None:
+        self._note("closed", peer.name)
+
+    async def hears(self, count: int) -> list[tuple[str, object]]:
+        async with asyncio.timeout(5):
+            while len(self.told) < count:
+                self.news.clear()
+                await self.news.wait()
+        return self.told
+
+    def _note(self, what: str, of: object) -> None:
+        self.told.append((what, of))
+        self.news.set()
+
+
+@contextlib.asynccontextmanager
+async def serving(leader: Listening | None) -> AsyncIterator[tuple[LinkServer, str, aiohttp.ClientSession]]:
+    server = LinkServer(TOKEN)
+    server.leader = leader
+    async with server.listening("127.0.0.1", 0) as address, aiohttp.ClientSession() as session:
+        yield server, f"http://{address}/link", session
+
+
+def auth(token: str = TOKEN) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def test_hello_is_answered_by_a_welcome_and_frames_reach_the_leader_in_order() -> None:
+    leader = Listening()
+    async with serving(leader) as (server, url, session):
+        async with session.ws_connect(url, headers=auth()) as socket:
+            await socket.send_bytes(encode(HELLO))
+            assert decode(await socket.receive_bytes(timeout=5)) == Welcome(7, "me")
+            assert server.connections == 1
+            frames = [Stats("a", 5, ()), Stats("a", 6, ()), Bye("a")]
+            for frame in frames:
+                await socket.send_bytes(encode(frame))
+            assert await leader.hears(4) == [("opened", "a"), *(("a", frame) for frame in frames)]
+            order = Uncordon("n", "r", "p", 8)
+            leader.peers[0].send(order)
+            assert decode(await socket.receive_bytes(timeout=5)) == order
+        assert (await leader.hears(5))[-1] == ("closed", "a")
+        assert server.connections == 0
+
+
+@pytest.mark.parametrize("headers", [{}, auth("wrong"), {"Authorization": TOKEN}, auth("")])
+async def test_without_the_token_nobody_comes_in(headers: dict[str, str]) -> None:
+    leader = Listening()
+    async with serving(leader) as (_, url, session):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await session.ws_connect(url, headers=headers)
+        assert refused.value.status == 401
+    assert leader.told == []
+
+
+async def test_where_nobody_leads_activators_are_sent_away() -> None:
+    async with serving(None) as (_, url, session):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await session.ws_connect(url, headers=auth())
+        assert refused.value.status == 503
+
+
+@pytest.mark.parametrize("first", [b"\xff", encode(Bye("a")), encode(Hello("", "", 1))])
+async def test_who_does_not_say_hello_is_cut_off(first: bytes) -> None:
+    leader = Listening()
+    async with serving(leader) as (_, url, session), session.ws_connect(url, headers=auth()) as socket:
+        await socket.send_bytes(first)
+        assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+    assert leader.told == []
+
+
+async def test_a_malformed_frame_ends_the_link_and_nothing_else() -> None:
+    leader = Listening()
+    async with serving(leader) as (_, url, session):
+        async with session.ws_connect(url, headers=auth()) as socket:
+            await socket.send_bytes(encode(HELLO))
+            await socket.receive(timeout=5)
+            await socket.send_str("text")
+            assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+        assert (await leader.hears(2))[-1] == ("closed", "a")
+        async with session.ws_connect(url, headers=auth()) as socket:
+            await socket.send_bytes(encode(HELLO))
+            assert decode(await socket.receive_bytes(timeout=5)) == Welcome(7, "me")
+
+
+async def test_a_second_link_of_one_activator_ends_the_first() -> None:
+    """It came back faster than its old connection was missed."""
+    leader = Listening()
+    async with (
+        serving(leader) as (server, url, session),
+        session.ws_connect(url, headers=auth()) as first,
+        session.ws_connect(url, headers=auth()) as second,
+    ):
+        for socket in (first, second):
+            await socket.send_bytes(encode(HELLO))
+            await socket.receive(timeout=5)
+        assert (await first.receive(timeout=5)).type in {
+            aiohttp.WSMsgType.CLOSED,
+            aiohttp.WSMsgType.ERROR,
+            aiohttp.WSMsgType.CLOSE,
+        }
+        assert await leader.hears(3) == [("opened", "a"), ("closed", "a"), ("opened", "a")]
+        await second.send_bytes(encode(Stats("a", 5, ())))
+        assert (await leader.hears(4))[-1] == ("a", Stats("a", 5, ()))
+        assert server.connections == 1
+
+
+async def test_a_leader_that_steps_down_sends_all_away() -> None:
+    leader = Listening()
+    async with serving(leader) as (server, url, session), session.ws_connect(url, headers=auth()) as socket:
+        await socket.send_bytes(encode(HELLO))
+        await socket.receive(timeout=5)
+        server.leader = None
+        closing = asyncio.create_task(server.drop_all())
+        frame = await socket.receive(timeout=5)
+        assert (frame.type, frame.data) == (aiohttp.WSMsgType.CLOSE, 1012)
+        await closing
+        assert (await leader.hears(2))[-1] == ("closed", "a")
