@@ -29,12 +29,23 @@ REVISION = f"{NAME}-00001"
 # Figures of others. The tutorial: one published run of Knative on a managed cluster. Knative Serving: its own
 # code on two cores such as these.
 TUTORIAL = {
-    "cold_request": 2.728, "requests_per_second": 2539.9, "average": 0.0197, "p50": 0.0154, "p90": 0.0324,
-    "p95": 0.0421, "p99": 0.0582, "slowest": 2.16, "pods": 5,
-}  # fmt: skip
+    "cold_request": 2.728,
+    "requests_per_second": 2539.9,
+    "average": 0.0197,
+    "p50": 0.0154,
+    "p90": 0.0324,
+    "p95": 0.0421,
+    "p99": 0.0582,
+    "slowest": 2.16,
+    "pods": 5,
+}
 KNATIVE = {
-    "cold_request": 1.229, "requests_per_second": 3688, "p99": 0.087, "slowest": 0.374, "burst_slowest": 1.359,
-}  # fmt: skip
+    "cold_request": 1.229,
+    "requests_per_second": 3688,
+    "p99": 0.087,
+    "slowest": 0.374,
+    "burst_slowest": 1.359,
+}
 
 
 def say(text: str) -> None:
@@ -43,7 +54,7 @@ def say(text: str) -> None:
 
 
 def tree_rss(root: int, *, but: Callable[[str], bool]) -> float:
-    """MiB of proportional memory of a process and its descendants, without those whose command `but` names."""
+    """MiB resident of a process and its descendants, without those whose command `but` names."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -82,9 +93,9 @@ def start(machine: Machine) -> dict[str, Any]:
     return {"seconds_until_ready": seconds, "tree_rss_mib_without_pods": round(rss, 1)}
 
 
-def timed_curl(machine: Machine) -> float:
+def timed_curl(machine: Machine, name: str = NAME) -> float:
     """Seconds until the first byte of an answer, as curl tells; the answer must be the sample's."""
-    printed = machine.curl(host(NAME), "-w", "%{http_code} %{time_starttransfer}")
+    printed = machine.curl(host(name), "-w", "%{http_code} %{time_starttransfer}")
     body, told = printed.rsplit("\n", 1)
     if (body, told.split()[0]) != ("Hello World!", "200"):
         raise SystemExit(f"a request failed: {printed}")
@@ -200,20 +211,31 @@ def alone(port: int) -> float:
     return taken
 
 
-def cold(machine: Machine, wakes: int = 50) -> dict[str, Any]:
-    """A cold request's time to first byte, less what the same program takes when started alone, in pairs."""
+def cold(machine: Machine, wakes: int = 50, services: int = 5) -> dict[str, Any]:
+    """A cold request's time to first byte, less what the same program takes when started alone, in pairs.
+
+    The services take turns, so that each has time to fall asleep again.
+    """
     say(f"cold: {wakes} wakes from zero, each beside a start of the program alone")
     machine.start()
     machine.quick_windows()
-    machine.apply(service(NAME, env={"DELAY": "0"}))
-    machine.wait_ready(NAME)
+    names = [f"cold-{number}" for number in range(services)]
+    machine.apply(*(service(name, env={"DELAY": "0"}) for name in names))
+    for name in names:
+        machine.wait_ready(name)
     totals, over = [], []
     for number in range(wakes):
-        wait_for("zero pods", lambda: not machine.get("pods")["items"], 60, 0.25)
-        time.sleep(0.3)
+        name = names[number % services]
+        wait_for(
+            "zero pods",
+            lambda name=name: not machine.get("pods", "-l", f"app={name}-00001")["items"],
+            60,
+            0.25,
+        )
+        time.sleep(0.5)
         reference = alone(19_000 + number)
         time.sleep(0.3)
-        total = timed_curl(machine)
+        total = timed_curl(machine, name)
         totals.append(total)
         over.append(total - reference)
         if number % 10 == 9:

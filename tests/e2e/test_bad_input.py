@@ -175,7 +175,7 @@ def test_an_unknown_image_says_how_to_add_it_and_requests_get_503(up):
 
 
 def test_a_command_that_exits_says_its_exit_code_and_requests_get_503(up):
-    """CrashLoopBackOff with the code in the pod's and the revision's status; a request is not left hanging."""
+    """CrashLoopBackOff with the code in the pod's and the revision's status; no request is left hanging."""
     up.apply(service("crasher", container={"image": "local", "command": ["sh", "-c", "exit 3"]}))
     wait_for("CrashLoopBackOff", lambda: "CrashLoopBackOff" in up.kubectl("get", "pods"), 60)
     reason = up.kubectl(

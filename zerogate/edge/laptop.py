@@ -13,11 +13,11 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from autoscaler.edge.program import Autoscaler
-from autoscaler.edge.settings import Settings as AutoscalerSettings
 from prometheus_client import CollectorRegistry
 
 from activator.edge.program import Program
+from autoscaler.edge.program import Autoscaler
+from autoscaler.edge.settings import Settings as AutoscalerSettings
 from embedded.api import Api
 from embedded.edge import controllers, node
 from embedded.edge.local import LocalTransport

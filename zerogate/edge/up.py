@@ -37,7 +37,8 @@ def main(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     try:
         doors = _open(arguments)
         try:
-            return uvloop.run(_run(arguments, environment, folder, doors, wanted))
+            status: int = uvloop.run(_run(arguments, environment, folder, doors, wanted))
+            return status
         finally:
             doors.close()
     finally:

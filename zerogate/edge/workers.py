@@ -33,15 +33,15 @@ class Worker:
         self._settings = dict(settings)
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
 
     async def run(self) -> None:
         """Start it, and again when it dies; ends after `stop`."""
         back_off = FIRST_BACK_OFF
-        while not self._is_stopping:
+        while not self._stopping.is_set():
             began = time.monotonic()
             status = await _ended(self._start())
-            if self._is_stopping:
+            if self._stopping.is_set():
                 return
             lived = time.monotonic() - began
             back_off = FIRST_BACK_OFF if lived > _STEADY else min(back_off * 2, MAX_BACK_OFF)
@@ -63,12 +63,12 @@ class Worker:
 
     def stop(self) -> None:
         """Let it drain and end."""
-        self._is_stopping = True
+        self._stopping.set()
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it now."""
-        self._is_stopping = True
+        self._stopping.set()
         self._signal(signal.SIGKILL)
 
     async def ended(self) -> None:
