@@ -13,7 +13,7 @@ from kube.objects import Key, Obj, uid
 from serving.config_autoscaler import DEFAULTS, parse
 
 HISTORIES = 1000
-"""Revisions with a history, 30 kB each when busy; those that woke last have one."""
+"""Revisions with a history, 45 kB each when busy."""
 OUR_MANAGERS = "zerogate"
 """How the names of our programs begin where they write."""
 
@@ -93,16 +93,20 @@ class Fleet:
         return self.revisions.get(key) if key else None
 
     def remember(self, revision: Revision) -> None:
-        """Keep a history of the revision from now on; it is awake."""
+        """Keep a history of the revision from now on, if there is room or one that sleeps leaves its."""
         if revision.history is not None:
             return
-        revision.history = History()
-        self._histories[revision.target.key] = None
-        if len(self._histories) > HISTORIES:
+        if len(self._histories) >= HISTORIES:
             oldest = next(iter(self._histories))
             del self._histories[oldest]
-            if oldest in self.revisions:
-                self.revisions[oldest].history = None
+            holder = self.revisions.get(oldest)
+            if holder is not None and not holder.is_asleep:
+                self._histories[oldest] = None
+                return
+            if holder is not None:
+                holder.history = None
+        revision.history = History()
+        self._histories[revision.target.key] = None
 
     def _add(self, revision: Revision) -> Revision:
         key = revision.target.key

@@ -195,7 +195,7 @@ class Story:
         elif what == "delete" and self.pods:
             del self.pods[sorted(self.pods)[number % len(self.pods)]]
         elif what == "create":
-            uid = f"new-{self.now:g}"
+            uid = f"new-{self.now - NOW:g}"
             self.pods[uid] = Pod(uid, uid, is_ready=True, created=str(self.now))
 
     def steer(self) -> Write | None:

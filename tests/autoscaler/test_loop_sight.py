@@ -1,0 +1,151 @@
+"""The whole loop in virtual time: what is not seen, lost, refused, or written by others."""
+
+import asyncio
+
+from autoscaler.edge.leader import Leader
+from autoscaler.messages import Bye, Cordon
+from tests.autoscaler.stage import HELLO, busy_then_silent, play, replicas, until, written
+from tests.autoscaler.virtual_time import run
+from tests.autoscaler.world import EPOCH, FakeActivator, FakeApi, config, deployment, leading, reporting
+
+
+def test_a_silent_activator_vetoes_going_down_for_a_minute_and_no_longer() -> None:
+    async def scene(api: FakeApi, leader: Leader, activator: FakeActivator) -> None:
+        other = FakeActivator("other", leader)
+        async with reporting(other):
+            await until(100)
+            activator.arrive(50)
+            await until(200)
+            other.is_mute = True
+            activator.arrive(0)
+            await until(260)
+            assert replicas(api) == 5
+            assert leader.sight.silent(leader.now()).keys() == {"other"}
+            await until(400)
+            assert replicas(api) == 0
+            assert written(api)[2] < 5
+            assert api.writes[2][0] - EPOCH >= 200 + 3 + 60 - 1
+        assert any(text.startswith("ActivatorSilent: activator other") for text in api.events())
+
+    play(scene)
+
+
+def test_an_activator_that_said_good_bye_is_not_waited_for() -> None:
+    async def scene(api: FakeApi, leader: Leader, activator: FakeActivator) -> None:
+        other = FakeActivator("other", leader)
+        await busy_then_silent(api, activator)
+        leader.received(other, Bye("other"))
+        leader.closed(other)
+        await until(295)
+        assert replicas(api) == 0
+
+    play(scene)
+
+
+def test_an_expected_activator_that_never_came_vetoes_too() -> None:
+    async def scenario() -> None:
+        api = FakeApi()
+        api.put("configmaps", config())
+        api.put("deployments", deployment(target="10"))
+        expected = {"a"}
+        async with leading(api, expected=lambda: expected) as leader:
+            activator = FakeActivator("a", leader)
+            async with reporting(activator):
+                await until(100)
+                activator.arrive(50)
+                await until(195)
+                expected.add("never")
+                activator.arrive(0)
+                await until(255)
+                assert replicas(api) == 5
+                expected.remove("never")
+                await until(270)
+                assert replicas(api) < 5
+
+    run(scenario())
+
+
+def test_a_new_leader_takes_nothing_away_for_a_stable_window() -> None:
+    """Its windows are empty; what it does not see may be there. A request still gets more pods."""
+
+    async def scenario() -> None:
+        api = FakeApi()
+        api.put("configmaps", config())
+        api.put("deployments", deployment(target="10", replicas=7))
+        await asyncio.sleep(1)
+        async with leading(api, epoch=2) as leader:
+            activator = FakeActivator("a", leader)
+            async with reporting(activator):
+                activator.arrive(15)
+                await until(58)
+                assert replicas(api) == 7
+                await until(80)
+                assert replicas(api) == 2
+                activator.load = 100
+                await until(90)
+                assert replicas(api) == 10
+            assert all(order.epoch >= 2 << 24 for order in activator.orders if isinstance(order, Cordon))
+
+    run(scenario())
+
+
+def test_someone_elses_number_is_written_over_and_named_once() -> None:
+    async def scene(api: FakeApi, leader: Leader, activator: FakeActivator) -> None:
+        await until(100)
+        activator.arrive(50)
+        await until(150)
+        for second in (150, 160):
+            fields = [{"manager": "argocd", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]
+            api.change(HELLO, replicas=2, managedFields=fields)
+            await until(second + 5)
+            assert replicas(api) == 5
+            api.change(HELLO, managedFields=[])
+        told = [text for text in api.events() if text.startswith("OtherWriter")]
+        assert len(told) == 1
+        assert "argocd" in told[0]
+
+    play(scene)
+
+
+def test_a_lost_race_is_decided_anew_from_what_stands() -> None:
+    """The activator's own wake was faster than the watch told: nothing more is written."""
+
+    async def scene(api: FakeApi, leader: Leader, activator: FakeActivator) -> None:
+        await until(100)
+        api.change(HELLO, replicas=1)
+        activator.arrive(5)
+        assert leader.revisions["default", "hello"].replicas.writing == 1
+        await until(110)
+        assert (replicas(api), written(api)) == (1, [])
+        assert ("PATCH", f"{HELLO}/scale") in api.requests
+
+    play(scene)
+
+
+def test_a_zero_that_kubernetes_leaves_out_of_a_scale_is_found_out() -> None:
+    async def scenario() -> None:
+        api = FakeApi(is_zero_absent=True)
+        api.put("configmaps", config())
+        api.put("deployments", deployment(target="10"))
+        async with leading(api) as leader:
+            activator = FakeActivator("a", leader)
+            await until(100)
+            activator.arrive(1)
+            await asyncio.sleep(0.01)
+        assert written(api) == [1]
+
+    run(scenario())
+
+
+def test_an_api_server_that_is_away_delays_a_wake_until_it_is_back() -> None:
+    async def scene(api: FakeApi, leader: Leader, activator: FakeActivator) -> None:
+        await until(100)
+        api.is_down = True
+        activator.arrive(50)
+        await until(120)
+        assert replicas(api) == 0
+        api.is_down = False
+        await until(123)
+        assert replicas(api) == 5
+
+    play(scene)
