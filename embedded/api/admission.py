@@ -1,16 +1,19 @@
 """From what a client sent to what is stored: checked, completed, without what the client may not write."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from embedded.api.cluster import DEFINITIONS, Cluster
-from embedded.api.metadata import carry_over, check_definition, check_metadata, refuse, stamp_new
+from embedded.api.definitions import check_definition, established
+from embedded.api.metadata import carry_over, check_metadata, refuse, stamp_new
 from embedded.api.refusals import Cause, bad_request, conflict
 from embedded.api.registry import Served
 from embedded.api.requests import ApiRequest, Place, WriteOptions
 from embedded.apply import track_update
 from embedded.schema import TypeSchema, apply_defaults, copy_json, prune, type_errors, unknown_fields
-from embedded.schema.types import ANY
-from kube.objects import Obj, format_time
+from embedded.schema.types import ANY, joined
+from kube.objects import Obj
 from kube.resources import NODES, PODS
 from serving.refusals import Refused
 
@@ -47,7 +50,7 @@ def admit_new(cluster: Cluster, call: Call, obj: Obj, *, is_tracked: bool = Fals
         obj["metadata"].pop("managedFields", None)
     obj = _completed(cluster, call, obj, None)
     if served.id == DEFINITIONS:
-        obj = _established(obj, cluster.clock())
+        obj = established(obj, cluster.clock())
     return obj if is_tracked else _tracked(cluster, call, obj, None)
 
 
@@ -69,7 +72,7 @@ def admit_change(cluster: Cluster, call: Call, obj: Obj, old: Obj, *, is_tracked
     if call.served.has_generation and _wanted(call.served, obj) != _wanted(call.served, old):
         obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     if call.served.id == DEFINITIONS:
-        obj = _established(obj, cluster.clock())
+        obj = established(obj, cluster.clock())
     if not is_tracked and obj == _unmanaged(old):
         return old
     if managed is not None:
@@ -128,10 +131,14 @@ def _completed(cluster: Cluster, call: Call, obj: Obj, old: Obj | None) -> Obj:
         return _completed_metadata(cluster, call, obj, old)
     _check_fields(call, obj, schema)
     obj = prune(obj, schema)
+    if not schema.is_custom and isinstance(call.request.body, bytes):
+        _check_elements(call, obj)
     if schema.is_custom:
         obj = apply_defaults(obj, schema)
     causes = [Cause(problem.path, problem.message) for problem in type_errors(obj, schema, old)]
-    causes = causes or [*check_metadata(call.served, obj, old), *check_definition(call.served, obj)]
+    causes = causes or check_metadata(call.served, obj, old)
+    if not causes and call.served.id == DEFINITIONS:
+        causes = check_definition(obj, old)
     if causes:
         raise refuse(call.served, obj, causes)
     obj = copy_json(obj) if schema.is_custom else apply_defaults(obj, schema)
@@ -192,6 +199,26 @@ def _check_fields(call: Call, obj: Obj, schema: TypeSchema) -> None:
     call.warnings += found
 
 
+def _check_elements(call: Call, obj: Obj) -> None:
+    """Refuse nulls in lists: no list of Kubernetes' own kinds may hold one."""
+    causes = [Cause(path, "Invalid value: null") for path in _null_elements(obj, "")]
+    if causes:
+        raise refuse(call.served, obj, causes)
+
+
+def _null_elements(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, below in value.items():
+            if isinstance(below, dict | list):
+                yield from _null_elements(below, joined(path, name))
+    else:
+        for index, below in enumerate(value):
+            if below is None:
+                yield f"{path}[{index}]"
+            elif isinstance(below, dict | list):
+                yield from _null_elements(below, f"{path}[{index}]")
+
+
 def _tracked(cluster: Cluster, call: Call, obj: Obj, old: Obj | None) -> Obj:
     """The object with this write noted in managedFields, where its kind has them."""
     if not call.served.tracks_fields:
@@ -204,25 +231,3 @@ def _tracked(cluster: Cluster, call: Call, obj: Obj, old: Obj | None) -> Obj:
         schema=schema_of(cluster, call.served),
         now=cluster.clock(),
     )
-
-
-def _established(crd: Obj, now: float) -> Obj:
-    """A definition is served the moment it is stored, and its status says so."""
-    status = crd.get("status") or {}
-    since = {entry["type"]: entry.get("lastTransitionTime") for entry in status.get("conditions") or ()}
-    conditions = [
-        {
-            "type": type_,
-            "status": "True",
-            "lastTransitionTime": since.get(type_) or format_time(now),
-            "reason": reason,
-            "message": message,
-        }
-        for type_, reason, message in (
-            ("NamesAccepted", "NoConflicts", "no conflicts found"),
-            ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
-        )
-    ]
-    stored = [version["name"] for version in crd["spec"]["versions"] if version.get("storage")]
-    accepted = {"conditions": conditions, "acceptedNames": crd["spec"]["names"], "storedVersions": stored}
-    return {**crd, "status": {**status, **accepted}}

@@ -6,8 +6,8 @@ from embedded.api.admission import Call, admit_change, admit_new, check_expected
 from embedded.api.bodies import OBJECT_TYPES, PATCH_TYPES, decode, media_type
 from embedded.api.cluster import DEFINITIONS, Cluster
 from embedded.api.deletion import may_go
-from embedded.api.metadata import check_head
-from embedded.api.refusals import ApiRefusal, already_exists, bad_request, conflict, success
+from embedded.api.metadata import check_head, refuse
+from embedded.api.refusals import ApiRefusal, Cause, already_exists, bad_request, conflict, success
 from embedded.api.registry import Served
 from embedded.api.requests import ApiResponse
 from embedded.apply import ApplyConflict, server_side_apply
@@ -58,9 +58,8 @@ def update(cluster: Cluster, call: Call) -> ApiResponse:
     old = cluster.get(call.served, (call.place.namespace, call.place.name)).obj
     check_expected(call.served, obj, old)
     if call.served.crd is not None and not obj["metadata"].get("resourceVersion"):
-        raise conflict(
-            call.served.id, call.place.name, "metadata.resourceVersion must be specified for an update"
-        )
+        text = "Invalid value: 0: must be specified for an update"
+        raise refuse(call.served, obj, [Cause("metadata.resourceVersion", text)])
     return store_changed(cluster, call, admit_change(cluster, call, obj, old), old)
 
 

@@ -40,10 +40,12 @@ def read_options(query: dict[str, Any], body: Any) -> Deletion:
     policy: Any = given.get("propagationPolicy") or (
         "Orphan" if given.get("orphanDependents") is True else "Background"
     )
-    if policy not in {"Background", "Foreground", "Orphan"}:
+    if policy not in ("Background", "Foreground", "Orphan"):
         known = '"Background", "Foreground", "Orphan"'
         raise _bad_option("propagationPolicy", f'Unsupported value: "{policy}": supported values: {known}')
     conditions = given.get("preconditions") or {}
+    if not isinstance(conditions, dict):
+        raise _bad_option("preconditions", "Invalid value: an object is expected")
     dry_run = given.get("dryRun") or []
     if dry_run not in ([], ["All"], "All"):
         raise _bad_option("dryRun", f'Unsupported value: {dry_run}: supported values: "All"')

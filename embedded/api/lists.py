@@ -138,7 +138,7 @@ def _token(revision: str, last: Entry) -> str:
 def _continued(token: str) -> tuple[str, tuple[str, str]]:
     try:
         revision, namespace, name = json.loads(base64.urlsafe_b64decode(token))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise bad_request("continue key is not valid") from error
     return str(revision), (str(namespace), str(name))
 

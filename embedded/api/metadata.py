@@ -12,7 +12,7 @@ from embedded.api.requests import Place
 from embedded.schema.limits import labels as label_problems
 from kube import names
 from kube.objects import Obj, format_time
-from kube.resources import CORE_SERVICES, CRDS, NAMESPACES
+from kube.resources import CORE_SERVICES, NAMESPACES
 
 _SUBDOMAIN = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
@@ -174,26 +174,6 @@ def _owner_problems(references: list[Obj]) -> Iterator[Cause]:
         yield Cause(
             "metadata.ownerReferences", "Invalid value: only one reference can have controller set to true"
         )
-
-
-def check_definition(served: Served, obj: Obj) -> list[Cause]:
-    """What would make a CustomResourceDefinition unservable."""
-    if served.resource != CRDS:
-        return []
-    spec = obj.get("spec") or {}
-    plural, group = (spec.get("names") or {}).get("plural"), spec.get("group")
-    causes = []
-    if obj["metadata"].get("name") != f"{plural}.{group}":
-        causes.append(Cause("metadata.name", 'Invalid value: must be spec.names.plural+"."+spec.group'))
-    if spec.get("scope") not in {"Namespaced", "Cluster"}:
-        causes.append(Cause("spec.scope", 'Unsupported value: supported values: "Cluster", "Namespaced"'))
-    if not (spec.get("names") or {}).get("kind"):
-        causes.append(Cause("spec.names.kind", "Required value", "FieldValueRequired"))
-    if sum(bool(version.get("storage")) for version in spec.get("versions") or ()) != 1:
-        causes.append(
-            Cause("spec.versions", "Invalid value: must have exactly one version marked as storage version")
-        )
-    return causes
 
 
 def refuse(served: Served, obj: Obj, causes: list[Cause]) -> ApiRefusal:

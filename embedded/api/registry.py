@@ -14,9 +14,9 @@ VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update
 class ScalePaths:
     """Where a kind keeps what its scale sub-resource shows; dotted paths as in a definition."""
 
-    spec_replicas: str = ".spec.replicas"
-    status_replicas: str = ".status.replicas"
-    selector: str = ""  # a status field that holds the selector as text; "" = spec.selector is an object
+    spec_replicas: str
+    status_replicas: str
+    selector: str  # of the pods that are counted: an object or its text; "" when it is not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class Served:
         return tuple(sorted(found))
 
 
+BUILT_IN_SCALE = ScalePaths(".spec.replicas", ".status.replicas", ".spec.selector")
 BUILT_IN = (
     Served(
         kube.NAMESPACES,
@@ -91,7 +92,7 @@ BUILT_IN = (
         ("all",),
         has_status=True,
         has_generation=True,
-        scale=ScalePaths(),
+        scale=BUILT_IN_SCALE,
     ),
     Served(
         kube.REPLICASETS,
@@ -101,7 +102,7 @@ BUILT_IN = (
         has_status=True,
         has_generation=True,
         tracks_fields=False,
-        scale=ScalePaths(),
+        scale=BUILT_IN_SCALE,
     ),
     Served(kube.LEASES, "lease", tracks_fields=False),
     Served(

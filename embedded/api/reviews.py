@@ -30,7 +30,7 @@ def review_at(group: str, version: str, plural: str) -> Resource | None:
 def review(request: ApiRequest, kind: Resource, now: float) -> ApiResponse:
     """The body with its status filled in; nothing is stored."""
     body, _ = decode(request.body, request.content_type)
-    if not isinstance(body, dict):
+    if not isinstance(body, dict) or not isinstance(body.get("metadata"), dict | None):
         raise bad_request(f"the body is no {kind.kind}")
     status: Obj
     if kind == ACCESS:

@@ -7,7 +7,7 @@ from embedded.api.bodies import OBJECT_TYPES, PATCH_TYPES, decode, media_type
 from embedded.api.changes import patched, store_changed
 from embedded.api.cluster import Cluster
 from embedded.api.refusals import Cause, bad_request, invalid
-from embedded.api.registry import ScalePaths
+from embedded.api.registry import BUILT_IN_SCALE, ScalePaths
 from embedded.api.requests import ApiResponse
 from embedded.schema import ANY
 from kube.objects import Obj
@@ -40,7 +40,7 @@ def write_scale(cluster: Cluster, call: Call) -> ApiResponse:
 
 
 def _paths(call: Call) -> ScalePaths:
-    return call.served.scale or ScalePaths()
+    return call.served.scale or BUILT_IN_SCALE
 
 
 def _replicas(call: Call, scale: Any) -> int:
@@ -65,7 +65,8 @@ def _scaled(old: Obj, paths: ScalePaths, replicas: int) -> Obj:
     inner = obj
     *parents, last = paths.spec_replicas.strip(".").split(".")
     for parent in parents:
-        inner[parent] = dict(inner.get(parent) or {})
+        below = inner.get(parent)
+        inner[parent] = dict(below) if isinstance(below, dict) else {}
         inner = inner[parent]
     inner[last] = replicas
     return obj
@@ -102,11 +103,11 @@ def _at(obj: Obj, path: str) -> Any:
 
 def _selector(obj: Obj, paths: ScalePaths) -> str:
     """The pods that are counted, in the words of a label selector."""
-    if paths.selector:
-        found = _at(obj, paths.selector)
+    found = _at(obj, paths.selector)
+    if not isinstance(found, dict):
         return found if isinstance(found, str) else ""
     terms = []
-    for term in selector_of((obj.get("spec") or {}).get("selector")).requirements:
+    for term in selector_of(found).requirements:
         values = ",".join(sorted(term.values))
         if term.operator == "In":
             terms.append(f"{term.key}={values}" if len(term.values) == 1 else f"{term.key} in ({values})")

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from embedded.api import Api, ApiRequest, Watch
+from embedded.api import Api, ApiRequest
 from kube.edge.client import ApiError
 from kube.objects import Obj
 
@@ -43,11 +43,19 @@ class LocalTransport:
         )
         if answer.watch is None:
             raise ApiError.from_answer(answer.status, answer.body)
-        watch = answer.watch
+        watch, news = answer.watch, asyncio.Event()
+        watch.wake = news.set
+        loop = asyncio.get_running_loop()
+        ends = None if watch.timeout is None else loop.time() + watch.timeout
         try:
-            async with asyncio.timeout(watch.timeout):
-                async for obj in _events(watch):
-                    yield obj
+            while True:
+                news.clear()
+                for event in watch.take():
+                    yield {"type": event.type, "object": event.obj}
+                if watch.is_over:
+                    return
+                async with asyncio.timeout_at(ends):
+                    await news.wait()
         except TimeoutError:
             return
         finally:
@@ -55,15 +63,3 @@ class LocalTransport:
 
     async def close(self) -> None:
         """Nothing to let go of."""
-
-
-async def _events(watch: Watch) -> AsyncIterator[Obj]:
-    news = asyncio.Event()
-    watch.wake = news.set
-    while True:
-        for event in watch.take():
-            yield {"type": event.type, "object": event.obj}
-        if watch.is_over:
-            return
-        news.clear()
-        await news.wait()

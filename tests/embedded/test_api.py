@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedded.api import Api, ApiRequest
@@ -646,3 +646,88 @@ def test_any_path_gets_an_answer(path: str, method: str) -> None:
 
 
 WORLD = World()
+
+
+# -- nonsense --------------------------------------------------------------------------------------------
+
+WORDS = st.sampled_from(["metadata", "spec", "name", "labels", "uid", "containers", "a"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["", "a", "1", "A b"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=6,
+)
+OPTIONS = {
+    "gracePeriodSeconds": 1,
+    "propagationPolicy": "Orphan",
+    "preconditions": {"uid": "x"},
+    "dryRun": ["All"],
+}
+OPERATIONS = [
+    {"op": "add", "path": "/spec/x", "value": 1},
+    {"op": "test", "path": "/metadata/name", "value": "x"},
+]
+HEAD: Obj = {
+    "labels": {"a": "b"},
+    "annotations": {"a": "b"},
+    "finalizers": ["a/b"],
+    "ownerReferences": [{"uid": "u"}],
+}
+BODIES = [
+    (CONFIGMAPS, "x", config_map("x", **HEAD)),
+    (PODS, "x", {**pod("x", **HEAD), "status": {"phase": "Running", "conditions": [{"type": "Ready"}]}}),
+    (DEPLOYMENTS, "x", deployment("x", **HEAD)),
+    (WIDGETS, "x", {**widget("x", size=2), "status": {"found": 1}}),
+    (CRDS, "widgets.example.com", widget_crd()),
+]
+
+
+def places_in(value: Any) -> list[tuple[Any, Any]]:
+    """All (container, key) pairs below a JSON value."""
+    keys = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [pair for key, below in keys for pair in ((value, key), *places_in(below))]
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    st.sampled_from(["POST", "PUT", "PATCH", "DELETE"]),
+    st.sampled_from(BODIES),
+    st.sampled_from(["", "/status", "/scale"]),
+    st.sampled_from([MERGE, JSON_PATCH, STRATEGIC, APPLY]),
+    st.lists(st.tuples(st.integers(0, 200), VALUES), min_size=1, max_size=3),
+)
+def test_nearly_right_bodies_are_taken_or_refused(
+    method: str, target: tuple[str, str, Obj], part: str, patch_type: str, wrong: list[tuple[int, Any]]
+) -> None:
+    """Whatever stands where in an object, the server does not fail, and stores nothing that it refuses."""
+    path, name, body = target
+    content: Any = body
+    if method == "DELETE" or (method == "PATCH" and patch_type == JSON_PATCH):
+        content = OPTIONS if method == "DELETE" else OPERATIONS
+    content = json.loads(json.dumps(content))
+    for number, value in wrong:
+        places = places_in(content)
+        if places:
+            container, key = places[number % len(places)]
+            container[key] = value
+    world = _busy()
+    revision = world.store.revision
+    where = path if method == "POST" else f"{path}/{name}{part if method != 'DELETE' else ''}"
+    content_type = patch_type if method == "PATCH" else "application/json"
+    answer = world.sent(method, f"{where}?fieldManager=m&force=true", content, content_type)
+    assert 200 <= answer.status < 500
+    if answer.status >= 400:
+        assert world.store.revision == revision
+
+
+def _busy() -> World:
+    world = World()
+    world.ok("POST", CRDS, widget_crd())
+    standing = {
+        CONFIGMAPS: config_map("x"),
+        PODS: pod("x"),
+        DEPLOYMENTS: deployment("x"),
+        WIDGETS: widget("x"),
+    }
+    for path, obj in standing.items():
+        world.ok("POST", path, obj)
+    return world

@@ -100,6 +100,37 @@ def test_unservable_definitions_are_refused(world: World, path: str, value: Any)
     assert world.call("GET", WIDGETS).status == 404
 
 
+SCHEMAS = [
+    ({"type": "text"}, "type"),
+    ({"type": "object", "properties": []}, "properties"),
+    ({"type": "object", "properties": {"a": None}}, "properties[a]"),
+    ({"type": "array", "items": []}, "items"),
+    ({"type": "integer", "minimum": "1"}, "minimum"),
+    ({"anyOf": [{"required": "a"}]}, "anyOf[0].required"),
+    ({"additionalProperties": 5}, "additionalProperties"),
+]
+
+
+@pytest.mark.parametrize(("schema", "path"), SCHEMAS)
+def test_schemas_that_make_no_sense_are_refused(world: World, schema: Any, path: str) -> None:
+    """Before they are stored: afterwards every object would meet them."""
+    crd = widget_crd()
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] = schema
+    answer = world.call("POST", CRDS, crd)
+    assert answer.status == 422
+    field = answer.body["details"]["causes"][0]["field"]
+    assert field == f"spec.versions[0].schema.openAPIV3Schema.properties[spec].{path}"
+
+
+def test_the_servers_own_kinds_are_not_redefined(world: World) -> None:
+    """A definition in a group that the server serves itself is refused."""
+    crd = widget_crd()
+    crd["metadata"]["name"] = "deployments.apps"
+    crd["spec"]["group"] = "apps"
+    crd["spec"]["names"]["plural"] = "deployments"
+    assert world.call("POST", CRDS, crd).body["details"]["causes"][0]["field"] == "spec.group"
+
+
 def test_health_and_version(world: World) -> None:
     """Text for probes, a version that kubectl compares with its own."""
     for path in ("/healthz", "/livez", "/readyz"):
