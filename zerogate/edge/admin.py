@@ -1,44 +1,44 @@
-"""The admin pages of `zerogate up`: what the control process knows and what its gateway tells."""
+"""The admin pages of a program; those of `zerogate up` also tell what its gateway knows."""
 
 import hmac
 import json
 import socket
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
+_REFUSED = "the token is missing or wrong; `zerogate up` keeps it as `token` in its data folder\n"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Told(Protocol):
-    """What the pages show of the control process."""
+async def _nobody(_: str) -> bytes | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Views:
+    """What a program shows of itself; `token` guards /debug. Called at each request."""
 
     registry: CollectorRegistry
-    token: str
-
-    async def asked(self, path: str) -> bytes | None:
-        """An admin page of the gateway, if it answers."""
-        ...
-
-    def unready(self) -> str:
-        """Why not all runs yet, or ""."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """/debug/state of the control process."""
-        ...
-
-    def history(self, namespace: str, revision: str) -> list[dict[str, Any]] | None:
-        """Ten minutes of a revision in replay's format."""
-        ...
+    token: str = ""
+    unready: Callable[[], str] = lambda: ""
+    """Why it is not ready, or ""."""
+    state: Callable[[], dict[str, Any]] = dict
+    """/debug/state."""
+    history: Callable[[str, str], list[dict[str, Any]] | None] = lambda _namespace, _revision: None
+    """Ten minutes of a revision in replay's format."""
+    gateway: Callable[[str], Awaitable[bytes | None]] = _nobody
+    """An admin page of the gateway's process, where there is one and it answers."""
 
 
 class Pages:
     """/metrics, /healthz, /readyz; /debug/* for those who have the token."""
 
-    def __init__(self, told: Told) -> None:
-        self._told = told
+    def __init__(self, views: Views) -> None:
+        self._views = views
         self._runner: web.AppRunner | None = None
 
     async def start(self, listener: socket.socket) -> None:
@@ -65,33 +65,32 @@ class Pages:
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
         if request.path.startswith("/debug"):
             given = request.headers.get("Authorization", "").encode(errors="replace")
-            if not hmac.compare_digest(given, f"Bearer {self._told.token}".encode()):
-                return web.Response(
-                    status=401,
-                    text="the token is missing or wrong: it is the file `token` of the data folder\n",
-                )
+            wanted = f"Bearer {self._views.token}".encode()
+            if not self._views.token or not hmac.compare_digest(given, wanted):
+                return web.Response(status=401, text=_REFUSED)
         answer: web.StreamResponse = await handler(request)
         return answer
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        ours = generate_latest(self._told.registry)
-        theirs = await self._told.asked("/metrics") or b""
+        ours = generate_latest(self._views.registry)
+        theirs = await self._views.gateway("/metrics") or b""
         return web.Response(body=ours + theirs, headers={"Content-Type": METRICS_TYPE})
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        reason = self._told.unready()
+        reason = self._views.unready()
         return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)
 
     async def _state(self, _: web.Request) -> web.Response:
-        theirs = await self._told.asked("/debug/state")
-        state = {**self._told.state(), "activator": json.loads(theirs) if theirs else None}
+        state = self._views.state()
+        if theirs := await self._views.gateway("/debug/state"):
+            state["activator"] = json.loads(theirs)
         return web.json_response(state, dumps=lambda value: json.dumps(value, indent=1, default=str))
 
     async def _history(self, request: web.Request) -> web.Response:
-        found = self._told.history(request.match_info["namespace"], request.match_info["revision"])
+        found = self._views.history(request.match_info["namespace"], request.match_info["revision"])
         if found is None:
             return web.Response(status=404, text="no such revision\n")
         return web.Response(text="".join(json.dumps(line) + "\n" for line in found))

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -32,7 +31,7 @@ from serving import validation
 from serving.edge import controller
 from zerogate.addresses import Address
 from zerogate.edge import cluster
-from zerogate.edge.admin import Pages
+from zerogate.edge.admin import Pages, Views
 from zerogate.edge.folder import DataFolder
 from zerogate.edge.gateway import Gateway, InThisProcess, ask
 from zerogate.edge.sockets import address_of
@@ -71,8 +70,8 @@ class Laptop:
         self._folder = folder
         self._doors = doors
         self._system_namespace = environment.get("SYSTEM_NAMESPACE", "zerogate-system")
-        self.token = folder.token()
-        self.registry = CollectorRegistry()
+        self._token = folder.token()
+        self._registry = CollectorRegistry()
         # A Unix socket's path is short (107 bytes); a data folder's need not be.
         self._scratch = tempfile.TemporaryDirectory(prefix="zerogate-")
         self._gateway_socket = Path(self._scratch.name) / "gateway.sock"
@@ -81,7 +80,7 @@ class Laptop:
         self._api = self._make_api()
         self._gateway = self._make_gateway()
         self._autoscaler = self._make_autoscaler()
-        self._autoscaler.metrics(self.registry)
+        self._autoscaler.metrics(self._registry)
 
     # The parts
 
@@ -118,7 +117,7 @@ class Laptop:
             identity="up",
             link_host="127.0.0.1",
             link_port=0,
-            token=self.token,
+            token=self._token,
             system_namespace=self._system_namespace,
             expected_activators=lambda: {GATEWAY},
         )
@@ -161,7 +160,7 @@ class Laptop:
         """The API and the admin pages on their sockets while the body runs."""
         address = address_of(self._doors.api)
         lock = make_lock(self._folder.path / "pki", [address.host] if address.host else [])
-        server, pages = ApiServer(self._api, lock), Pages(self)
+        server, pages = ApiServer(self._api, lock), Pages(self._views())
         await server.start(self._doors.api)
         await pages.start(self._doors.admin)
         reached = Address(
@@ -183,7 +182,7 @@ class Laptop:
         for file, manifest in wanted:
             done = await cluster.apply(self._client("kubectl-client-side-apply"), file, manifest)
             applied.append(f"{manifest['kind']} {name(manifest)} {done}")
-        while await self.asked("/readyz") is None:  # noqa: ASYNC110 - another process's state has no event
+        while await self._asked("/readyz") is None:  # noqa: ASYNC110 - another process's state has no event
             await asyncio.sleep(0.02)
         self._unready = ""
         self._tell(applied, [manifest for _, manifest in wanted])
@@ -225,19 +224,17 @@ class Laptop:
 
     # What the admin pages show
 
-    async def asked(self, path: str) -> bytes | None:
+    def _views(self) -> Views:
+        return Views(
+            registry=self._registry,
+            token=self._token,
+            unready=lambda: self._unready,
+            state=lambda: {"autoscaler": self._autoscaler.state(), "store": repr(self._store)},
+            history=self._autoscaler.history,
+            gateway=self._asked,
+        )
+
+    async def _asked(self, path: str) -> bytes | None:
         """An admin page of the gateway, if it answers."""
-        status, page = await ask(self._gateway_socket, path, self.token)
+        status, page = await ask(self._gateway_socket, path, self._token)
         return page if status == HTTPStatus.OK else None
-
-    def unready(self) -> str:
-        """Why not all runs yet, or ""."""
-        return self._unready
-
-    def state(self) -> dict[str, Any]:
-        """/debug/state of the control process."""
-        return {"autoscaler": self._autoscaler.state(), "store": repr(self._store)}
-
-    def history(self, namespace: str, revision: str) -> list[dict[str, Any]] | None:
-        """Ten minutes of a revision in replay's format."""
-        return self._autoscaler.history(namespace, revision)

@@ -11,11 +11,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 import uvloop
+from prometheus_client import REGISTRY, CollectorRegistry
 
 from kube.edge.client import Client
 from kube.edge.credentials import NoCredentials, load_credentials
 from kube.edge.http import HttpTransport
+from zerogate.addresses import Address
 from zerogate.edge import logs
+from zerogate.edge.admin import Pages, Views
+from zerogate.edge.sockets import listen
 from zerogate.errors import Failed
 
 log = logging.getLogger("zerogate")
@@ -44,6 +48,18 @@ async def _client(program: str, environment: Mapping[str, str]) -> AsyncIterator
         yield client
     finally:
         await client.close()
+
+
+@contextlib.asynccontextmanager
+async def _shown(address: Address, views: Views) -> AsyncIterator[None]:
+    """The admin pages while the body runs. Raises Failed when the address can't be had."""
+    with contextlib.closing(listen(address, "--admin")) as listener:
+        pages = Pages(views)
+        await pages.start(listener)
+        try:
+            yield
+        finally:
+            await pages.close()
 
 
 async def _until_asked(run: Awaitable[None], stop: Callable[[], object] | None = None) -> None:
@@ -79,7 +95,7 @@ async def _activator(arguments: argparse.Namespace, environment: Mapping[str, st
     from activator.settings import ProxySettings  # noqa: PLC0415
 
     settings = Settings(
-        public=(arguments.gateway,),
+        public=(listen(arguments.gateway, "--gateway"),),
         admin=str(arguments.admin),
         token=_token(arguments),
         system_namespace=_system_namespace(environment),
@@ -105,10 +121,15 @@ async def _autoscaler(arguments: argparse.Namespace, environment: Mapping[str, s
         system_namespace=_system_namespace(environment),
     )
     async with _client("zerogate-autoscaler", environment) as client:
-        await _until_asked(Autoscaler(client, settings).run())
+        autoscaler = Autoscaler(client, settings)
+        registry = CollectorRegistry()
+        autoscaler.metrics(registry)
+        views = Views(registry, settings.token, state=autoscaler.state, history=autoscaler.history)
+        async with _shown(arguments.admin, views):
+            await _until_asked(autoscaler.run())
 
 
-async def _controller(_: argparse.Namespace, environment: Mapping[str, str]) -> None:
+async def _controller(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
     from kube.edge.lease import Elector  # noqa: PLC0415
     from serving.edge import controller  # noqa: PLC0415
 
@@ -122,7 +143,8 @@ async def _controller(_: argparse.Namespace, environment: Mapping[str, str]) -> 
             async with elector.lead():
                 await controller.run(client, controller.Settings(namespace))
 
-        await _until_asked(lead())
+        async with _shown(arguments.admin, Views(REGISTRY)):
+            await _until_asked(lead())
 
 
 async def _node(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
