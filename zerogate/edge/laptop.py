@@ -26,7 +26,7 @@ from embedded.edge.server import ApiServer, maintain
 from embedded.store import Store
 from kube.edge.client import Client
 from kube.objects import Obj, name, namespace
-from kube.resources import CONFIGMAPS, Resource
+from kube.resources import CONFIGMAPS, SERVICES, Resource
 from serving import validation
 from serving.edge import controller
 from zerogate.addresses import Address
@@ -88,6 +88,8 @@ class Laptop:
         return Api(self._store, admit=self._admit, clock=time.time, log_folder=self._folder.path / "logs")
 
     def _admit(self, resource: Resource, obj: Obj, old: Obj | None) -> Obj:
+        if resource.group != SERVICES.group and resource != CONFIGMAPS:
+            return obj
         configs = {
             name(entry.obj): entry.obj.get("data") or {}
             for entry in self._store.entries(CONFIGMAPS.plural, self._system_namespace)
