@@ -198,9 +198,8 @@ class Downstream(asyncio.Protocol):
 
     def cut(self) -> None:
         """Break the connection, so that nobody takes for whole what is not."""
-        self.exchange = None
+        self.hung_up()
         if not self.transport.is_closing():
-            self._leave_watch()
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             self.transport.abort()
 

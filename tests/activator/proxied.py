@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
+import random
+import socket
 import time
 
 import uvloop
 
 from activator.edge.dispatch import Dispatcher
+from activator.edge.downstream import RESET
 from activator.edge.listener import Listener
 from activator.revision import Bounds, Revision
 from activator.routes import Picked
@@ -32,6 +36,12 @@ def on_uvloop(test):
         uvloop.run(bounded())
 
     return run
+
+
+def reset(writer):
+    """Close a connection so that the other side gets a reset, not an end."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    writer.transport.abort()
 
 
 async def until(condition, within=3.0):
@@ -158,7 +168,7 @@ class Request:
         await self.writer.drain()
 
     def reset(self):
-        self.writer.transport.abort()
+        reset(self.writer)
 
 
 async def hello(request):
@@ -179,6 +189,7 @@ class Pod:
         self.most = 0
         self.now = 0
         self._writers = set()
+        self._tasks = set()
         self._server = None
 
     async def start(self):
@@ -194,13 +205,19 @@ class Pod:
 
     async def stop(self):
         self.refuse_from_now()
-        await until(lambda: not self._writers)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept(self, reader, writer):
         self.connections += 1
         self._writers.add(writer)
+        task = asyncio.create_task(self.serve(reader, writer))
+        self._tasks.add(task)
         try:
-            await self.serve(reader, writer)
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -232,28 +249,20 @@ async def read_request(reader, writer):
     return request
 
 
-def make_revision(room, *, bounds=None, **annotations):
-    """A revision of a plain Deployment; `timeout_seconds=1` is the annotation
-    zerogate.dev/timeout-seconds.
-    """
-    marks = {f"zerogate.dev/{key.replace('_', '-')}": str(value) for key, value in annotations.items()}
-    if "progress_deadline" in annotations:
-        marks["serving.knative.dev/progress-deadline"] = annotations["progress_deadline"]
-    target = scale_target(
-        {"metadata": {"namespace": "default", "name": "hello", "annotations": marks}, "spec": {}}
-    )
-    import random  # noqa: PLC0415 - the only user
-
+def make_revision(room, *, bounds=None, **fields):
+    """A revision of a plain Deployment; `fields` replace those of its scale target."""
+    target = scale_target({"metadata": {"namespace": "default", "name": "hello"}, "spec": {}})
+    target = dataclasses.replace(target, **fields)
     return Revision(target, process=room, random=random.random, bounds=bounds or Bounds())
 
 
 class Proxy:
     """The proxy under test with one revision; leaving it checks that every count is back at zero."""
 
-    def __init__(self, *, settings=None, bounds=None, **annotations) -> None:
+    def __init__(self, *, settings=None, bounds=None, **fields) -> None:
         self.room = Room(100_000, 256 << 20)
         self.settings = settings or ProxySettings()
-        self.revision = make_revision(self.room, bounds=bounds, **annotations)
+        self.revision = make_revision(self.room, bounds=bounds, **fields)
         self.first = []
         self.waits = []
         self.cold_starts = []
