@@ -184,8 +184,7 @@ class Downstream(asyncio.Protocol):
             self.state = FLUSHING
             self.put_off(self.gate.clock() + self.gate.settings.keep_alive_timeout)
         elif self.state is STARTING:
-            self.state = IDLE
-            self.due = self.gate.clock() + self.gate.settings.keep_alive_timeout
+            self._rest()
         else:
             self._next()
 
@@ -264,12 +263,14 @@ class Downstream(asyncio.Protocol):
             data = EMPTY_LINES.sub(b"", data)
         self.buffer = data
         if not data:
+            self._rest()
             return
         if len(data) > gate.settings.max_head:
             self._refuse(HEAD_TOO_LARGE)
             return
         try:
-            check_unfinished(data, checked)
+            if data != b"\r":  # which may become an empty line
+                check_unfinished(data, checked)
         except BadRequest as error:
             self._refuse(BAD_REQUEST.because(str(error)))
             return
@@ -302,11 +303,14 @@ class Downstream(asyncio.Protocol):
         if self.state is STARTING:
             self.state = BUSY
 
-    def _next(self) -> None:
-        """The connection is free for another request."""
+    def _rest(self) -> None:
         gate = self.gate
         self.state = IDLE
         self.due = gate.clock() + gate.settings.keep_alive_timeout
+
+    def _next(self) -> None:
+        """The connection is free for another request."""
+        self._rest()
         if self.buffer:
             self._advance(self.buffer)
         if self.is_half_closed and self.state in (IDLE, HEAD):

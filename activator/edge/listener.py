@@ -1,6 +1,7 @@
 """A listening socket and all connections that came through it: opened, served, drained."""
 
 import asyncio
+import contextlib
 import socket
 
 from activator.edge.dispatch import Dispatcher
@@ -18,7 +19,9 @@ class Listener:
 
     def __init__(self) -> None:
         self._server: asyncio.Server | None = None
-        self._empty: asyncio.Event = asyncio.Event()
+        self._own: socket.socket | None = None
+        self._is_closed = False
+        self._empty = asyncio.Event()
         self._draining: asyncio.Task[None] | None = None
 
     async def start(
@@ -36,12 +39,12 @@ class Listener:
         gate = self.gate = Gate(router, dispatcher, settings or dispatcher.settings, dispatcher.clock)
         gate.on_empty = self._settle
         if isinstance(where, socket.socket):
-            self._server = await loop.create_server(
-                lambda: Downstream(gate), sock=where.dup(), backlog=BACKLOG
-            )
+            listening = where
         else:
-            host, port = where
-            self._server = await loop.create_server(lambda: Downstream(gate), host, port, backlog=BACKLOG)
+            listening = self._own = await _listen(*where)
+        self._server = await loop.create_server(
+            lambda: Downstream(gate), sock=listening.dup(), backlog=BACKLOG
+        )
 
     @property
     def address(self) -> tuple[str, int]:
@@ -70,22 +73,57 @@ class Listener:
         """Stop at once, whatever is in flight."""
         if self._draining is not None:
             self._draining.cancel()
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        self._stop_listening()
+        if self._own is not None:
+            self._own.close()
         for connection in [*self.gate.connections]:
             connection.cut()
 
     async def _drain(self, delay: float) -> None:
         await asyncio.sleep(delay)
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        self._stop_listening()
+        if self._own is not None:
+            await self._accept_the_last(self._own)
         now = self.gate.clock()
         for connection in [*self.gate.connections]:
             connection.drain(now)
+        self._is_closed = True
         self._settle()
 
+    async def _accept_the_last(self, own: socket.socket) -> None:
+        """Clients whose connection nobody has accepted would be reset when the socket closes: serve them."""
+        late = []
+        with own, contextlib.suppress(BlockingIOError):
+            while True:
+                late.append(own.accept()[0])
+        for accepted in late:
+            with contextlib.suppress(OSError):  # it has left already
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: Downstream(self.gate), accepted
+                )
+
+    def _stop_listening(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
     def _settle(self) -> None:
-        if self._server is None and not self.gate.connections:
+        if self._is_closed and not self.gate.connections:
             self._empty.set()
+
+
+async def _listen(host: str, port: int) -> socket.socket:
+    """A bound socket for the first address that a host has. OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    family, _, _, _, address = found[0]
+    own = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        own.settimeout(0)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        own.bind(address)
+    except OSError:
+        own.close()
+        raise
+    return own
