@@ -5,6 +5,7 @@ stay for a grace period, then go). The activator is always between clients and p
 switched over or probed on the way.
 """
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -33,6 +34,8 @@ class Wish(NamedTuple):
     is_written: bool = False
     has_failed: bool = False
     """The activation took too long and is given up."""
+    again_in: float = math.inf
+    """Seconds until the answer changes by itself."""
 
 
 @dataclass(slots=True)
@@ -44,7 +47,7 @@ class Lifecycle:
 
     def without_load(self, spec: Spec, progress_deadline: float, now: float, *, is_reachable: bool) -> Wish:
         """What is wished for when the decision, within its bounds, is 0."""
-        passed = now - self.since
+        passed = round(now - self.since, 3)
         if not spec.is_zero_allowed:
             return Wish(1, "no load, and scale-to-zero is off", is_written=True)
         match self.activity:
@@ -55,11 +58,12 @@ class Lifecycle:
             case Activity.ACTIVE if passed >= spec.stable_window:
                 return Wish(0, "no load, the grace period begins")
             case Activity.ACTIVE:
-                return Wish(1, "no load, but active for less than a stable window", is_written=True)
+                because = "no load, but active for less than a stable window"
+                return Wish(1, because, is_written=True, again_in=spec.stable_window - passed)
         kept = max(spec.grace, spec.retention if is_reachable else 0.0)
         if passed >= kept:
             return Wish(0, f"no load, and idle for the grace period of {kept:g} s", is_written=True)
-        return Wish(0, f"no load, {kept - passed:.0f} s of the grace period left")
+        return Wish(0, f"no load, {kept - passed:.0f} s of the grace period left", again_in=kept - passed)
 
     def settle(self, wished: int, ready: int, fewest: int, now: float) -> None:
         """Go on to what the revision does now, with `wished` and `ready` pods; `fewest` make it active."""

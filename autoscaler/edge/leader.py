@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -16,7 +16,6 @@ from autoscaler.collector import Collector
 from autoscaler.edge.link import Peer
 from autoscaler.edge.scale import Job, ScaleWriter, Written
 from autoscaler.edge.settings import LEASE, Settings
-from autoscaler.edge.watches import Watches
 from autoscaler.fleet import Fleet
 from autoscaler.messages import Bye, Cordoned, Message, Pods, Stat, Stats
 from autoscaler.replicas import Outcome, View
@@ -73,13 +72,14 @@ class Leader:
         """Unix seconds with whole milliseconds."""
         return math.floor(self._settings.clock() * 1000) / 1000
 
-    async def run(self) -> None:
-        """Lead until cancelled. `is_settled` is set as soon as all that exists is known."""
-        watches = Watches(self._client, self._settings.system_namespace, self)
+    async def run(self, watch: Callable[[asyncio.TaskGroup], Awaitable[None]]) -> None:
+        """Lead until cancelled. `watch` begins to tell what exists, and returns when all is told; then
+        `is_settled` is set.
+        """
         async with asyncio.TaskGroup() as group:
             self._writer = ScaleWriter(self._client, group, self._written)
             group.create_task(self.events.run())
-            await watches.start(group)
+            await watch(group)
             group.create_task(self._tick())
             group.create_task(self._look_around())
             self.is_settled.set()
@@ -191,8 +191,12 @@ class Leader:
 
     def _decide(self, revision: Revision, view: View) -> None:
         self._carry_out(revision, revision.decide(view))
-        if revision.target.key not in self._schedule and not revision.can_sleep(view.now):
-            self._schedule.add(revision.target.key, view.now + TICK)
+        key, again_in = revision.target.key, revision.wish.again_in
+        if again_in < TICK:
+            self._schedule.add(key, view.now + again_in)
+            self._stirred.set()
+        elif key not in self._schedule and not revision.can_sleep(view.now):
+            self._schedule.add(key, view.now + TICK)
             self._stirred.set()
 
     def _carry_out(self, revision: Revision, outcome: Outcome) -> None:

@@ -10,6 +10,7 @@ from autoscaler.edge.leader import Leader
 from autoscaler.edge.link import LinkServer
 from autoscaler.edge.metrics import LeaderMetrics
 from autoscaler.edge.settings import ADDRESS_ANNOTATION, LEASE, Settings
+from autoscaler.edge.watches import Watches
 from kube.edge.client import Client
 from kube.edge.lease import Elector, LostLease
 
@@ -65,9 +66,10 @@ class Autoscaler:
         async with elector.lead() as epoch:
             leader = Leader(self._client, settings, epoch)
             log.info("Leading, epoch %d; activators connect to %s", epoch, self.address)
+            watches = Watches(self._client, settings.system_namespace, leader)
             opening = asyncio.create_task(self._open(leader))
             try:
-                await leader.run()
+                await leader.run(watches.start)
             finally:
                 opening.cancel()
                 self.leader = self._server.leader = None

@@ -2,17 +2,14 @@
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 
+from autoscaler.edge.leader import Leader
 from autoscaler.fleet import foreign_writer
 from kube.edge.client import Client
 from kube.edge.informer import Change, Informer
 from kube.resources import CONFIGMAPS, DEPLOYMENTS, PODS
 from serving.config_autoscaler import NAME, ConfigError
 from serving.targets import SCALE_LABEL
-
-if TYPE_CHECKING:
-    from autoscaler.edge.leader import Leader
 
 log = logging.getLogger("zerogate.autoscaler")
 
@@ -22,7 +19,7 @@ SELECTOR = f"{SCALE_LABEL}=true"
 class Watches:
     """The leader is told of whatever changes."""
 
-    def __init__(self, client: Client, system_namespace: str, leader: "Leader") -> None:
+    def __init__(self, client: Client, system_namespace: str, leader: Leader) -> None:
         self._leader = leader
         self._told: set[tuple[str, str]] = set()
         self._config = Informer(

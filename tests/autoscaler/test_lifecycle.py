@@ -5,6 +5,7 @@ Not here, because the activator never leaves the path: rows about a ServerlessSe
 and rows about the probe of the activator (its error, its refusal, that it must not run).
 """
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -172,3 +173,12 @@ def test_a_number_of_pods_stays_within_its_bounds(pods: int, lowest: int, highes
 @pytest.mark.parametrize(("pods", "within"), [(0, 5), (4, 5), (5, 3), (7, 3)])
 def test_a_new_revision_gets_its_initial_scale_even_above_its_max_scale(pods: int, within: int) -> None:
     assert clamp(pods, Bounds(5, 3)) == within
+
+
+@pytest.mark.parametrize(
+    ("activity", "seconds", "again_in"),
+    [(ACTIVE, 299.25, 0.75), (INACTIVE, 1, 59), (INACTIVE, 60, math.inf), (ACTIVE, 300, math.inf)],
+)
+def test_a_wish_tells_when_it_changes_by_itself(activity: Activity, seconds: float, again_in: float) -> None:
+    wish = Lifecycle(activity, NOW - seconds).without_load(spec(), DEADLINE, NOW, is_reachable=True)
+    assert wish.again_in == again_in

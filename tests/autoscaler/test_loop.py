@@ -51,7 +51,7 @@ def test_after_the_last_request_pods_go_and_after_ninety_seconds_the_last_one() 
         await until(295)
         assert replicas(api) == 0
         assert written(api)[-1:] == [0]
-        assert 290 <= api.writes[-1][0] - EPOCH <= 293.1
+        assert 290 <= api.writes[-1][0] - EPOCH <= 292.1
         falling = written(api)[written(api).index(5) :]
         assert falling == sorted(falling, reverse=True)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from autoscaler.edge.leader import Leader
 from autoscaler.edge.settings import Settings
+from autoscaler.edge.watches import Watches
 from autoscaler.messages import AT_ONCE, Cordon, Cordoned, Message, PodLoad, Pods, Stat, Stats, Uncordon
 from kube.edge.client import ApiError, Client
 from kube.objects import Obj
@@ -223,8 +224,10 @@ class FakeActivator:
 async def leading(api: FakeApi, *, epoch: int = 1, expected: Any = None) -> AsyncIterator[Leader]:
     """A leader at work."""
     settings = Settings("test", token="t", expected_activators=expected, clock=_now)
-    leader = Leader(Client(api, manager="zerogate-autoscaler"), settings, epoch)
-    task = asyncio.create_task(leader.run())
+    client = Client(api, manager="zerogate-autoscaler")
+    leader = Leader(client, settings, epoch)
+    watches = Watches(client, settings.system_namespace, leader)
+    task = asyncio.create_task(leader.run(watches.start))
     await leader.is_settled.wait()
     try:
         yield leader
