@@ -36,5 +36,5 @@ def parse(printed: str) -> dict[str, Any]:
         "slowest": number(r"Slowest:\s+([\d.]+) secs"),
         **{f"p{p}": number(rf"{p}%+ in ([\d.]+) secs") for p in (50, 90, 95, 99)},
         "statuses": {code: int(count) for code, count in re.findall(r"\[(\d+)\]\s+(\d+) responses", printed)},
-        "errors": re.findall(r"\[\d+\]\s+(?!\d+ responses)(.+)", printed),
+        "errors": re.findall(r"\[\d+\]\s+(.+)", printed.partition("Error distribution:")[2]),
     }
