@@ -52,7 +52,7 @@ lock: $(DEV) ## Pin the newest versions of all dependencies, with hashes
 	@$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
 
 messages: $(DEV) ## The link's Python module from its .proto
-	@$(BIN)/python -m grpc_tools.protoc --proto_path=autoscaler --python_out=autoscaler --pyi_out=autoscaler link.proto
+	@PYTHON=$(BIN)/python tools/make_messages.sh
 
 clean: ## Remove what was made here (not .zerogate, which holds your services)
 	@rm -rf $(VENV) .cache build dist *.egg-info

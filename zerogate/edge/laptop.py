@@ -35,7 +35,7 @@ from zerogate.edge.admin import Pages, Views
 from zerogate.edge.folder import DataFolder
 from zerogate.edge.gateway import Gateway, InThisProcess, ask
 from zerogate.edge.sockets import address_of
-from zerogate.edge.worker import Told, raise_descriptor_limit
+from zerogate.edge.worker import Told, raise_descriptor_limit, set_imports_aside
 from zerogate.edge.workers import Worker
 from zerogate.shipped import programs_folder
 
@@ -144,6 +144,7 @@ class Laptop:
         Raises what the first part that died raised, Failed for what the user has to mend.
         """
         raise_descriptor_limit()
+        set_imports_aside()
         async with self._served(), asyncio.TaskGroup() as group:
             await cluster.install(self._client("zerogate"), self._system_namespace)
             for part in (

@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import json
 import logging
 import os
@@ -58,6 +59,7 @@ def main() -> None:
     _die_with(told.parent)
     raise_descriptor_limit()
     logs.configure(told.log_level)
+    set_imports_aside()
     uvloop.run(_run(told))
 
 
@@ -66,6 +68,12 @@ def _die_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(1)
+
+
+def set_imports_aside() -> None:
+    """What was imported lives as long as the process: collections of garbage need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def raise_descriptor_limit() -> None:
