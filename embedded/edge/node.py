@@ -20,8 +20,8 @@ from embedded.edge.records import Records
 from embedded.edge.workshop import Workshop
 from embedded.launch import Host
 from embedded.nodes import NodeSettings, node_object, node_status
-from embedded.owners import is_deleting
 from embedded.pods import unschedulable_status
+from embedded.workloads.owners import is_deleting
 from kube.edge.client import ApiError, Client
 from kube.edge.events import EventRecorder
 from kube.edge.informer import Change, Informer

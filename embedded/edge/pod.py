@@ -12,8 +12,8 @@ from embedded.edge import logfiles
 from embedded.edge.container import ContainerRunner
 from embedded.edge.workshop import Workshop
 from embedded.launch import serving_container, unsupported
-from embedded.owners import is_deleting
 from embedded.pods import PORT_ANNOTATION, pod_status, restored
+from embedded.workloads.owners import is_deleting
 from kube.edge.client import ApiError
 from kube.objects import Obj, annotations, key, name, namespace, uid
 from kube.resources import PODS

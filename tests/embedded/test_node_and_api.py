@@ -7,9 +7,10 @@ import time
 import pytest
 
 from embedded.api import Api
-from embedded.edge import controllers, node
+from embedded.edge import node
 from embedded.edge.local import LocalTransport
 from embedded.edge.node import NodeSettings
+from embedded.edge.workloads import controllers
 from embedded.store import Store
 from kube.edge.client import Client
 from kube.objects import annotations, is_ready, is_true

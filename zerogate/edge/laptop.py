@@ -18,11 +18,12 @@ from activator.edge.program import Program
 from autoscaler.edge.program import Autoscaler
 from autoscaler.edge.settings import Settings as AutoscalerSettings
 from embedded.api import Api
-from embedded.edge import controllers, node
+from embedded.edge import node
 from embedded.edge.local import LocalTransport
 from embedded.edge.lock import kubeconfig_text, make_lock
 from embedded.edge.node import NodeSettings
 from embedded.edge.server import ApiServer, maintain
+from embedded.edge.workloads import controllers
 from embedded.store import Store
 from kube.edge.client import Client
 from kube.objects import Obj, name, namespace

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedded.rollout import Limits, Size, limits_of, resize, roll
+from embedded.workloads.sizing import Limits, Size, limits_of, resize, roll
 
 
 @pytest.mark.parametrize(

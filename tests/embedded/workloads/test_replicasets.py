@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedded.replicasets import new_pod, replicaset_status, sync_replicaset, victims
-from embedded.writes import Create, Delete, Patch
+from embedded.workloads.replicasets import new_pod, replicaset_status, sync_replicaset, victims
+from embedded.workloads.writes import Create, Delete, Patch
 from kube.objects import controller_of, format_time
 
 RNG = random.Random(1)

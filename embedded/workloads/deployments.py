@@ -9,10 +9,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from embedded.owners import claim, is_deleting
-from embedded.replicasets import available_pods, pods_by_owner
-from embedded.rollout import Limits, Size, limits_of, resize, roll
-from embedded.writes import Create, Delete, Patch, Report, Write, patch_of
+from embedded.workloads.owners import claim, is_deleting
+from embedded.workloads.replicasets import available_pods, pods_by_owner
+from embedded.workloads.sizing import Limits, Size, limits_of, resize, roll
+from embedded.workloads.writes import Create, Delete, Patch, Report, Write, patch_of
 from kube.objects import Obj, annotations, key, labels, name, namespace, owner_reference, uid
 from kube.resources import DEPLOYMENTS, REPLICASETS
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedded.backlog import PATIENCE, Backlog
+from embedded.workloads.backlog import PATIENCE, Backlog
 from kube.objects import key
 
 OWNER = {"metadata": {"uid": "o", "namespace": "d", "name": "o"}}

@@ -11,12 +11,12 @@ import random
 import time
 from collections.abc import Callable, Iterable
 
-from embedded.backlog import Backlog
-from embedded.deployment_status import deployment_status
-from embedded.deployments import sync_deployment
-from embedded.edge.queue import KeyQueue
-from embedded.replicasets import next_available, replicaset_status, sync_replicaset
-from embedded.writes import Create, Delete, Patch, Report, Write, patch_of
+from embedded.edge.workloads.queue import KeyQueue
+from embedded.workloads.backlog import Backlog
+from embedded.workloads.deployment_status import deployment_status
+from embedded.workloads.deployments import sync_deployment
+from embedded.workloads.replicasets import next_available, replicaset_status, sync_replicaset
+from embedded.workloads.writes import Create, Delete, Patch, Report, Write, patch_of
 from kube.edge.client import ApiError, Client
 from kube.edge.events import EventRecorder
 from kube.edge.informer import Change, Informer

@@ -6,8 +6,8 @@ Source of the behaviour: Kubernetes, pkg/controller/replicaset and pkg/controlle
 import random
 from collections.abc import Iterable, Sequence
 
-from embedded.owners import claim, is_deleting
-from embedded.writes import Create, Delete, Report, Write
+from embedded.workloads.owners import claim, is_deleting
+from embedded.workloads.writes import Create, Delete, Report, Write
 from kube.names import random_suffix
 from kube.objects import (
     Obj,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from embedded.writes import Write, patch_of
+from embedded.workloads.writes import Write, patch_of
 from kube.objects import Obj, controller_of, labels, namespace, owner_reference, uid
 from kube.resources import Resource
 from kube.selectors import selector_of

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from embedded.edge import controllers
+from embedded.edge.workloads import controllers
 from kube.edge.client import Client
 from kube.objects import format_time
 from tests.embedded.fake_api import FakeApi
