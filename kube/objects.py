@@ -53,9 +53,14 @@ def is_true(obj: Obj, type_: str) -> bool:
     return found is not None and found.get("status") == "True"
 
 
+def is_deleting(obj: Obj) -> bool:
+    """Whether the object was deleted and only lingers (grace period, finalizers)."""
+    return bool((obj.get("metadata") or {}).get("deletionTimestamp"))
+
+
 def is_ready(pod: Obj) -> bool:
     """Whether a pod counts as ready: Running, not being deleted, condition Ready True."""
-    if (pod.get("metadata") or {}).get("deletionTimestamp"):
+    if is_deleting(pod):
         return False
     return (pod.get("status") or {}).get("phase") == "Running" and is_true(pod, "Ready")
 

@@ -21,11 +21,10 @@ from embedded.edge.workshop import Workshop
 from embedded.launch import Host
 from embedded.nodes import NodeSettings, node_object, node_status
 from embedded.pods import unschedulable_status
-from embedded.workloads.owners import is_deleting
 from kube.edge.client import ApiError, Client
 from kube.edge.events import EventRecorder
 from kube.edge.informer import Change, Informer
-from kube.objects import Obj, key, uid
+from kube.objects import Obj, is_deleting, key, uid
 from kube.resources import NODES, PODS
 
 __all__ = ["NodeSettings", "run"]

@@ -13,9 +13,8 @@ from embedded.edge.container import ContainerRunner
 from embedded.edge.workshop import Workshop
 from embedded.launch import serving_container, unsupported
 from embedded.pods import PORT_ANNOTATION, pod_status, restored
-from embedded.workloads.owners import is_deleting
 from kube.edge.client import ApiError
-from kube.objects import Obj, annotations, key, name, namespace, uid
+from kube.objects import Obj, annotations, is_deleting, key, name, namespace, uid
 from kube.resources import PODS
 
 log = logging.getLogger("zerogate.node")

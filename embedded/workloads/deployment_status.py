@@ -7,9 +7,9 @@ the last progress of a rollout; a rollout that once completed never misses it, w
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from embedded.workloads.deployments import Rollout, rollout_of
 from embedded.workloads.owners import claim
-from embedded.workloads.replicasets import active_pods, next_available
+from embedded.workloads.pods import active_pods, next_available
+from embedded.workloads.rollout import Rollout, rollout_of
 from kube.objects import Obj, condition, format_time, is_ready, name, parse_time, uid
 from kube.resources import REPLICASETS
 

@@ -4,79 +4,28 @@ The status is `deployment_status`' matter. Source of the behaviour: Kubernetes, 
 Annotations of the Deployment are not copied to its ReplicaSets, except the change cause.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from embedded.workloads.owners import claim, is_deleting
-from embedded.workloads.replicasets import available_pods, pods_by_owner
-from embedded.workloads.sizing import Limits, Size, limits_of, resize, roll
+from embedded.workloads.owners import claim
+from embedded.workloads.rollout import (
+    DESIRED,
+    MOST,
+    REVISION,
+    Rollout,
+    number,
+    revision_of,
+    rollout_of,
+    wanted_replicas,
+)
+from embedded.workloads.sizing import Size, resize, roll
+from embedded.workloads.templates import HASH_LABEL, template_hash
 from embedded.workloads.writes import Create, Delete, Patch, Report, Write, patch_of
-from kube.objects import Obj, annotations, key, labels, name, namespace, owner_reference, uid
+from kube.objects import Obj, annotations, is_deleting, key, name, namespace, owner_reference, uid
 from kube.resources import DEPLOYMENTS, REPLICASETS
 
-HASH_LABEL = "pod-template-hash"
-REVISION = "deployment.kubernetes.io/revision"
-DESIRED = "deployment.kubernetes.io/desired-replicas"
-MOST = "deployment.kubernetes.io/max-replicas"
 CHANGE_CAUSE = "kubernetes.io/change-cause"
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+
 _DEFAULT_HISTORY = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """A Deployment with its ReplicaSets: `new` runs today's template, `old` are the others, oldest first."""
-
-    deployment: Obj
-    new: Obj | None
-    old: tuple[Obj, ...]
-    pods: dict[str, list[Obj]]
-    now: float
-
-    @property
-    def desired(self) -> int:
-        return wanted_replicas(self.deployment)
-
-    @property
-    def limits(self) -> Limits:
-        return limits_of(self.deployment["spec"].get("strategy") or {}, self.desired)
-
-    @property
-    def sets(self) -> tuple[Obj, ...]:
-        return self.old if self.new is None else (*self.old, self.new)
-
-    def size(self, replicaset: Obj) -> Size:
-        """The set in numbers; pods beyond its size are about to go and do not count."""
-        replicas = wanted_replicas(replicaset)
-        pods = self.pods.get(uid(replicaset), [])
-        delay = float(self.deployment["spec"].get("minReadySeconds") or 0)
-        available = len(available_pods(pods, delay, self.now))
-        share_of = _number(annotations(replicaset).get(MOST))
-        return Size(name(replicaset), replicas, min(available, replicas), share_of)
-
-
-def wanted_replicas(obj: Obj) -> int:
-    """`spec.replicas`, by default 1."""
-    replicas = obj["spec"].get("replicas")
-    return 1 if replicas is None else int(replicas)
-
-
-def rollout_of(deployment: Obj, replicasets: Iterable[Obj], pods: Iterable[Obj], now: float) -> Rollout:
-    """Sort a Deployment's own ReplicaSets (see `owners.claim`) into the new one and the old ones.
-
-    The new one is found by its template (or the template's hash, should the API have filled in the stored one
-    differently): a template that comes back finds its old set. Of several the oldest counts, as they would
-    otherwise take turns.
-    """
-    ordered = sorted(replicasets, key=lambda each: (_created(each), _revision(each), name(each)))
-    template, mark = _bare_template(deployment), template_hash(deployment)
-    living = [each for each in ordered if not is_deleting(each)]
-    new = next((each for each in living if _bare_template(each) == template), None)
-    new = new or next((each for each in living if labels(each).get(HASH_LABEL) == mark), None)
-    old = tuple(each for each in ordered if each is not new)
-    return Rollout(deployment, new, old, pods_by_owner(pods), now)
 
 
 def sync_deployment(
@@ -178,10 +127,9 @@ def _create_set(rollout: Rollout, replicas: int) -> list[Write]:
 def _number_revision(rollout: Rollout, new: Obj) -> list[Write]:
     """Give the new set the highest revision (a rollback brings an old one back) and tell the Deployment."""
     revision = annotations(new).get(REVISION, "")
-    wanted = max((_revision(each) for each in rollout.old), default=0) + 1
     writes: list[Write] = []
-    if _number(revision) < wanted:
-        revision = str(wanted)
+    if number(revision) < rollout.next_revision:
+        revision = str(rollout.next_revision)
         body = {"metadata": {"annotations": {REVISION: revision}}}
         writes.append(patch_of(REPLICASETS, new, body))
     return [*writes, *_note_revision(rollout.deployment, revision)]
@@ -202,7 +150,7 @@ def _outdated(rollout: Rollout) -> list[Write]:
         for each in rollout.old
         if wanted_replicas(each) == 0 and not rollout.pods.get(uid(each)) and not is_deleting(each)
     ]
-    empty.sort(key=_revision)
+    empty.sort(key=revision_of)
     surplus = empty[: max(0, len(empty) - kept)]
     return [Delete(REPLICASETS, key(each), uid(each)) for each in surplus]
 
@@ -214,9 +162,8 @@ def new_replicaset(rollout: Rollout, replicas: int) -> Obj:
     template = deployment["spec"]["template"]
     meta = template.get("metadata") or {}
     selector = deployment["spec"]["selector"]
-    revision = max((_revision(each) for each in rollout.old), default=0) + 1
     notes = {
-        REVISION: str(revision),
+        REVISION: str(rollout.next_revision),
         DESIRED: str(rollout.desired),
         MOST: str(rollout.desired + rollout.limits.surge),
     }
@@ -241,32 +188,3 @@ def new_replicaset(rollout: Rollout, replicas: int) -> Obj:
         },
         "spec": spec,
     }
-
-
-def template_hash(deployment: Obj) -> str:
-    """Ten letters that stand for the pod template, in the alphabet of Kubernetes' names."""
-    text = json.dumps(_bare_template(deployment), sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).digest()
-    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:10])
-
-
-def _bare_template(obj: Obj) -> Obj:
-    """The pod template without what a ReplicaSet adds to it, in a form that compares."""
-    template = obj["spec"].get("template") or {}
-    meta = {part: value for part, value in (template.get("metadata") or {}).items() if value}
-    marks = {label: value for label, value in labels({"metadata": meta}).items() if label != HASH_LABEL}
-    meta = {**meta, "labels": marks}
-    meta.pop("creationTimestamp", None)
-    return {"metadata": meta, "spec": template.get("spec") or {}}
-
-
-def _created(obj: Obj) -> str:
-    return str((obj.get("metadata") or {}).get("creationTimestamp") or "")
-
-
-def _revision(replicaset: Obj) -> int:
-    return _number(annotations(replicaset).get(REVISION))
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else 0

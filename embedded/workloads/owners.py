@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from embedded.workloads.writes import Write, patch_of
-from kube.objects import Obj, controller_of, labels, namespace, owner_reference, uid
+from kube.objects import Obj, controller_of, is_deleting, labels, namespace, owner_reference, uid
 from kube.resources import Resource
 from kube.selectors import selector_of
 
@@ -15,11 +15,6 @@ class Claim:
 
     mine: tuple[Obj, ...]
     writes: tuple[Write, ...]
-
-
-def is_deleting(obj: Obj) -> bool:
-    """Whether the object was deleted and only lingers (grace period, finalizers)."""
-    return bool((obj.get("metadata") or {}).get("deletionTimestamp"))
 
 
 def claim(owner: Obj, resource: Resource, candidates: Iterable[Obj]) -> Claim:

@@ -1,4 +1,4 @@
-"""How many pods each ReplicaSet of a Deployment gets next: the arithmetic of a rollout, on plain numbers.
+"""How large each ReplicaSet of a Deployment is made next: the arithmetic of a rollout, on plain numbers.
 
 Source of the rules: Kubernetes, pkg/controller/deployment (rolling.go, recreate.go, sync.go).
 """
@@ -109,7 +109,7 @@ def resize(desired: int, limits: Limits, new: Size | None, old: Sequence[Size]) 
 
 
 def _proportional(desired: int, limits: Limits, active: Sequence[Size]) -> dict[str, int]:
-    """Spread the change over the sets by their size; what rounding leaves goes to the largest.
+    """Spread the change over the sets by their size; what rounding leaves is the largest ones' matter.
 
     `active` is ordered oldest first; of equally large sets the newer grows and the older shrinks first.
     """
@@ -117,14 +117,14 @@ def _proportional(desired: int, limits: Limits, active: Sequence[Size]) -> dict[
     change = most - sum(size.replicas for size in active)
     newer_first = list(reversed(active))
     order = sorted(newer_first if change > 0 else active, key=lambda size: -size.replicas)
-    sizes, done = {}, 0
+    sizes, left = {}, change
     for size in order:
         base = size.share_of or sum(each.replicas for each in active)
         share = math.floor(size.replicas * most / base + 0.5) - size.replicas
-        left = change - done
         part = min(max(share, 0), left) if change > 0 else max(min(share, 0), left)
         sizes[size.name] = size.replicas + part
-        done += part
-    first = order[0].name
-    sizes[first] = max(0, sizes[first] + change - done)
+        left -= part
+    for name, chosen in sizes.items():
+        sizes[name] = max(0, chosen + left)
+        left += chosen - sizes[name]
     return sizes

@@ -1,4 +1,11 @@
-"""The controllers of Deployments and ReplicaSets.
+"""The controllers of Deployments and ReplicaSets; `controllers.run` is the way in.
 
-In reading order: `controllers` (`run` is the way in), `queue` (each key once at a time).
+In reading order:
+
+`queue`: each key once at a time, again after a refusal.
+`writer`: writes carried out and remembered.
+`controllers`: from the watches to the decisions.
+
+Admitted here: what feeds `embedded.workloads` and carries out what it wants; it reaches the API as any
+client does.
 """

@@ -1,22 +1,25 @@
 """Deployment → ReplicaSet → Pods: the controllers of a laptop's cluster.
 
-The decisions are `deployments`, `deployment_status` and `replicasets`; here they are fed from informers and
-carried out. A scale-up stands in the way of a waiting request: it costs exactly two writes, made in the tasks
-that the informer's callback starts. All that can wait (statuses, what follows from pods) waits a moment.
+The decisions are `deployments`, `deployment_status` and `replicasets`; here they are fed from informers, and
+what they want written goes to the `Writer`. A scale-up stands in the way of a waiting request: it costs
+exactly two writes, made in the tasks that the informer's callback starts. All that can wait (statuses, what
+follows from pods) waits a moment.
 """
 
 import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from embedded.edge.workloads.queue import KeyQueue
+from embedded.edge.workloads.writer import Writer
 from embedded.workloads.backlog import Backlog
 from embedded.workloads.deployment_status import deployment_status
 from embedded.workloads.deployments import sync_deployment
-from embedded.workloads.replicasets import next_available, replicaset_status, sync_replicaset
-from embedded.workloads.writes import Create, Delete, Patch, Report, Write, patch_of
+from embedded.workloads.pods import next_available
+from embedded.workloads.replicasets import replicaset_status, sync_replicaset
+from embedded.workloads.writes import Delete, Report
 from kube.edge.client import ApiError, Client
 from kube.edge.events import EventRecorder
 from kube.edge.informer import Change, Informer
@@ -28,8 +31,6 @@ log = logging.getLogger("zerogate.embedded")
 
 CALM = 0.02
 """Seconds that statuses and reactions to pods are put off: they come in bursts, a cold start goes first."""
-REPORT_DELAY = 0.25
-"""Seconds that Events are put off, for the same reason."""
 STALE_CHECK = 10.0
 
 
@@ -47,11 +48,11 @@ class Controllers:
     """The two controllers, which share their view of ReplicaSets and pods."""
 
     def __init__(self, client: Client, group: asyncio.TaskGroup) -> None:
-        self._client = client
         self._recorder = EventRecorder(client, "zerogate-deployments")
         self._rng = random.Random()
         self._failures: dict[Key, str] = {}
         self._views = {resource: Backlog() for resource in (DEPLOYMENTS, REPLICASETS, PODS)}
+        self._writer = Writer(client, self._recorder, self._views)
         self._informers = {
             resource: Informer(client, resource, on_change=on_change)
             for resource, on_change in (
@@ -130,7 +131,7 @@ class Controllers:
         if family is None:
             return
         writes = sync_deployment(*family, time.time())
-        await self._carry_out(writes, self._replicasets.add)
+        await self._writer.carry_out(writes, on_size=self._replicasets.add)
         if not writes:
             self._deployment_status.add(where)
         else:
@@ -143,7 +144,7 @@ class Controllers:
         standing = deployment_status(*family, time.time())
         if standing.look_again is not None:
             self._deployments.add_later(where, standing.look_again)
-        await self._write_status(DEPLOYMENTS, family[0], standing.status)
+        await self._writer.write_status(DEPLOYMENTS, family[0], standing.status)
 
     async def _family(self, where: Key) -> tuple[Obj, list[Obj], list[Obj]] | None:
         """A Deployment, what may be its ReplicaSets, and what may be their pods."""
@@ -165,13 +166,15 @@ class Controllers:
         writes = sync_replicaset(replicaset, self._views[PODS].children(replicaset), self._rng)
         if any(isinstance(write, Delete) for write in writes):
             # Whoever lowered the size may have priced the pods a moment ago: read them as they are now.
-            await self._read_pods(replicaset)
+            await self._writer.read_pods(replicaset)
             writes = sync_replicaset(replicaset, self._views[PODS].children(replicaset), self._rng)
         try:
-            await self._carry_out(writes, lambda _: None)
+            await self._writer.carry_out(writes)
         except ApiError as error:
             self._failures[where] = error.message
-            self._report(Report(replicaset, "Warning", "FailedCreate", f"Error creating: {error.message}"))
+            self._writer.report(
+                Report(replicaset, "Warning", "FailedCreate", f"Error creating: {error.message}")
+            )
             self._replicaset_status.add_later(where, CALM)
             raise
         self._failures.pop(where, None)
@@ -187,69 +190,11 @@ class Controllers:
         wait = next_available(pods, float(replicaset["spec"].get("minReadySeconds") or 0), now)
         if wait is not None:
             self._replicaset_status.add_later(where, wait)
-        await self._write_status(REPLICASETS, replicaset, status)
+        await self._writer.write_status(REPLICASETS, replicaset, status)
 
     async def _synced(self) -> None:
         for informer in self._informers.values():
             await informer.synced.wait()
-
-    # Towards the API
-
-    async def _read_pods(self, replicaset: Obj) -> None:
-        wanted = ",".join(
-            f"{label}={value}"
-            for label, value in replicaset["spec"]["selector"].get("matchLabels", {}).items()
-        )
-        found = await self._client.list(PODS, namespace(replicaset), label_selector=wanted)
-        now = time.time()
-        for pod in found.get("items") or ():
-            if key(pod) in self._views[PODS].objects:
-                self._views[PODS].wrote({"kind": "Pod", "apiVersion": "v1", **pod}, now)
-
-    async def _carry_out(self, writes: Iterable[Write], on_size: Callable[[Key], None]) -> None:
-        """Do the writes in order; the first refusal ends it. `on_size` hears at once of changed sizes."""
-        for write in writes:
-            if isinstance(write, Report):
-                self._report(write)
-            elif isinstance(write, Create):
-                made = await self._client.create(write.resource, write.obj)
-                self._views[write.resource].wrote(made, time.time())
-                on_size(key(made))
-            elif isinstance(write, Delete):
-                await self._delete(write)
-            else:
-                self._views[write.resource].wrote(await self._patch(write), time.time())
-                if write.resource is REPLICASETS and "spec" in write.body:
-                    on_size(write.key)
-
-    async def _patch(self, write: Patch) -> Obj:
-        body = {**write.body, "metadata": {"uid": write.uid, **write.body.get("metadata", {})}}
-        return await self._client.patch(
-            write.resource, *write.key, body, kind="merge", subresource=write.subresource
-        )
-
-    async def _delete(self, write: Delete) -> None:
-        try:
-            await self._client.delete(write.resource, *write.key, propagation="Background", uid=write.uid)
-        except ApiError as error:
-            if not error.is_not_found:
-                raise
-        self._views[write.resource].deleted(write.uid, time.time())
-
-    async def _write_status(self, resource: Resource, obj: Obj, status: Obj) -> None:
-        stored = obj.get("status") or {}
-        if all(
-            stored.get(part) == value or (not value and not stored.get(part))
-            for part, value in status.items()
-        ):
-            return
-        write = patch_of(resource, obj, {"status": status}, subresource="status")
-        self._views[resource].wrote(await self._patch(write), time.time())
-
-    def _report(self, report: Report) -> None:
-        asyncio.get_running_loop().call_later(
-            REPORT_DELAY, self._recorder.emit, report.involved, report.type, report.reason, report.message
-        )
 
     async def _forget_stale(self) -> None:
         """Own writes that never showed up in the cache are believed for a while only."""
@@ -259,10 +204,12 @@ class Controllers:
                 for where in view.forget_stale(time.time()):
                     log.info("%s %s was never seen again; looking anew", resource.kind, "/".join(where))
                     view.see(where, self._informers[resource].objects.get(where))
-                    for parent in (DEPLOYMENTS, REPLICASETS):
-                        for owner in self._views[parent].objects:
-                            queue = self._deployments if parent is DEPLOYMENTS else self._replicasets
-                            queue.add(owner)
+                    self._sync_all()
+
+    def _sync_all(self) -> None:
+        for resource, queue in ((DEPLOYMENTS, self._deployments), (REPLICASETS, self._replicasets)):
+            for where in self._views[resource].objects:
+                queue.add(where)
 
 
 def _is_urgent(change: Change) -> bool:

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedded.workloads.deployment_status import deployment_status
-from embedded.workloads.deployments import sync_deployment, template_hash
+from embedded.workloads.deployments import sync_deployment
 from embedded.workloads.replicasets import sync_replicaset
 from embedded.workloads.sizing import limits_of
+from embedded.workloads.templates import template_hash
 from embedded.workloads.writes import Create, Delete, Patch
 from kube.objects import format_time, is_ready, key, uid
 from kube.resources import DEPLOYMENTS, PODS, REPLICASETS

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedded.workloads.replicasets import new_pod, replicaset_status, sync_replicaset, victims
+from embedded.workloads.pods import victims
+from embedded.workloads.replicasets import new_pod, replicaset_status, sync_replicaset
 from embedded.workloads.writes import Create, Delete, Patch
 from kube.objects import controller_of, format_time
 

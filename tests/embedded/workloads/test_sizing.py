@@ -1,7 +1,7 @@
 """The arithmetic of rollouts: tables from Kubernetes' own rules, and properties over whole histories."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from embedded.workloads.sizing import Limits, Size, limits_of, resize, roll
@@ -76,6 +76,7 @@ def test_scaling_amid_an_update_keeps_shares(desired, new, old, expected):
     surge=st.integers(0, 10),
     sizes=st.lists(st.integers(1, 40), min_size=2, max_size=5),
 )
+@example(desired=1, surge=1, sizes=[1, 1, 1, 1])
 def test_shares_add_up_to_what_is_wanted(desired, surge, sizes):
     """Proportional scaling leaves nothing over and never makes a set negative."""
     limits = Limits(surge, 0)
