@@ -7,15 +7,15 @@ import time
 import pytest
 
 from embedded.api import Api
-from embedded.edge import node
 from embedded.edge.local import LocalTransport
-from embedded.edge.node import NodeSettings
+from embedded.edge.node import agent
 from embedded.edge.workloads import controllers
+from embedded.node.nodes import NodeSettings
 from embedded.store import Store
 from kube.edge.client import Client
 from kube.objects import annotations, is_ready, is_true
 from kube.resources import DEPLOYMENTS, PODS
-from tests.embedded.node_world import SERVER, python
+from tests.embedded.node.world import SERVER, python
 from tests.embedded.waiting import until
 
 
@@ -31,7 +31,7 @@ async def cluster(api, folder):
     settings = NodeSettings(folder=folder, working_folder=folder, stop_grace=1.0)
     tasks = [
         asyncio.create_task(controllers.run(Client(LocalTransport(api), manager="deployments"))),
-        asyncio.create_task(node.run(Client(LocalTransport(api), manager="node"), settings)),
+        asyncio.create_task(agent.run(Client(LocalTransport(api), manager="node"), settings)),
     ]
     try:
         yield Client(LocalTransport(api), manager="test")

@@ -18,12 +18,12 @@ from activator.edge.program import Program
 from autoscaler.edge.program import Autoscaler
 from autoscaler.edge.settings import Settings as AutoscalerSettings
 from embedded.api import Api
-from embedded.edge import node
 from embedded.edge.local import LocalTransport
 from embedded.edge.lock import kubeconfig_text, make_lock
-from embedded.edge.node import NodeSettings
+from embedded.edge.node import agent
 from embedded.edge.server import ApiServer, maintain
 from embedded.edge.workloads import controllers
+from embedded.node.nodes import NodeSettings
 from embedded.store import Store
 from kube.edge.client import Client
 from kube.objects import Obj, name, namespace
@@ -151,7 +151,7 @@ class Laptop:
             for part in (
                 maintain(self._api),
                 controllers.run(self._client("zerogate-deployments")),
-                node.run(self._client("zerogate-node"), self._node_settings()),
+                agent.run(self._client("zerogate-node"), self._node_settings()),
                 controller.run(self._client("zerogate-controller"), self._controller_settings()),
                 self._autoscaler.run(),
                 self._gateway.run(),

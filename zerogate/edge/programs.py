@@ -148,10 +148,11 @@ async def _controller(arguments: argparse.Namespace, environment: Mapping[str, s
 
 
 async def _node(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
-    from embedded.edge import node  # noqa: PLC0415
+    from embedded.edge.node import agent  # noqa: PLC0415
+    from embedded.node.nodes import NodeSettings  # noqa: PLC0415
     from zerogate.shipped import programs_folder  # noqa: PLC0415
 
-    settings = node.NodeSettings(
+    settings = NodeSettings(
         folder=arguments.data,
         working_folder=Path.cwd(),
         name=arguments.name,
@@ -161,4 +162,4 @@ async def _node(arguments: argparse.Namespace, environment: Mapping[str, str]) -
         words={"samples": str(programs_folder())},
     )
     async with _client("zerogate-node", environment) as client:
-        await _until_asked(node.run(client, settings))
+        await _until_asked(agent.run(client, settings))

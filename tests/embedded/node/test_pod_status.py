@@ -2,8 +2,8 @@
 
 import pytest
 
-from embedded.capacity import Capacity, requests_of, shortages
-from embedded.pods import Container, Running, Terminated, Waiting, phase, pod_status, restored
+from embedded.node.capacity import Capacity, requests_of, shortages
+from embedded.node.pod_status import Container, Running, Terminated, Waiting, phase, pod_status, restored
 from kube.objects import condition
 
 OK = Terminated(0, "Completed", 1.0, 2.0)

@@ -7,9 +7,9 @@ import socket
 
 import pytest
 
-from embedded.edge import probes
-from embedded.edge.probes import Answer, Listener, Surroundings, ask, watch
-from embedded.probing import Probe
+from embedded.edge.node import probes
+from embedded.edge.node.probes import Answer, Listener, Surroundings, ask, watch
+from embedded.node.probing import Probe
 from tests.embedded.waiting import until
 
 HERE = Surroundings({"PATH": os.environ["PATH"], "WORD": "hush"}, "/")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from embedded.probing import EAGER, Probe, Tally, port_of, probe_of, probes_of
+from embedded.node.probing import EAGER, Probe, Tally, port_of, probe_of, probes_of
 
 PORTS = [{"name": "http1", "containerPort": 8080}, {"name": "metrics", "containerPort": 9090}]
 

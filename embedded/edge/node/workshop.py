@@ -4,11 +4,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
-from embedded.edge.imagetable import Images
-from embedded.edge.machine import Ports
-from embedded.edge.records import Records
-from embedded.launch import Host
-from embedded.nodes import NodeSettings
+from embedded.edge.node.imagetable import Images
+from embedded.edge.node.linux.machine import Ports
+from embedded.edge.node.linux.records import Records
+from embedded.node.launch import Host
+from embedded.node.nodes import NodeSettings
 from kube.edge.client import Client
 from kube.edge.events import EventRecorder
 from kube.objects import Obj

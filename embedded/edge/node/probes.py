@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from embedded.edge.process import spawn, why_not_started
-from embedded.pods import LOOPBACK
-from embedded.probing import Kind, Probe, Tally
+from embedded.edge.node.linux.process import spawn, why_not_started
+from embedded.node.pod_status import LOOPBACK
+from embedded.node.probing import Kind, Probe, Tally
 
 _HEAD = 1024
 _OUTPUT = 1024

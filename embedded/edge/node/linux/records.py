@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from embedded.edge import proc
+from embedded.edge.node.linux import proc
 
 VARIABLE = "ZEROGATE_PROCESS"
 _WAIT = 2.0

@@ -9,15 +9,16 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from embedded.backoff import Backoff, is_restarted
-from embedded.edge import logfiles, probes, proc, records
-from embedded.edge.process import Process, spawn, why_not_started
-from embedded.edge.sources import read_sources
-from embedded.edge.workshop import Workshop
-from embedded.launch import CannotStart, Launch, Sources, launch_of, serving_container, sources_of
-from embedded.listening import misplaced
-from embedded.pods import CREATING, Container, Running, Terminated, Waiting, terminated
-from embedded.probing import Kind, Probe, probe_of, probes_of
+from embedded.edge.node import probes
+from embedded.edge.node.linux import logfiles, proc, records
+from embedded.edge.node.linux.process import Process, spawn, why_not_started
+from embedded.edge.node.sources import read_sources
+from embedded.edge.node.workshop import Workshop
+from embedded.node.backoff import Backoff, is_restarted
+from embedded.node.launch import CannotStart, Launch, Sources, launch_of, serving_container, sources_of
+from embedded.node.listening import misplaced
+from embedded.node.pod_status import CREATING, Container, Running, Terminated, Waiting, terminated
+from embedded.node.probing import Kind, Probe, probe_of, probes_of
 from kube.objects import Obj, name, namespace, uid
 
 log = logging.getLogger("zerogate.node")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedded.backoff import Backoff, BackoffRule, is_restarted
+from embedded.node.backoff import Backoff, BackoffRule, is_restarted
 
 
 def test_delays_double_from_ten_seconds_to_five_minutes():

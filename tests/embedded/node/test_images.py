@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedded.images import Image, ImageTable, ImageTableError, how_to_add, parse_images
+from embedded.node.images import Image, ImageTable, ImageTableError, how_to_add, parse_images
 
 TABLE = """
 - image: registry.cn-hangzhou.aliyuncs.com/knative-sample/helloworld-go:*

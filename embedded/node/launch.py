@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from embedded.images import ImageTable, how_to_add
+from embedded.node.images import ImageTable, how_to_add
 from kube.objects import Obj, annotations, labels, name, namespace, uid
 from serving.targets import SERVING_PORT_NAMES
 

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from embedded.listening import Listener, parse_listeners
-from embedded.ports import parse_port_range
+from embedded.node.listening import Listener, parse_listeners
+from embedded.node.ports import parse_port_range
 
 _PROC = Path("/proc")
 _START_TIME = 19

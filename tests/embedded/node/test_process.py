@@ -10,11 +10,11 @@ import time
 
 import pytest
 
-from embedded.edge import logfiles, proc
-from embedded.edge.machine import Ports
-from embedded.edge.process import spawn, why_not_started
-from embedded.edge.records import VARIABLE, Records
-from tests.embedded.node_world import python
+from embedded.edge.node.linux import logfiles, proc
+from embedded.edge.node.linux.machine import Ports
+from embedded.edge.node.linux.process import spawn, why_not_started
+from embedded.edge.node.linux.records import VARIABLE, Records
+from tests.embedded.node.world import python
 from tests.embedded.waiting import until
 
 

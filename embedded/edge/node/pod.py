@@ -8,11 +8,11 @@ import asyncio
 import logging
 import time
 
-from embedded.edge import logfiles
-from embedded.edge.container import ContainerRunner
-from embedded.edge.workshop import Workshop
-from embedded.launch import serving_container, unsupported
-from embedded.pods import PORT_ANNOTATION, pod_status, restored
+from embedded.edge.node.container import ContainerRunner
+from embedded.edge.node.linux import logfiles
+from embedded.edge.node.workshop import Workshop
+from embedded.node.launch import serving_container, unsupported
+from embedded.node.pod_status import PORT_ANNOTATION, pod_status, restored
 from kube.edge.client import ApiError
 from kube.objects import Obj, annotations, is_deleting, key, name, namespace, uid
 from kube.resources import PODS

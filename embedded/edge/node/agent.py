@@ -11,23 +11,21 @@ import sys
 import time
 from importlib import metadata
 
-from embedded.capacity import shortages
-from embedded.edge import logfiles
-from embedded.edge.imagetable import Images
-from embedded.edge.machine import Ports, read_machine
-from embedded.edge.pod import PodWorker
-from embedded.edge.records import Records
-from embedded.edge.workshop import Workshop
-from embedded.launch import Host
-from embedded.nodes import NodeSettings, node_object, node_status
-from embedded.pods import unschedulable_status
+from embedded.edge.node.imagetable import Images
+from embedded.edge.node.linux import logfiles
+from embedded.edge.node.linux.machine import Ports, read_machine
+from embedded.edge.node.linux.records import Records
+from embedded.edge.node.pod import PodWorker
+from embedded.edge.node.workshop import Workshop
+from embedded.node.capacity import shortages
+from embedded.node.launch import Host
+from embedded.node.nodes import NodeSettings, node_object, node_status
+from embedded.node.pod_status import unschedulable_status
 from kube.edge.client import ApiError, Client
 from kube.edge.events import EventRecorder
 from kube.edge.informer import Change, Informer
 from kube.objects import Obj, is_deleting, key, uid
 from kube.resources import NODES, PODS
-
-__all__ = ["NodeSettings", "run"]
 
 log = logging.getLogger("zerogate.node")
 

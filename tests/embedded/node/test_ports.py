@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedded.ports import QUARANTINE, PortPool, parse_port_range, pod_port_range
+from embedded.node.ports import QUARANTINE, PortPool, parse_port_range, pod_port_range
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import contextlib
 import sys
 import time
 
-from embedded.backoff import BackoffRule
-from embedded.edge import node
-from embedded.nodes import NodeSettings
+from embedded.edge.node import agent
+from embedded.node.backoff import BackoffRule
+from embedded.node.nodes import NodeSettings
 from kube.edge.client import ApiError, Client
 from kube.objects import annotations
 from kube.resources import CONFIGMAPS, EVENTS, PODS
@@ -79,7 +79,7 @@ class NodeWorld:
             await self.stop()
 
     async def start(self, **changes):
-        self.task = asyncio.create_task(node.run(self.client, self.settings(**changes)))
+        self.task = asyncio.create_task(agent.run(self.client, self.settings(**changes)))
 
     async def stop(self):
         self.task.cancel()

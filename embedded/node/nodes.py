@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from embedded.backoff import BackoffRule
-from embedded.capacity import Capacity
+from embedded.node.backoff import BackoffRule
+from embedded.node.capacity import Capacity
 from kube.objects import Obj, condition, format_time
 from kube.resources import NODES
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from embedded.images import CONFIG_MAP, ImageTable, ImageTableError, parse_images
+from embedded.node.images import CONFIG_MAP, ImageTable, ImageTableError, parse_images
 from kube.edge.client import Client
 from kube.edge.events import EventRecorder
 from kube.edge.informer import Change, Informer

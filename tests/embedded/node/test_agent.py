@@ -5,10 +5,11 @@ import time
 
 import pytest
 
-from embedded.capacity import Capacity
-from embedded.edge import node, proc
+from embedded.edge.node import agent
+from embedded.edge.node.linux import proc
+from embedded.node.capacity import Capacity
 from kube.resources import CONFIGMAPS, NODES
-from tests.embedded.node_world import NodeWorld, container, is_ready, pod, port_of, python, waiting_reason
+from tests.embedded.node.world import NodeWorld, container, is_ready, pod, port_of, python, waiting_reason
 from tests.embedded.waiting import until
 
 
@@ -352,7 +353,7 @@ async def test_a_killed_agent_leaves_no_orphan_to_its_successor(world, monkeypat
     old = [int(line) for line in world.log(found).split()]
     # The agent's end without any of its clean-up, as a kill -9 leaves it.
     with monkeypatch.context() as patched:
-        patched.setattr(node.Node, "stop", _nothing)
+        patched.setattr(agent.Node, "stop", _nothing)
         await world.stop()
     assert all(proc.is_alive(pid) for pid in old)
     async with world.running():

@@ -7,10 +7,10 @@ import socket
 import time
 from pathlib import Path
 
-from embedded.capacity import Capacity
-from embedded.edge import proc
-from embedded.nodes import Machine
-from embedded.ports import PortPool, pod_port_range
+from embedded.edge.node.linux import proc
+from embedded.node.capacity import Capacity
+from embedded.node.nodes import Machine
+from embedded.node.ports import PortPool, pod_port_range
 
 _MAX_PODS = 110
 """As the kubelet allows by default."""

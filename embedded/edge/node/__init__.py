@@ -1,0 +1,1 @@
+"""The node agent: `agent.run` is the way in."""
