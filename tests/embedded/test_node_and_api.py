@@ -10,7 +10,7 @@ from embedded.api import Api
 from embedded.edge.local import LocalTransport
 from embedded.edge.node import agent
 from embedded.edge.workloads import controllers
-from embedded.node.nodes import NodeSettings
+from embedded.node.settings import NodeSettings
 from embedded.store import Store
 from kube.edge.client import Client
 from kube.objects import annotations, is_ready, is_true

@@ -23,7 +23,7 @@ from embedded.edge.lock import kubeconfig_text, make_lock
 from embedded.edge.node import agent
 from embedded.edge.server import ApiServer, maintain
 from embedded.edge.workloads import controllers
-from embedded.node.nodes import NodeSettings
+from embedded.node.settings import NodeSettings
 from embedded.store import Store
 from kube.edge.client import Client
 from kube.objects import Obj, name, namespace

@@ -149,7 +149,7 @@ async def _controller(arguments: argparse.Namespace, environment: Mapping[str, s
 
 async def _node(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
     from embedded.edge.node import agent  # noqa: PLC0415
-    from embedded.node.nodes import NodeSettings  # noqa: PLC0415
+    from embedded.node.settings import NodeSettings  # noqa: PLC0415
     from zerogate.shipped import programs_folder  # noqa: PLC0415
 
     settings = NodeSettings(

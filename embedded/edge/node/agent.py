@@ -19,8 +19,9 @@ from embedded.edge.node.pod import PodWorker
 from embedded.edge.node.workshop import Workshop
 from embedded.node.capacity import shortages
 from embedded.node.launch import Host
-from embedded.node.nodes import NodeSettings, node_object, node_status
+from embedded.node.nodes import node_object, node_status
 from embedded.node.pod_status import unschedulable_status
+from embedded.node.settings import NodeSettings
 from kube.edge.client import ApiError, Client
 from kube.edge.events import EventRecorder
 from kube.edge.informer import Change, Informer

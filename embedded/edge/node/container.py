@@ -15,9 +15,10 @@ from embedded.edge.node.linux.process import Process, spawn, why_not_started
 from embedded.edge.node.sources import read_sources
 from embedded.edge.node.workshop import Workshop
 from embedded.node.backoff import Backoff, is_restarted
-from embedded.node.launch import CannotStart, Launch, Sources, launch_of, serving_container, sources_of
+from embedded.node.containers import CREATING, Container, Running, Terminated, Waiting, terminated
+from embedded.node.environment import CannotStart, Sources, sources_of
+from embedded.node.launch import Launch, launch_of, serving_container
 from embedded.node.listening import misplaced
-from embedded.node.pod_status import CREATING, Container, Running, Terminated, Waiting, terminated
 from embedded.node.probing import Kind, Probe, probe_of, probes_of
 from kube.objects import Obj, name, namespace, uid
 

@@ -11,8 +11,9 @@ import time
 from embedded.edge.node.container import ContainerRunner
 from embedded.edge.node.linux import logfiles
 from embedded.edge.node.workshop import Workshop
+from embedded.node.containers import restored
 from embedded.node.launch import serving_container, unsupported
-from embedded.node.pod_status import PORT_ANNOTATION, pod_status, restored
+from embedded.node.pod_status import PORT_ANNOTATION, pod_status
 from kube.edge.client import ApiError
 from kube.objects import Obj, annotations, is_deleting, key, name, namespace, uid
 from kube.resources import PODS

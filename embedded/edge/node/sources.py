@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Iterable, Mapping
 
-from embedded.node.launch import CannotStart
+from embedded.node.environment import CannotStart
 from kube.edge.client import ApiError, Client
 from kube.objects import Obj
 from kube.resources import CONFIGMAPS, SECRETS

@@ -8,7 +8,7 @@ from embedded.edge.node.imagetable import Images
 from embedded.edge.node.linux.machine import Ports
 from embedded.edge.node.linux.records import Records
 from embedded.node.launch import Host
-from embedded.node.nodes import NodeSettings
+from embedded.node.settings import NodeSettings
 from kube.edge.client import Client
 from kube.edge.events import EventRecorder
 from kube.objects import Obj

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedded.node.environment import CannotStart, expand, sources_of
 from embedded.node.images import Image, ImageTable
-from embedded.node.launch import CannotStart, Host, Serving, expand, launch_of, serving_container, sources_of
+from embedded.node.launch import Host, Serving, launch_of, serving_container
 
 TABLE = ImageTable((Image("hello", ("python3", "app.py"), (("A", "table"), ("B", "table")), "src"),))
 SHELL = {"PATH": "/bin", "HOME": "/me", "VIRTUAL_ENV": "/venv", "PYTHONPATH": "/x", "SECRET": "s"}

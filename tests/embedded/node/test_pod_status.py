@@ -3,7 +3,8 @@
 import pytest
 
 from embedded.node.capacity import Capacity, requests_of, shortages
-from embedded.node.pod_status import Container, Running, Terminated, Waiting, phase, pod_status, restored
+from embedded.node.containers import Container, Running, Terminated, Waiting, restored
+from embedded.node.pod_status import phase, pod_status
 from kube.objects import condition
 
 OK = Terminated(0, "Completed", 1.0, 2.0)

@@ -7,7 +7,7 @@ import time
 
 from embedded.edge.node import agent
 from embedded.node.backoff import BackoffRule
-from embedded.node.nodes import NodeSettings
+from embedded.node.settings import NodeSettings
 from kube.edge.client import ApiError, Client
 from kube.objects import annotations
 from kube.resources import CONFIGMAPS, EVENTS, PODS
