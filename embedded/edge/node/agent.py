@@ -9,24 +9,23 @@ import logging
 import os
 import sys
 import time
-from importlib import metadata
 
 from embedded.edge.node.imagetable import Images
 from embedded.edge.node.linux import logfiles
 from embedded.edge.node.linux.machine import Ports, read_machine
 from embedded.edge.node.linux.records import Records
 from embedded.edge.node.pod import PodWorker
+from embedded.edge.node.registration import keep_registered
 from embedded.edge.node.workshop import Workshop
 from embedded.node.capacity import shortages
 from embedded.node.launch import Host
-from embedded.node.nodes import node_object, node_status
 from embedded.node.pod_status import unschedulable_status
 from embedded.node.settings import NodeSettings
 from kube.edge.client import ApiError, Client
 from kube.edge.events import EventRecorder
 from kube.edge.informer import Change, Informer
 from kube.objects import Obj, is_deleting, key, uid
-from kube.resources import NODES, PODS
+from kube.resources import PODS
 
 log = logging.getLogger("zerogate.node")
 
@@ -74,7 +73,7 @@ class Node:
             group.create_task(self._shop.recorder.run())
             group.create_task(self._shop.images.run())
             group.create_task(self._pods.run())
-            group.create_task(self._register())
+            group.create_task(keep_registered(self._shop, self._machine))
             group.create_task(self._rotate_logs())
             ended = await asyncio.to_thread(self._shop.records.end_predecessors)
             if ended:
@@ -218,40 +217,6 @@ class Node:
                     path = folder / f"{container['name']}.log"
                     await asyncio.to_thread(logfiles.rotate, path, settings.log_limit)
 
-    async def _register(self) -> None:
-        """Create the Node if it is missing, and keep its status fresh."""
-        settings, client = self._shop.settings, self._shop.client
-        told: Obj = {}
-        wanted = node_object(settings, self._machine)
-        while True:
-            told = node_status(self._machine, settings, told, _version(), time.time())
-            try:
-                await client.patch(
-                    NODES, "", settings.name, {"status": told}, kind="merge", subresource="status"
-                )
-            except ApiError as error:
-                if not error.is_not_found:
-                    log.warning("the node's heartbeat was refused: %s", error)
-                    await asyncio.sleep(1)
-                elif await self._create(wanted):
-                    continue
-            await asyncio.sleep(settings.heartbeat)
-
-    async def _create(self, node: Obj) -> bool:
-        try:
-            await self._shop.client.create(NODES, node)
-        except ApiError as error:
-            log.warning("the node can't be registered: %s", error)
-            return error.is_already_exists
-        return True
-
 
 def _age(pod: Obj) -> tuple[str, str]:
     return str(pod["metadata"].get("creationTimestamp") or ""), key(pod)[1]
-
-
-def _version() -> str:
-    try:
-        return metadata.version("zerogate")
-    except metadata.PackageNotFoundError:
-        return "unknown"

@@ -5,11 +5,11 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from embedded.edge.node import probes
+from embedded.edge.node.hooks import run_pre_stop
 from embedded.edge.node.linux import logfiles, proc, records
 from embedded.edge.node.linux.process import Process, spawn, why_not_started
 from embedded.edge.node.sources import read_sources
@@ -157,7 +157,7 @@ class ContainerRunner:
 
     async def _attend(self, process: Process) -> float:
         """Watch a running process until its end; returns for how many seconds it ran."""
-        surroundings = probes.Surroundings(self._launch.env, self._launch.folder)
+        surroundings = self._surroundings()
         listener = probes.Listener(self._on_verdict, self._on_failure)
         wanted = self._probes()
         is_once = not self._spec.get("readinessProbe")
@@ -205,6 +205,9 @@ class ContainerRunner:
             async with asyncio.timeout(delay):
                 # Whatever it died of, another command from the table is worth a try at once.
                 await self._shop.images.changed()
+
+    def _surroundings(self) -> probes.Surroundings:
+        return probes.Surroundings(self._launch.env, self._launch.folder)
 
     def _waits(self, reason: str, message: str) -> None:
         self.told.state = Waiting(reason, message)
@@ -272,23 +275,13 @@ class ContainerRunner:
             timer.cancel()
 
     async def _run_hook(self, hook: Obj, process: Process, grace: float) -> None:
-        """Run preStop until it is through, or the process is gone anyway."""
-        act: Coroutine[Any, Any, probes.Answer]
-        if "sleep" in hook:
-            act = asyncio.sleep(float(hook["sleep"].get("seconds") or 0), probes.Answer(is_fine=True))
-        else:
-            serving_port = serving_container(self._pod).port if self._port else 0
-            asked = {**hook, "timeoutSeconds": max(1.0, grace)}
-            surroundings = probes.Surroundings(self._launch.env, self._launch.folder)
-            act = probes.ask(probe_of(self._spec, asked, self._port, serving_port), surroundings)
-        task = asyncio.create_task(act)
-        try:
-            either: set[asyncio.Future[Any]] = {task, process.exited}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            task.cancel()
-        if task.done() and not task.result().is_fine:
-            text = f"PreStopHook of container {self.told.name} failed: {task.result().text}"
+        serving_port = serving_container(self._pod).port if self._port else 0
+        asked = {**hook, "timeoutSeconds": max(1.0, grace)}
+        answer = await run_pre_stop(
+            hook, probe_of(self._spec, asked, self._port, serving_port), self._surroundings(), process.exited
+        )
+        if not answer.is_fine:
+            text = f"PreStopHook of container {self.told.name} failed: {answer.text}"
             self._shop.report(self._pod, "Warning", "FailedPreStopHook", text)
 
     def lay_down(self) -> None:

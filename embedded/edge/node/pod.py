@@ -1,7 +1,6 @@
-"""One pod's life on the node: its containers, what the API is told of them, and its end.
+"""One pod's life on the node: its containers start, live and end together.
 
-A cold start waits for this: the process is started before anything is written, then two writes make its
-address known (node and port in the first, status with the address in the second).
+A cold start waits for this: the processes are started before anything is written.
 """
 
 import asyncio
@@ -10,12 +9,13 @@ import time
 
 from embedded.edge.node.container import ContainerRunner
 from embedded.edge.node.linux import logfiles
+from embedded.edge.node.publisher import Publisher
 from embedded.edge.node.workshop import Workshop
 from embedded.node.containers import restored
 from embedded.node.launch import serving_container, unsupported
-from embedded.node.pod_status import PORT_ANNOTATION, pod_status
+from embedded.node.pod_status import PORT_ANNOTATION
 from kube.edge.client import ApiError
-from kube.objects import Obj, annotations, is_deleting, key, name, namespace, uid
+from kube.objects import Obj, annotations, is_deleting, key, uid
 from kube.resources import PODS
 
 log = logging.getLogger("zerogate.node")
@@ -29,17 +29,20 @@ class PodWorker:
     """Runs one pod. `start`, `update` and `gone` are called by the node and never wait."""
 
     def __init__(self, shop: Workshop, pod: Obj) -> None:
-        self.pod = pod
         self.port = 0
         self._shop = shop
-        self._told: Obj = pod.get("status") or {}
-        self._dirty = asyncio.Event()
         self._ending = asyncio.Event()
         self._is_gone = False
         self._kill_at: float | None = None
         self._killer: asyncio.TimerHandle | None = None
         self._containers = restored(pod, time.time())
+        self._publisher = Publisher(shop, pod, self._containers, self._on_read)
         self._runners: list[ContainerRunner] = []
+
+    @property
+    def pod(self) -> Obj:
+        """The pod as it was seen last."""
+        return self._publisher.pod
 
     @property
     def is_over(self) -> bool:
@@ -56,14 +59,16 @@ class PodWorker:
         serving = serving_container(self.pod).container
         for spec, told in zip(self.pod["spec"].get("containers") or (), self._containers, strict=True):
             port = self.port if told.name == serving else 0
-            runner = ContainerRunner(self._shop, self.pod, spec, told, port=port, changed=self._dirty.set)
+            changed = self._publisher.changed
+            runner = ContainerRunner(self._shop, self.pod, spec, told, port=port, changed=changed)
             self._runners.append(runner)
             runner.start_now()
-        self._dirty.set()
+        self._publisher.port = self.port
+        self._publisher.changed()
 
     def update(self, pod: Obj) -> None:
         """The pod as the API has it now."""
-        self.pod = pod
+        self._publisher.pod = pod
         if is_deleting(pod):
             grace = pod["metadata"].get("deletionGracePeriodSeconds")
             self._end_within(float(_DEFAULT_GRACE if grace is None else grace))
@@ -95,6 +100,13 @@ class PodWorker:
             if runner.process is not None:
                 runner.process.kill()
 
+    def _on_read(self, pod: Obj) -> None:
+        """After a refusal: perhaps the pod changed before our eyes did, or belongs to another node now."""
+        if uid(pod) != uid(self.pod) or pod["spec"].get("nodeName", "") not in {"", self._shop.settings.name}:
+            self.gone()
+        elif not self._ending.is_set():
+            self.update(pod)
+
     # Living
 
     async def run(self) -> None:
@@ -105,7 +117,7 @@ class PodWorker:
             self._shop.report(self.pod, "Warning", "NotSupported", text)
         try:
             async with asyncio.TaskGroup() as group:
-                publisher = group.create_task(self._publish())
+                publisher = group.create_task(self._publisher.run())
                 lives = [group.create_task(runner.run()) for runner in self._runners]
                 await self._ending.wait()
                 for life in lives:
@@ -159,64 +171,4 @@ class PodWorker:
         for runner in self._runners:
             runner.lay_down()
         if not self._is_gone and not is_deleting(self.pod):
-            await self._tell()
-
-    # Telling
-
-    async def _publish(self) -> None:
-        """Write what changed, whenever something did."""
-        back_off = FIRST_BACK_OFF
-        while True:
-            await self._dirty.wait()
-            self._dirty.clear()
-            try:
-                await self._claim()
-                await self._tell()
-                back_off = FIRST_BACK_OFF
-            except ApiError as error:
-                if error.is_not_found:
-                    continue
-                level = logging.DEBUG if error.is_conflict else logging.WARNING
-                log.log(level, "pod %s can't be updated (%s); trying again", "/".join(key(self.pod)), error)
-                await asyncio.sleep(back_off)
-                back_off = min(back_off * 2, MAX_BACK_OFF)
-                await self._read_again()
-                self._dirty.set()
-
-    async def _claim(self) -> None:
-        """Bind the pod to this node and publish its port, in one write, if that is not so yet."""
-        node, port = self._shop.settings.name, str(self.port)
-        bound = self.pod["spec"].get("nodeName")
-        if bound == node and annotations(self.pod).get(PORT_ANNOTATION) == port:
-            return
-        meta: Obj = {"uid": uid(self.pod), "annotations": {PORT_ANNOTATION: port}}
-        patch: Obj = {"metadata": meta}
-        if bound != node:
-            # Only if nobody else bound it since it was read.
-            meta["resourceVersion"] = self.pod["metadata"]["resourceVersion"]
-            patch["spec"] = {"nodeName": node}
-        answer = await self._shop.client.patch(PODS, *key(self.pod), patch, kind="merge")
-        if not self._ending.is_set():
-            self.pod = answer
-        if bound != node:
-            text = f"Successfully assigned {namespace(self.pod)}/{name(self.pod)} to {node}"
-            self._shop.report(self.pod, "Normal", "Scheduled", text)
-
-    async def _tell(self) -> None:
-        status = pod_status(self.pod, self._containers, self._told, time.time())
-        if status == self._told:
-            return
-        patch = {"metadata": {"uid": uid(self.pod)}, "status": status}
-        await self._shop.client.patch(PODS, *key(self.pod), patch, kind="merge", subresource="status")
-        self._told = status
-
-    async def _read_again(self) -> None:
-        """After a refusal: perhaps the pod changed before our eyes did, or belongs to another node now."""
-        try:
-            pod = await self._shop.client.get(PODS, *key(self.pod))
-        except ApiError:
-            return
-        if uid(pod) != uid(self.pod) or pod["spec"].get("nodeName", "") not in {"", self._shop.settings.name}:
-            self.gone()
-        elif not self._ending.is_set():
-            self.update(pod)
+            await self._publisher.tell()

@@ -1,0 +1,99 @@
+"""What the API is told of one pod, whenever something changed.
+
+A cold start waits for this: two writes make the pod's address known (node and port in the first, status with
+the address in the second).
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from embedded.edge.node.workshop import Workshop
+from embedded.node.containers import Container
+from embedded.node.pod_status import PORT_ANNOTATION, pod_status
+from kube.edge.client import ApiError
+from kube.objects import Obj, annotations, is_deleting, key, name, namespace, uid
+from kube.resources import PODS
+
+log = logging.getLogger("zerogate.node")
+
+FIRST_BACK_OFF = 0.05
+MAX_BACK_OFF = 5.0
+
+
+class Publisher:
+    """Writes what `containers` are in. `pod` is the pod as it was seen last; `port` is set before `run`.
+
+    `on_read` hears of the pod when it was read anew, after a write was refused.
+    """
+
+    def __init__(
+        self, shop: Workshop, pod: Obj, containers: Sequence[Container], on_read: Callable[[Obj], None]
+    ) -> None:
+        self.pod = pod
+        self.port = 0
+        self._shop = shop
+        self._containers = containers
+        self._on_read = on_read
+        self._told: Obj = pod.get("status") or {}
+        self._dirty = asyncio.Event()
+
+    def changed(self) -> None:
+        """There is something to tell."""
+        self._dirty.set()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        back_off = FIRST_BACK_OFF
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            try:
+                await self._claim()
+                await self.tell()
+                back_off = FIRST_BACK_OFF
+            except ApiError as error:
+                if error.is_not_found:
+                    continue
+                level = logging.DEBUG if error.is_conflict else logging.WARNING
+                log.log(level, "pod %s can't be updated (%s); trying again", "/".join(key(self.pod)), error)
+                await asyncio.sleep(back_off)
+                back_off = min(back_off * 2, MAX_BACK_OFF)
+                await self._read()
+                self._dirty.set()
+
+    async def _claim(self) -> None:
+        """Bind the pod to this node and publish its port, in one write, if that is not so yet."""
+        node, port = self._shop.settings.name, str(self.port)
+        bound = self.pod["spec"].get("nodeName")
+        if bound == node and annotations(self.pod).get(PORT_ANNOTATION) == port:
+            return
+        meta: Obj = {"uid": uid(self.pod), "annotations": {PORT_ANNOTATION: port}}
+        patch: Obj = {"metadata": meta}
+        if bound != node:
+            # Only if nobody else bound it since it was read.
+            meta["resourceVersion"] = self.pod["metadata"]["resourceVersion"]
+            patch["spec"] = {"nodeName": node}
+        answer = await self._shop.client.patch(PODS, *key(self.pod), patch, kind="merge")
+        if not is_deleting(self.pod):
+            self.pod = answer
+        if bound != node:
+            text = f"Successfully assigned {namespace(self.pod)}/{name(self.pod)} to {node}"
+            self._shop.report(self.pod, "Normal", "Scheduled", text)
+
+    async def tell(self) -> None:
+        """Write the status now, if it is another than was told last. Raises ApiError."""
+        status = pod_status(self.pod, self._containers, self._told, time.time())
+        if status == self._told:
+            return
+        patch = {"metadata": {"uid": uid(self.pod)}, "status": status}
+        await self._shop.client.patch(PODS, *key(self.pod), patch, kind="merge", subresource="status")
+        self._told = status
+
+    async def _read(self) -> None:
+        try:
+            pod = await self._shop.client.get(PODS, *key(self.pod))
+        except ApiError:
+            return
+        self._on_read(pod)
