@@ -6,8 +6,8 @@ In reading order:
 `api/`: from a request to its answer.
 `schema/`: types, defaults and limits of objects.
 `patch`: JSON and merge patches.
-`merging`, `strategic`: strategic merge patches.
-`fieldsets`, `managed`, `apply`: server-side apply.
+`strategic`: strategic merge patches.
+`fieldsets`, `managed`, `merging`, `apply`: server-side apply.
 `tables/`: kubectl's columns.
 `openapi_types`, `openapi`: the documents that tell clients of all kinds.
 `workloads/`: what the controllers of Deployments and ReplicaSets decide.
