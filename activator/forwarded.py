@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
-from activator.http1 import BadRequest, RequestHead, is_host
+from activator.http1 import BadRequest, is_host
+from activator.requests import Meaning
 
 
 class Peer:
@@ -18,17 +19,17 @@ class Peer:
         self._host: bytes | None = None
         self._lines = b""
 
-    def lines(self, request: RequestHead) -> bytes:
+    def lines(self, means: Meaning) -> bytes:
         """The header lines to add to a request, and the empty line that ends the head. BadRequest: no Host
         is that.
         """
-        if request.host != self._host or request.believed is not None:
-            if not is_host(request.host):
+        if means.host != self._host or means.believed is not None:
+            if not is_host(means.host):
                 raise BadRequest("malformed Host")
-            if request.believed is not None:
-                return self._after(request.believed, request.host)
-            self._host = request.host
-            self._lines = self._after({}, request.host)
+            if means.believed is not None:
+                return self._after(means.believed, means.host)
+            self._host = means.host
+            self._lines = self._after({}, means.host)
         return self._lines
 
     def _after(self, believed: dict[bytes, bytes], host: bytes) -> bytes:

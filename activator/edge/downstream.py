@@ -12,7 +12,7 @@ from activator.edge.flow import Flow
 from activator.edge.gate import Gate
 from activator.edge.relay import Exchange, Step
 from activator.forwarded import Peer
-from activator.http1 import BadRequest, RequestHead, check_unfinished, read_request
+from activator.http1 import BadRequest, check_unfinished
 from activator.load import Load
 from activator.replies import (
     BAD_REQUEST,
@@ -23,6 +23,7 @@ from activator.replies import (
     render,
     wants_json,
 )
+from activator.requests import RequestHead, read_request
 
 MAX_PIPELINED = 64 << 10
 """Bytes of further requests kept while one is under way; then reading stops."""
@@ -245,7 +246,7 @@ class Downstream(asyncio.Protocol):
                 head, self.buffer = data[:end], data[end:]
             try:
                 request = read_request(head, trusts_peer=self.peer.is_trusted)
-                self._begin(request, b"".join((*request.kept, self.peer.lines(request))))
+                self._begin(request, b"".join((*request.kept, self.peer.lines(request.means))))
             except BadRequest as error:
                 without = EMPTY_LINES.sub(b"", data)
                 if len(without) == len(data):
@@ -284,7 +285,7 @@ class Downstream(asyncio.Protocol):
         now = gate.clock()
         self.state = STARTING
         self.due = NEVER
-        picked = gate.router.pick(request.host, gate.random())
+        picked = gate.router.pick(request.means.host, gate.random())
         if picked is None:
             gate.count_refused(NO_ROUTE.reason)
             self._write_reply(NO_ROUTE, request, wire, is_whole=not request.body)
@@ -327,7 +328,7 @@ class Downstream(asyncio.Protocol):
     def _write_reply(
         self, refusal: Refusal, request: RequestHead | None, wire: bytes, *, is_whole: bool
     ) -> None:
-        if request is None or not is_whole or not request.keeps_alive or self.gate.is_draining:
+        if request is None or not is_whole or not request.means.keeps_alive or self.gate.is_draining:
             self.is_last = True
         self.transport.write(
             render(

@@ -8,16 +8,9 @@ It relays; where the request goes, and whether it goes again, is the dispatcher'
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from activator.answers import AnswerHead, read_answer
 from activator.bodies import NO_BODY, BadBody, Body, chunk, last_chunk, reader
-from activator.http1 import (
-    CHUNKED,
-    IDEMPOTENT,
-    UNTIL_CLOSE,
-    AnswerHead,
-    BadAnswer,
-    RequestHead,
-    read_answer,
-)
+from activator.http1 import CHUNKED, UNTIL_CLOSE, BadAnswer
 from activator.replies import (
     BAD_ANSWER,
     BAD_REQUEST,
@@ -26,6 +19,7 @@ from activator.replies import (
     RESPONSE_START_TIMEOUT,
     TOTAL_TIMEOUT,
 )
+from activator.requests import IDEMPOTENT, RequestHead
 from activator.revision import Revision
 from activator.throttle import Waiter
 from activator.timing import server_timing, spans
@@ -256,7 +250,7 @@ class Exchange(Waiter):
         if answer.status == 101 or self.interim > MAX_INTERIM:
             self._bad_answer("it switched protocols unasked" if answer.status == 101 else "too many 1xx")
             return False
-        if self.request.minor and (answer.status != 100 or self.request.expects):
+        if self.request.means.is_modern and (answer.status != 100 or self.request.means.expects):
             self.down.transport.write(b"".join((*answer.kept, b"\r\n")))
         return True
 
@@ -265,22 +259,23 @@ class Exchange(Waiter):
         self.answer = answer
         self.step = ANSWERED
         self.early = None
-        pod = self.pod
+        pod, down, means = self.pod, self.down, self.request.means
         if pod is not None and (pod.pace.window or pod.failures):
-            self.down.gate.dispatcher.answered(self, pod)
+            down.gate.dispatcher.answered(self, pod)
         self.revision.counts.answers[answer.status // 100] += 1
         body = answer.body
-        self.is_rechunked = body < 0 and self.request.minor == 1
-        if not self.request.keeps_alive or not self.body.is_done or (body < 0 and not self.request.minor):
-            self.down.is_last = True
-        answer.kept.append(self._added())
-        if body >= 0 and len(data) == body:
-            answer.kept.append(data)
-            self._finish(b"".join(answer.kept))
+        self.is_rechunked = body < 0 and means.is_modern
+        if not means.keeps_alive or not self.body.is_done or (body < 0 and not means.is_modern):
+            down.is_last = True
+        parts = answer.kept
+        parts.append(self._added())
+        if len(data) == body:
+            parts.append(data)
+            self._finish(b"".join(parts))
             return
         self.content: Body = reader(body)
-        self._arm(self.down.gate.clock())
-        self._relay(data, b"".join(answer.kept))
+        self._arm(down.gate.clock())
+        self._relay(data, b"".join(parts))
 
     def _added(self) -> bytes:
         """The lines that we add to the answer's head, and the empty one."""
@@ -291,7 +286,7 @@ class Exchange(Waiter):
         if down.is_last or down.gate.is_draining:
             down.is_last = True
             added = b"Connection: close\r\n" + added
-        elif not self.request.minor:
+        elif not self.request.means.is_modern:
             added = b"Connection: keep-alive\r\n" + added
         if self.tries > 1:
             added = b"Zerogate-Attempts: %d\r\n" % self.tries + added

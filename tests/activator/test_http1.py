@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activator.answers import read_answer
 from activator.forwarded import Peer
 from activator.http1 import (
     CHUNKED,
@@ -13,10 +14,9 @@ from activator.http1 import (
     BadRequest,
     check_unfinished,
     is_host,
-    read_answer,
-    read_request,
     trailers,
 )
+from activator.requests import read_request
 
 CODING = b"Transfer-Encoding: chunked\r\n"
 REFUSED_REQUESTS = {
@@ -111,7 +111,7 @@ def rows(table):
 def test_requests_that_are_refused(head):
     """Each of these is a bad request, with words that name what is wrong."""
     with pytest.raises(BadRequest, match=r"\w{2}"):
-        Peer("1.2.3.4", ()).lines(read_request(head))
+        Peer("1.2.3.4", ()).lines(read_request(head).means)
 
 
 @pytest.mark.parametrize("head", rows(REFUSED_ANSWERS))
@@ -151,7 +151,7 @@ def test_answers_that_are_refused(head):
 def test_requests_that_are_read(head, body, keeps_alive, expects):
     """What a head says about its body and its connection."""
     request = read_request(head)
-    assert (request.body, request.keeps_alive, request.expects) == (body, keeps_alive, expects)
+    assert (request.body, request.means.keeps_alive, request.means.expects) == (body, keeps_alive, expects)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_reading_agrees_with_a_slow_reader(head):
         for token in value.split(b",")
     }
     named -= {b"host", b"content-length", b"transfer-encoding"}
-    if not request.minor:
+    if not request.means.is_modern:
         named.add(b"expect")
     kept = [
         (name, value)
@@ -293,7 +293,7 @@ def test_what_is_passed_on_means_the_same_to_llhttp(head):
     peer = Peer("1.2.3.4", ())
     try:
         request = read_request(head)
-        wire = b"".join((*request.kept, peer.lines(request)))
+        wire = b"".join((*request.kept, peer.lines(request.means)))
     except BadRequest:
         return
     found = Collected()
@@ -331,7 +331,7 @@ def test_trailers_keep_what_is_harmless():
 def test_forwarded_lines(address, host, lines):
     """Addresses and hosts that contain a colon are quoted (RFC 7239 4, 6)."""
     request = read_request(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
-    said = Peer(address, ()).lines(request).split(b"\r\n")
+    said = Peer(address, ()).lines(request.means).split(b"\r\n")
     assert said[0] == lines[0]
     assert said[3] == lines[1]
     assert said[4:] == [b"", b""]

@@ -44,17 +44,14 @@ async def test_a_refused_connect_goes_to_another_pod(request_):
 
 @on_uvloop
 async def test_pods_that_refuse_are_left_out():
-    """After the first refusals requests go straight to the pod that works."""
+    """A pod that refuses is tried ever more rarely; nearly all requests go straight to the one that works."""
     async with Proxy() as proxy:
         await dead(proxy, "dead")
         await proxy.ready()
         client = await proxy.client()
-        for _ in range(3):
-            await client.ask(GET)
-        before = proxy.revision.counts.repeated
-        for _ in range(20):
+        for _ in range(200):
             assert (await client.ask(GET)).status == 200
-        assert proxy.revision.counts.repeated == before
+        assert 1 <= proxy.revision.counts.repeated < 10
 
 
 @on_uvloop

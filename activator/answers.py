@@ -1,0 +1,113 @@
+"""The head of a pod's answer: what it means to us, and what of it the client gets."""
+
+import re
+from dataclasses import dataclass
+
+from activator.http1 import (
+    CHUNKED,
+    FIELDS,
+    MAX_REMEMBERED,
+    UNTIL_CLOSE,
+    BadAnswer,
+    drop,
+    length_in,
+    named_in,
+    without,
+)
+
+_HEAD = re.compile(
+    rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n" + FIELDS + rb"\r\n"
+).fullmatch
+_SPECIAL = re.compile(
+    rb"\n(c(?:onnection:[^\r]*|ontent-length:)|t(?:ransfer-encoding:[^\r]*|e:)|keep-alive:|proxy-connection:"
+    rb"|upgrade:|zerogate-[^:]*:)"
+).findall
+"""As in `requests`: values where they matter, else up to the colon."""
+_LENGTH = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the special headers say together: as `requests.Meaning`, but `body` may be UNTIL_CLOSE."""
+
+    body: int
+    keeps_alive: bool
+    dropped: tuple[bytes, ...]
+    named: frozenset[bytes]
+
+
+class AnswerHead:
+    """A pod's head. `body`: see `http1.CHUNKED`; `kept`: the parts to pass on, without the empty line."""
+
+    __slots__ = ("body", "keeps_alive", "kept", "status")
+
+    status: int
+    body: int
+    keeps_alive: bool
+    kept: list[bytes]
+
+
+_meanings: dict[tuple[bytes, ...], Meaning] = {}
+
+
+def read_answer(head: bytes, *, method: bytes) -> AnswerHead:
+    """Read the head, up to its empty line, of an answer to a request with this method. BadAnswer."""
+    line = _HEAD(head)
+    if line is None:
+        raise BadAnswer("malformed head")
+    low = head.lower()
+    lines = tuple(_SPECIAL(low))
+    answer = AnswerHead()
+    version, status = line.groups()
+    answer.status = int(status)
+    is_modern = version == b"1"
+    means = (_meanings.get(lines) or _remember(lines)) if is_modern else _mean(lines, is_modern=False)
+    answer.keeps_alive = means.keeps_alive
+    answer.body = length_in(low, BadAnswer) if means.body == _LENGTH else means.body
+    answer.kept = without(head, low, means.dropped) if means.dropped else [head[:-2]]
+    if means.named:
+        answer.kept = drop(answer.kept, means.named)
+    if not is_modern:
+        answer.kept[0] = b"HTTP/1.1" + answer.kept[0][8:]
+    if method == b"HEAD" or answer.status < 200 or answer.status in (204, 304):
+        _empty(answer)
+    return answer
+
+
+def _empty(answer: AnswerHead) -> None:
+    """The answer has no body, whatever its headers say; some must not speak of one (RFC 9110 8.6)."""
+    answer.body = 0
+    if answer.status < 200 or answer.status == 204:
+        answer.kept = drop(answer.kept, frozenset((b"content-length",)))
+
+
+def _remember(lines: tuple[bytes, ...]) -> Meaning:
+    means = _mean(lines, is_modern=True)
+    if len(_meanings) >= MAX_REMEMBERED:
+        _meanings.clear()
+    _meanings[lines] = means
+    return means
+
+
+def _mean(lines: tuple[bytes, ...], *, is_modern: bool) -> Meaning:
+    """Work out what these lines, in lower case, mean together."""
+    names = [line.partition(b":")[0] for line in lines]
+    if names.count(b"content-length") > 1:
+        raise BadAnswer("more than one Content-Length")
+    body = _LENGTH if b"content-length" in names else UNTIL_CLOSE
+    codings = [
+        line.partition(b":")[2].strip(b" \t") for line in lines if line.startswith(b"transfer-encoding:")
+    ]
+    if codings:
+        if body == _LENGTH:
+            raise BadAnswer("both Content-Length and Transfer-Encoding")
+        if not is_modern or codings != [b"chunked"]:
+            raise BadAnswer("a Transfer-Encoding other than chunked")
+        body = CHUNKED
+    tokens, named = named_in(line.partition(b":")[2] for line in lines if line.startswith(b"connection:"))
+    return Meaning(
+        body=body,
+        keeps_alive=b"close" not in tokens and (is_modern or b"keep-alive" in tokens),
+        dropped=tuple(b"\n" + name + b":" for name in names if name != b"content-length"),
+        named=named,
+    )

@@ -1,0 +1,167 @@
+"""The head of a request: what it means to us, and what of it a pod gets."""
+
+import re
+from dataclasses import dataclass
+
+from activator.http1 import (
+    CHUNKED,
+    FIELDS,
+    MAX_REMEMBERED,
+    TOKEN,
+    BadRequest,
+    drop,
+    length_in,
+    named_in,
+    refuse,
+    without,
+)
+
+IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
+"""Methods that may be repeated when an attempt broke off (RFC 9110 9.2.2)."""
+
+_HEAD = re.compile(
+    rb"(" + TOKEN + rb") ([\x21-\x7e\x80-\xff]++) HTTP/1\.([01])\r\n" + FIELDS + rb"\r\n"
+).fullmatch
+_COMMON = (
+    rb"\n(host:[^\r]*|c(?:onnection:[^\r]*|ontent-length:)|t(?:ransfer-encoding:[^\r]*|e:)|expect:[^\r]*"
+    rb"|k(?:eep-alive:|native-serving-[^:]*:|-[^:]*:)|proxy-(?:connection|authorization):|upgrade:|zerogate-[^:]*:"
+)
+_SPECIAL = re.compile(_COMMON + rb"|forwarded:|x-forwarded-[^:]*:)").findall
+"""Lines of which the value matters whole, of the others up to the colon: those are dropped, or read
+elsewhere. It is written as a tree of letters because it is tried on every line.
+"""
+_SPECIAL_BY_TRUSTED = re.compile(_COMMON + rb"|(?:forwarded|x-forwarded-(?:for|host|proto)):[^\r]*)").findall
+_STAY = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect"))
+_STAY_IF_BELIEVED = frozenset((b"forwarded", b"x-forwarded-host", b"x-forwarded-proto"))
+_ONCE = frozenset((b"host", b"content-length", b"transfer-encoding"))
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
+_SLASH = ord("/")
+_LENGTH = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the special headers of a request say together.
+
+    `host` in lower case; `body`: 0, CHUNKED, or `_LENGTH` when there is a Content-Length to be read;
+    `expects`: the client waits for a 100; `dropped`: see `http1.without`; `named`: headers that Connection
+    names; `believed`: what a trusted proxy said in X-Forwarded-* headers, by name.
+    """
+
+    host: bytes
+    body: int
+    expects: bool
+    keeps_alive: bool
+    is_modern: bool
+    dropped: tuple[bytes, ...]
+    named: frozenset[bytes]
+    believed: dict[bytes, bytes] | None
+
+
+class RequestHead:
+    """A request's head. `body`: see `http1.CHUNKED`; `kept`: the parts to pass on, without the empty line."""
+
+    __slots__ = ("body", "kept", "means", "method")
+
+    method: bytes
+    means: Meaning
+    body: int
+    kept: list[bytes]
+
+
+_meanings: dict[tuple[bytes, ...], Meaning] = {}
+
+
+def read_request(head: bytes, *, trusts_peer: bool = False) -> RequestHead:
+    """Read a head that ends with its empty line. With `trusts_peer` its Forwarded headers count.
+    BadRequest.
+    """
+    line = _HEAD(head)
+    if line is None:
+        refuse(head)
+    request = RequestHead()
+    request.method, target, version = line.groups()
+    low = head.lower()
+    if trusts_peer or version == b"0":
+        lines = tuple((_SPECIAL_BY_TRUSTED if trusts_peer else _SPECIAL)(low))
+        means = _mean(lines, is_modern=version == b"1", trusts_peer=trusts_peer)
+    else:
+        lines = tuple(_SPECIAL(low))
+        means = _meanings.get(lines) or _remember(lines)
+    request.means = means
+    request.body = length_in(low, BadRequest) if means.body == _LENGTH else means.body
+    request.kept = without(head, low, means.dropped) if means.dropped else [head[:-2]]
+    if means.named:
+        request.kept = drop(request.kept, means.named)
+    if not means.is_modern:
+        request.kept[0] = request.kept[0].replace(b" HTTP/1.0\r\n", b" HTTP/1.1\r\n", 1)
+    if target[0] != _SLASH or request.method == b"CONNECT":
+        _settle_target(request, target)
+    return request
+
+
+def _remember(lines: tuple[bytes, ...]) -> Meaning:
+    means = _mean(lines, is_modern=True, trusts_peer=False)
+    if len(_meanings) >= MAX_REMEMBERED:
+        _meanings.clear()
+    _meanings[lines] = means
+    return means
+
+
+def _mean(lines: tuple[bytes, ...], *, is_modern: bool, trusts_peer: bool) -> Meaning:
+    """Work out what these lines, in lower case, mean together."""
+    found: dict[bytes, list[bytes]] = {}
+    for line in lines:
+        name, _, value = line.partition(b":")
+        found.setdefault(name, []).append(value.strip(b" \t"))
+    for name in _ONCE:
+        if len(found.get(name, ())) > 1:
+            raise BadRequest("more than one " + name.decode())
+    if b"host" not in found:
+        raise BadRequest("no Host")
+    tokens, named = named_in(found.get(b"connection", ()))
+    stays = _STAY if is_modern else _STAY - {b"expect"}
+    if trusts_peer:
+        stays |= _STAY_IF_BELIEVED
+    names = [line.partition(b":")[0] for line in lines]
+    return Meaning(
+        host=found[b"host"][0],
+        body=_body(found, is_modern=is_modern),
+        expects=is_modern and found.get(b"expect") == [b"100-continue"],
+        keeps_alive=b"close" not in tokens and (is_modern or b"keep-alive" in tokens),
+        is_modern=is_modern,
+        dropped=tuple(b"\n" + name + b":" for name in names if name not in stays),
+        named=named,
+        believed={name: b", ".join(values) for name, values in found.items()} if trusts_peer else None,
+    )
+
+
+def _body(found: dict[bytes, list[bytes]], *, is_modern: bool) -> int:
+    coding = found.get(b"transfer-encoding")
+    if coding is None:
+        return _LENGTH if b"content-length" in found else 0
+    if b"content-length" in found:
+        raise BadRequest("both Content-Length and Transfer-Encoding")
+    if not is_modern:
+        raise BadRequest("Transfer-Encoding in HTTP/1.0")
+    if coding != [b"chunked"]:
+        raise BadRequest("a Transfer-Encoding other than chunked")
+    return CHUNKED
+
+
+def _settle_target(request: RequestHead, target: bytes) -> None:
+    """Turn an absolute target into the form that servers expect; refuse those that don't fit the method."""
+    method, host = request.method, request.means.host
+    if target == b"*" and method == b"OPTIONS":
+        return
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None or method == b"CONNECT":
+        raise BadRequest("a target that is no path")
+    authority, path = absolute.groups()
+    if authority.lower() != host:
+        raise BadRequest("a target that names another host than Host")
+    if method == b"OPTIONS" and not path:
+        path = b"*"
+    elif not path.startswith(b"/"):
+        path = b"/" + path
+    request.kept[0] = request.kept[0].replace(target, path, 1)
