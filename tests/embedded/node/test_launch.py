@@ -1,10 +1,8 @@
 """What is started for a container: words, environment, folder."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from embedded.node.environment import CannotStart, expand, sources_of
+from embedded.node.environment import CannotStart, sources_of
 from embedded.node.images import Image, ImageTable
 from embedded.node.launch import Host, Serving, launch_of, serving_container
 
@@ -142,26 +140,3 @@ def test_the_container_that_serves(ports, expected):
     """A port named for serving, else the first TCP port, else the first container."""
     containers = [{"name": f"c{place}", "ports": each} for place, each in enumerate(ports)]
     assert serving_container(pod(*containers)) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("$(A)", "1"),
-        ("$(B)", "$(B)"),
-        ("$$(A)", "$(A)"),
-        ("$$$(A)", "$1"),
-        ("$A ${A}", "$A ${A}"),
-        ("$(A", "$(A"),
-    ],
-)
-def test_variables_expand_as_in_kubernetes(text, expected):
-    """Unknown names stay; two dollars are one."""
-    assert expand(text, {"A": "1"}) == expected
-
-
-@given(st.text())
-def test_texts_without_a_dollar_stay(text):
-    """Expansion touches nothing else."""
-    plain = text.replace("$", "")
-    assert expand(plain, {"A": "1"}) == plain

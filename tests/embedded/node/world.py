@@ -12,7 +12,6 @@ from kube.edge.client import ApiError, Client
 from kube.objects import annotations
 from kube.resources import CONFIGMAPS, EVENTS, PODS
 from tests.embedded.fake_api import FakeApi
-from tests.embedded.waiting import until
 
 SERVER = """
 import os, signal, socket, sys, time
@@ -169,14 +168,5 @@ def port_of(pod):
     return int(annotations(pod)["zerogate.dev/port"])
 
 
-__all__ = [
-    "SERVER",
-    "NodeWorld",
-    "container",
-    "is_ready",
-    "pod",
-    "port_of",
-    "python",
-    "until",
-    "waiting_reason",
-]
+def pid_of(pod):
+    return int(container(pod)["containerID"].removeprefix("process://").split("-")[0])

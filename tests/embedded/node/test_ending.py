@@ -1,0 +1,89 @@
+"""The ends of pods: in order, late, at once."""
+
+import asyncio
+import time
+
+from embedded.edge.node.linux import proc
+from tests.embedded.node.world import container, pid_of, pod, port_of, python
+
+
+async def test_a_deleted_pod_gets_sigterm_and_goes(world):
+    """The process ends on SIGTERM; pod, logs and record are gone after it."""
+    async with world.running():
+        await world.create(pod())
+        found = await world.ready()
+        await world.delete()
+        await world.gone()
+        assert not proc.is_alive(pid_of(found))
+        assert not list((world.folder / "run").glob("*.json"))
+
+
+async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period(world):
+    """With one second of grace it lives for about one second, and its child goes as well."""
+    script = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "os.fork(); print(os.getpid(), flush=True); time.sleep(60)"
+    )
+    async with world.running():
+        await world.create(pod(script=script, terminationGracePeriodSeconds=1))
+        found = await world.pod_where(lambda p: world.log(p).count("\n") == 2, "both processes")
+        pids = [int(line) for line in world.log(found).split()]
+        began = time.monotonic()
+        await world.delete()
+        await asyncio.sleep(0.3)
+        assert all(proc.is_alive(pid) for pid in pids)
+        await world.gone()
+        took = time.monotonic() - began
+        assert not any(proc.is_alive(pid) for pid in pids)
+    assert 0.8 < took < 2.5
+
+
+async def test_pre_stop_comes_before_sigterm(world):
+    """preStop runs to its end, then SIGTERM; both within the grace period."""
+    script = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (open('term','w').write(str(time.time())), os._exit(0)))\n"
+        "print('up', flush=True)\n"
+        "while True: time.sleep(1)"
+    )
+    hook = "import time; time.sleep(0.2); open('hook','w').write(str(time.time()))"
+    lifecycle = {"preStop": {"exec": {"command": python(hook)}}}
+    async with world.running():
+        await world.create(pod(script=script, container={"lifecycle": lifecycle}))
+        await world.pod_where(lambda p: world.log(p) == "up\n", "the process")
+        await world.delete()
+        await world.gone()
+    hooked, ended = (float((world.folder / name).read_text()) for name in ("hook", "term"))
+    assert hooked < ended
+
+
+async def test_pre_stop_sleep_keeps_the_pod_serving(world):
+    """During `preStop: sleep` the process goes on."""
+    async with world.running():
+        await world.create(pod(container={"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}}))
+        found = await world.ready()
+        began = time.monotonic()
+        await world.delete()
+        await asyncio.sleep(0.5)
+        _, writer = await asyncio.open_connection("127.0.0.1", port_of(found))
+        writer.close()
+        await writer.wait_closed()
+        await world.gone()
+        assert time.monotonic() - began >= 0.9
+
+
+async def test_a_forced_deletion_ends_the_process_at_once(world):
+    """kubectl delete --grace-period=0 --force: the object goes first, the process with it."""
+    async with world.running():
+        await world.create(
+            pod(script="import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)")
+        )
+        found = await world.pod_where(lambda p: "running" in container(p).get("state", {}), "the process")
+        await world.delete(grace=0)
+        await world.gone()
+
+        async def is_dead():
+            return not proc.is_alive(pid_of(found))
+
+        await world.until(is_dead, "the process to end", within=2)
