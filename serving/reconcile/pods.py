@@ -18,6 +18,8 @@ FAILED_WAITING = (
     "RunContainerError",
 )
 """A container's waiting reasons that do not pass by themselves."""
+UNSEEN_ENDS = ("ContainerStatusUnknown", "Unknown")
+"""Reasons of ends that came with the node's or its container runtime's: no word about the program."""
 NOT_ANSWERING = "WrongPort"
 
 
@@ -51,17 +53,26 @@ def _container_failure(pod: Obj, container: str) -> Failure | None:
     for status in mappings(mapping(pod.get("status")).get("containerStatuses")):
         if status.get("name") != container:
             continue
-        state = mapping(status.get("state"))
-        waiting = mapping(state.get("waiting"))
+        waiting = mapping(mapping(status.get("state")).get("waiting"))
         if waiting.get("reason") in FAILED_WAITING:
             said = Aspect("False", waiting["reason"], waiting.get("message", ""))
             return Failure("ResourcesAvailable", said)
-        ended = mapping(state.get("terminated")) or mapping(
-            mapping(status.get("lastState")).get("terminated")
-        )
+        ended = _end(status)
         if ended and not status.get("ready"):
             return Failure("ContainerHealthy", _exit(ended, str(waiting.get("reason") or "")))
     return None
+
+
+def _end(status: Obj) -> Obj:
+    """How the container ended that has not been started since; empty when it runs, or nobody saw the end.
+
+    Unlike in Knative, one that runs again gets its chance: its former end says nothing about the present run.
+    """
+    state = mapping(status.get("state"))
+    if "running" in state:
+        return {}
+    ended = mapping(state.get("terminated")) or mapping(mapping(status.get("lastState")).get("terminated"))
+    return {} if ended.get("reason") in UNSEEN_ENDS else ended
 
 
 def _exit(ended: Obj, waiting: str) -> Aspect:

@@ -275,6 +275,26 @@ def test_a_pod_that_is_just_starting_is_no_failure(cluster):
     assert cluster.condition(REVISIONS, ONE)[:2] == ("Unknown", "Deploying")
 
 
+LOST = {"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": "nobody saw it"}}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"state": LOST},
+        {"state": {"running": {}}, "lastState": LOST},
+        {**waiting("ContainerCreating"), "lastState": LOST},
+        {"state": {"running": {}}, "lastState": {"terminated": {"exitCode": 143, "reason": "Error"}}},
+    ],
+)
+def test_an_end_that_is_over_or_that_nobody_saw_is_no_failure(ready, state):
+    """A node that died took its containers along; one that runs again gets its chance: no word of trouble."""
+    ready.scale(ONE, 1, ready=0)
+    ready.pod(ONE, **container(**state))
+    assert ready.condition(REVISIONS, ONE)[0] == "True"
+    assert not [note for note in ready.notes if note.type == "Warning"]
+
+
 @pytest.mark.parametrize(
     ("type_", "status", "reason"),
     [("Progressing", "False", "ProgressDeadlineExceeded"), ("ReplicaFailure", "True", "FailedCreate")],
