@@ -77,7 +77,7 @@ class Node:
             group.create_task(self._rotate_logs())
             ended = await asyncio.to_thread(self._shop.records.end_predecessors)
             if ended:
-                log.warning("ended %d processes that a former node agent left behind", ended)
+                log.warning("processes that a former node agent left behind, ended now: %d", ended)
             await self._shop.images.synced.wait()
             await self._pods.synced.wait()
             logfiles.remove_others(self._shop.settings.folder, self._pods.objects.values())
