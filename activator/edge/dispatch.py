@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from activator.balance import Pod
 from activator.deadlines import NEVER, Deadlines
+from activator.edge.connector import Connector
 from activator.edge.hangups import Hangups
 from activator.edge.relay import CONNECTING, DONE, HELD, SENT, Exchange
 from activator.edge.sweep import Sweep
-from activator.edge.upstream import Upstream
 from activator.replies import (
     ACTIVATION_TIMEOUT,
     CANNOT_START,
@@ -54,7 +54,9 @@ class Dispatcher:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweep: Sweep
         self._restless: set[Revision] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._connector = Connector(
+            self.settings, clock, self.deadlines, failed=self.failed, freed=self._freed
+        )
 
     def start(self) -> None:
         """Begin to sweep, in the running loop. Once is enough; every listener calls it."""
@@ -69,8 +71,7 @@ class Dispatcher:
             self._loop = None
             self._sweep.close()
             self.hangups.close()
-            for task in self._tasks:
-                task.cancel()
+            self._connector.close()
 
     # -- events from outside --
 
@@ -136,7 +137,7 @@ class Dispatcher:
         pod = exchange.revision.throttle.take()
         if pod is not None:
             exchange.pod = pod
-            self._carry(exchange, pod, now)
+            self._connector.carry(exchange, pod, now)
         else:
             self._hold(exchange, now)
 
@@ -206,6 +207,8 @@ class Dispatcher:
         else:
             exchange.revision.throttle.failed(pod, now)
             exchange.refused_since = exchange.refused_since or now
+        self._restless.add(exchange.revision)
+        self.hurry()
         verdict = after_failure(
             was_sent=was_sent,
             is_repeatable=exchange.is_repeatable,
@@ -223,59 +226,6 @@ class Dispatcher:
 
     # -- inside: attempts --
 
-    def _carry(self, exchange: Exchange, pod: Pod, now: float) -> None:
-        """Find or open a connection for a request that has a slot. The last used one is the least likely
-        closed.
-        """
-        exchange.slot_since = now
-        idle = pod.idle
-        while idle and not exchange.wants_fresh:
-            up: Upstream = idle[-1]
-            if not exchange.is_repeatable:
-                if now - up.rested >= self.settings.checked_idle:
-                    break
-                if up.is_stale():
-                    up.close()
-                    continue
-            idle.pop()
-            up.due = NEVER
-            exchange.send(up, now)
-            return
-        self._open(exchange, pod)
-
-    def _open(self, exchange: Exchange, pod: Pod) -> None:
-        exchange.step = CONNECTING
-        exchange.up = up = Upstream(pod, exchange, self.deadlines)
-        exchange.revision.throttle.connecting(pod, 1)
-        assert self._loop is not None  # noqa: S101 - the listener started us
-        task = self._loop.create_task(self._connect(up, exchange.revision))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _connect(self, up: Upstream, revision: Revision) -> None:
-        pod = up.pod
-        try:
-            async with asyncio.timeout(self.settings.connect_timeout):
-                await asyncio.get_running_loop().create_connection(lambda: up, pod.address, pod.port)
-        except OSError:
-            is_connected = False
-        else:
-            is_connected = not up.transport.is_closing()
-        now = self.clock()
-        revision.throttle.connecting(pod, -1)
-        exchange, up.exchange = up.exchange, None
-        if is_connected:
-            self.deadlines.add(up)
-        if exchange is not None and is_connected:
-            exchange.send(up, now)
-        elif exchange is not None:
-            self.failed(exchange)
-        elif is_connected and pod.state != "gone":
-            up.rest(now, now + self.settings.pod_idle)
-        elif is_connected:
-            up.close()
-        self._hand_over(revision, now)
-
     def _again(self, exchange: Exchange, pod: Pod, now: float) -> None:
         """Another attempt: it goes to the head of the queue, and its slot to whoever is next, most likely
         itself.
@@ -292,8 +242,6 @@ class Dispatcher:
         throttle.wait_again(exchange, len(exchange.wire) + exchange.early_size, now)
         self._released(revision, pod, now)
         self._hand_over(revision, now)
-        self._restless.add(revision)
-        self.hurry()
         if exchange.step is HELD:
             exchange.down.settle_reading()
             self.on_waiting(revision)
@@ -318,7 +266,7 @@ class Dispatcher:
     def _hand_over(self, revision: Revision, now: float) -> None:
         throttle = revision.throttle
         while (waiter := throttle.hand_over()) is not None:
-            self._carry(waiter, waiter.pod, now)
+            self._connector.carry(waiter, waiter.pod, now)
 
     def _part(self, exchange: Exchange, now: float) -> bool:
         """Take a request off its queue, its pod and its connection. False: that was done before."""
@@ -339,12 +287,17 @@ class Dispatcher:
         self._released(exchange.revision, pod, now)
         return True
 
+    def _freed(self, revision: Revision) -> None:
+        """A connect has ended, well or not: there may be room for the next."""
+        self._hand_over(revision, self.clock())
+
     def _released(self, revision: Revision, pod: Pod, now: float) -> None:
-        waiter = revision.throttle.release(pod)
-        if pod.state != "ready" and not pod.in_flight:
+        throttle = revision.throttle
+        waiter = throttle.release(pod)
+        if pod.state != "ready" and not pod.in_flight and throttle.pods.get(pod.uid, pod) is pod:
             self.on_pod_empty(revision, pod.uid)
         if waiter is not None:
-            self._carry(waiter, waiter.pod, now)
+            self._connector.carry(waiter, waiter.pod, now)
 
     # -- inside: time and trouble --
 

@@ -10,7 +10,7 @@ from typing import cast
 from activator.deadlines import NEVER
 from activator.edge.flow import Flow
 from activator.edge.gate import Gate
-from activator.edge.relay import Exchange, Step
+from activator.edge.relay import HELD, Exchange
 from activator.forwarded import Peer
 from activator.http1 import BadRequest, check_unfinished
 from activator.load import Load
@@ -68,6 +68,7 @@ class Downstream(asyncio.Protocol):
         "state",
         "transport",
         "unflushed",
+        "watched",
     )
 
     transport: asyncio.Transport
@@ -83,6 +84,7 @@ class Downstream(asyncio.Protocol):
         self.is_last = False
         self.is_half_closed = False
         self.unflushed: Load | None = None
+        self.watched = -1
 
     def __repr__(self) -> str:
         return f"<Downstream {self.peer.address} {self.state.name}>"
@@ -119,7 +121,7 @@ class Downstream(asyncio.Protocol):
         """The client sends no more. Once its request has a pod, it may still want the answer."""
         exchange = self.exchange
         self.is_half_closed = True
-        if exchange is not None and exchange.step is not Step.HELD and exchange.body.is_done:
+        if exchange is not None and exchange.step is not HELD and exchange.body.is_done:
             return True
         if exchange is not None:
             self.hung_up()
@@ -160,13 +162,13 @@ class Downstream(asyncio.Protocol):
         else:
             wants_more = len(self.buffer) <= MAX_PIPELINED
         if wants_more:
-            if not self.flow.is_reading:
-                self.gate.dispatcher.hangups.leave(self._fd())
-                self.flow.resume_reading()
+            self._leave_watch()
+            self.flow.resume_reading()
             return
         self.flow.pause_reading()
-        if exchange is not None and exchange.step is Step.HELD:
-            self.gate.dispatcher.hangups.watch(self._fd(), self._hung_up_unseen)
+        if exchange is not None and exchange.step is HELD and self.watched < 0:
+            self.watched = self.transport.get_extra_info("socket").fileno()
+            self.gate.dispatcher.hangups.watch(self.watched, self._hung_up_unseen)
 
     def put_off(self, due: float) -> None:
         """The deadline of the request under way."""
@@ -362,15 +364,13 @@ class Downstream(asyncio.Protocol):
         if load is not None:
             load.leave(self.gate.clock())
 
-    def _fd(self) -> int:
-        return cast("int", self.transport.get_extra_info("socket").fileno())
-
     def _leave_watch(self) -> None:
-        if not self.flow.is_reading:
-            self.gate.dispatcher.hangups.leave(self._fd())
+        if self.watched >= 0:
+            self.gate.dispatcher.hangups.leave(self.watched)
+            self.watched = -1
 
     def _hung_up_unseen(self) -> None:
-        exchange = self.exchange
-        if exchange is not None and exchange.step is Step.HELD:
+        self.watched = -1
+        if self.exchange is not None and self.exchange.step is HELD:
             self.hung_up()
             self.transport.abort()

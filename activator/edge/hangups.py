@@ -24,9 +24,8 @@ class Hangups:
         loop.add_reader(self._epoll.fileno(), self._look)
 
     def watch(self, fd: int, hung_up: Callable[[], None]) -> None:
-        """Call `hung_up` once when the other side ends the connection. Watching twice is watching once."""
-        if fd not in self._watched:
-            self._epoll.register(fd, EVENTS)
+        """Call `hung_up` once when the other side ends the connection; it is left by then."""
+        self._epoll.register(fd, EVENTS)
         self._watched[fd] = hung_up
 
     def leave(self, fd: int) -> None:

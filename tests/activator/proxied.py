@@ -40,8 +40,9 @@ def on_uvloop(test):
 
 def reset(writer):
     """Close a connection so that the other side gets a reset, not an end."""
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-    writer.transport.abort()
+    if not writer.transport.is_closing():
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        writer.transport.abort()
 
 
 async def until(condition, within=3.0):
@@ -164,6 +165,8 @@ class Request:
     value = Answer.value
 
     async def reply(self, data):
+        if self.writer.transport.is_closing():
+            raise ConnectionResetError("the proxy has left")
         self.writer.write(data)
         await self.writer.drain()
 
