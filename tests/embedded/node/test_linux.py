@@ -83,16 +83,21 @@ async def test_what_cannot_be_started_is_told(output, argv, folder, told):
 
 
 async def test_records_find_what_a_predecessor_left(output, tmp_path):
-    """By the record, or by the environment when that is missing; another folder's processes stay."""
+    """By the record, or by the environment when that is missing; found by both it counts once; another
+    folder's processes stay.
+    """
     mine, other = Records(tmp_path / "a"), Records(tmp_path / "b")
     sleeper = "import time; time.sleep(60)"
     recorded = start(sleeper, output)
     marked = start(sleeper, output, **{VARIABLE: mine.mark("pod", "c")})
     stranger = start(sleeper, output, **{VARIABLE: other.mark("pod", "c")})
+    both = start(sleeper, output, **{VARIABLE: mine.mark("pod", "d")})
     mine.note("pod", "c", recorded.pid)
-    assert await asyncio.to_thread(Records(tmp_path / "a").end_predecessors) == 2
+    mine.note("pod", "d", both.pid)
+    assert await asyncio.to_thread(Records(tmp_path / "a").end_predecessors) == 3
     assert await asyncio.wait_for(recorded.wait(), 5) == 137
     assert await asyncio.wait_for(marked.wait(), 5) == 137
+    assert await asyncio.wait_for(both.wait(), 5) == 137
     assert stranger.is_running
     stranger.kill()
     await stranger.wait()

@@ -52,23 +52,23 @@ class Records:
 
     def end_predecessors(self) -> int:
         """Kill all that a former agent of this folder left; returns how many processes. Blocks up to 2 s."""
-        found = 0
+        found: set[int] = set()
         for path in self._folder.glob("*.json"):
-            found += _end_recorded(path)
+            found |= _end_recorded(path)
             path.unlink(missing_ok=True)
-        return found + self._end_marked(lambda _pod, _container: True)
+        return len(found | self._end_marked(lambda _pod, _container: True))
 
     def end_container(self, pod_uid: str, container: str) -> int:
         """Kill what an ended container left behind outside its group."""
-        return self._end_marked(lambda pod, name: pod == pod_uid and name == container)
+        return len(self._end_marked(lambda pod, name: pod == pod_uid and name == container))
 
     def end_pods(self, pod_uids: Collection[str]) -> int:
         """Kill what ended pods left behind."""
-        return self._end_marked(lambda pod, _container: pod in pod_uids)
+        return len(self._end_marked(lambda pod, _container: pod in pod_uids))
 
-    def _end_marked(self, is_orphan: Callable[[str, str], bool]) -> int:
+    def _end_marked(self, is_orphan: Callable[[str, str], bool]) -> set[int]:
         """Kill the processes that `is_orphan` (pod's UID, container) says, until none is left."""
-        deadline, killed = time.monotonic() + _WAIT, set()
+        deadline, killed = time.monotonic() + _WAIT, set[int]()
         while True:
             left = [pid for pid, mark in proc.marked(VARIABLE) if self._is_mine(mark, is_orphan)]
             left = [pid for pid in left if pid != os.getpid() and proc.is_alive(pid)]
@@ -77,7 +77,7 @@ class Records:
                     os.kill(pid, signal.SIGKILL)
             killed.update(left)
             if not left or time.monotonic() > deadline:
-                return len(killed)
+                return killed
             time.sleep(0.01)
 
     def _is_mine(self, mark: str, is_orphan: Callable[[str, str], bool]) -> bool:
@@ -86,14 +86,14 @@ class Records:
         return identity == self._identity and is_orphan(pod, container)
 
 
-def _end_recorded(path: Path) -> int:
+def _end_recorded(path: Path) -> set[int]:
     try:
         record = json.loads(path.read_text())
         pid, start = int(record["pid"]), int(record["start"])
     except (OSError, ValueError, KeyError, TypeError):
-        return 0  # cut off by the crash it was written for: the mark finds its process
+        return set()  # cut off by the crash it was written for: the mark finds its process
     if start == 0 or proc.start_time(pid) != start:
-        return 0
+        return set()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    return 1
+    return {pid}
