@@ -1,16 +1,34 @@
-"""The data plane: holds the first request of an idle service, finds a pod for each request, and relays it.
+"""The data plane: routes by Host, holds what can't be served yet, picks a pod, proxies, counts.
 
-In reading order, first who may go where:
-`load` (how busy a revision is, as the autoscaler hears it), `balance` and `pacing` (which pod, how many at
-once), `throttle` (slots and the queue), `timing` (where a wait went), `revision` (all of one revision),
-`routes` (from Host to revision), `hosts` (the routers, kept up to date);
-then one request:
-`http1` and `bodies` (heads and framing), `forwarded` (who asked), `replies` (what we answer ourselves),
-`retry` (whether a failed attempt is repeated), `deadlines` (what is due when), `settings`;
-then pods and the autoscaler:
-`pods` (what is read off a pod), `members` (which pods serve), `rhythm` (how often a pod is asked),
-`wake` (when we wake a revision ourselves), `orders` (what the autoscaler forbids), `reports` (what it hears).
+Files in this root are pure: time is an argument, what is left to do is returned, nothing waits, connects,
+logs or looks at a clock. All of that is in `edge/`. In reading order:
 
-Admitted here: what follows from requests, objects and orders. No waiting, no clock, no socket; those are in
-`edge/`.
+what a message is
+    http1       the grammar of heads; how they are rewritten for the other side
+    requests    a request's head: what it means to us, what of it a pod gets
+    answers     the same for a pod's answer
+    bodies      where bodies end and what is in them: length, chunks, until close
+    forwarded   who a request came from, as the pod is told
+    replies     what the activator answers by itself, a line a reason
+
+who goes where
+    hosts       the hosts that Routes and plain Deployments claim
+    routes      from a Host to its revision, one look-up a request
+    revision    one revision: its target, pods, queue, load and counts
+    throttle    slots and the queue of a revision
+    balance     the pod with the fewest requests in flight
+    pacing      how fast a young pod gets what waits
+    retry       what becomes of a request whose attempt failed
+    deadlines   deadlines that are swept instead of armed
+    timing      where a wait went, phase by phase
+    settings    what of the proxy can be set
+
+what the rest of the world says and hears
+    load        how busy a revision is, as the autoscaler wants to hear it
+    reports     what is told on the link, and when
+    rhythm      when probes are made
+    orders      which pods the autoscaler wants left alone
+    wake        the wake guard: when the activator itself scales 0 to 1
+    pods        what is read off a pod
+    members     which pods belong to a revision, and how far they are
 """

@@ -193,14 +193,14 @@ class Dispatcher:
             counts.answers[refusal.status // 100] += 1
             counts.seconds += now - exchange.arrived
             exchange.revision.load.leave(now)
-            exchange.down.reply(refusal)
+            exchange.down.reply(exchange, refusal)
 
     def failed(self, exchange: Exchange) -> None:
         """The connection to the pod failed before an answer: perhaps another pod, perhaps the queue again."""
         now = self.clock()
         pod, up = exchange.pod, exchange.up
-        assert pod is not None  # noqa: S101 - it had a slot
-        assert up is not None  # noqa: S101 - and a connection
+        if pod is None or up is None:  # it was ended before
+            return
         was_sent = exchange.step is SENT
         if was_sent and up.is_used:
             exchange.wants_fresh = True  # the pod may have closed it while it rested, which is no fault

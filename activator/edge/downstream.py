@@ -191,10 +191,8 @@ class Downstream(asyncio.Protocol):
         else:
             self._next()
 
-    def reply(self, refusal: Refusal) -> None:
+    def reply(self, exchange: Exchange, refusal: Refusal) -> None:
         """Answer by ourselves the request under way."""
-        exchange = self.exchange
-        assert exchange is not None  # noqa: S101 - the dispatcher replies to exchanges only
         self._write_reply(refusal, exchange.request, exchange.wire, is_whole=exchange.body.is_done)
         self.answered()
 

@@ -48,8 +48,9 @@ class Listener:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens (the first address, if several)."""
-        assert self._server is not None  # noqa: S101 - it was started
+        """Where it listens (the first address, if several). RuntimeError when it does not."""
+        if self._server is None:
+            raise RuntimeError("the listener is not listening")
         host, port = self._server.sockets[0].getsockname()[:2]
         return host, port
 
@@ -123,7 +124,8 @@ async def _listen(host: str, port: int) -> socket.socket:
         own.settimeout(0)
         own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         own.bind(address)
-    except OSError:
+    except OSError as error:
         own.close()
-        raise
+        why = (error.strerror or str(error)).lower()
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {why}") from error
     return own
