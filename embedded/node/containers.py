@@ -1,7 +1,9 @@
 """What a container is in: waiting, running or terminated, as a pod's status spells it and restores it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from embedded.node.probing import Kind
 from kube.objects import Obj, format_time, parse_time
 
 LOST = 137
@@ -44,7 +46,7 @@ State = Waiting | Running | Terminated
 
 @dataclass(slots=True)
 class Container:
-    """What the node knows of one container."""
+    """What the node knows of one container. `trouble`: why a running one can't be reached, if known."""
 
     name: str
     image: str
@@ -55,6 +57,39 @@ class Container:
     ready: bool = False
     container_id: str = ""
     trouble: str = ""
+
+    def begin(self, since: float, process: str, awaits: Collection[Kind]) -> None:
+        """A process runs; `awaits`: the probes it has. It is ready at once where none asks about that."""
+        self.state = Running(since)
+        self.container_id = f"process://{process}-{self.restarts}"
+        self.trouble = ""
+        self.started = "startup" not in awaits
+        self.ready = self.started and "readiness" not in awaits
+
+    def hear(self, kind: Kind, awaits: Collection[Kind], *, is_fine: bool) -> bool:
+        """Note a probe's verdict; returns whether the process has to end because of it."""
+        if kind == "readiness":
+            self.ready = is_fine
+            self.trouble = "" if is_fine else self.trouble
+            return False
+        if kind == "startup" and is_fine:
+            self.started = True
+            self.ready = "readiness" not in awaits
+        return not is_fine
+
+    def end(self, end: Terminated) -> None:
+        """The process ended."""
+        self.last = self.state = end
+        self._serve_no_more()
+
+    def lay_down(self) -> None:
+        """The process ended because its agent stops in order: the next start will be no restart."""
+        self.state, self.container_id = CREATING, ""
+        self._serve_no_more()
+
+    def _serve_no_more(self) -> None:
+        self.ready = self.started = False
+        self.trouble = ""
 
     def status(self) -> Obj:
         """Its entry in containerStatuses."""

@@ -15,7 +15,7 @@ from embedded.edge.node.linux.process import Process, spawn, why_not_started
 from embedded.edge.node.sources import read_sources
 from embedded.edge.node.workshop import Workshop
 from embedded.node.backoff import Backoff, is_restarted
-from embedded.node.containers import CREATING, Container, Running, Terminated, Waiting, terminated
+from embedded.node.containers import CREATING, Container, Terminated, Waiting, terminated
 from embedded.node.environment import CannotStart, Sources, sources_of
 from embedded.node.launch import Launch, launch_of, serving_container
 from embedded.node.listening import misplaced
@@ -94,12 +94,7 @@ class ContainerRunner:
         self._changed()
 
     def _note_start(self, process: Process) -> None:
-        wanted = self._probes()
-        self.told.state = Running(process.started_at)
-        self.told.container_id = f"process://{process.pid}-{uid(self._pod)}-{self.told.restarts}"
-        self.told.trouble = ""
-        self.told.started = "startup" not in wanted
-        self.told.ready = not wanted.keys() & {"startup", "readiness"}
+        self.told.begin(process.started_at, f"{process.pid}-{uid(self._pod)}", self._probes().keys())
         where = f" with PORT={self._port}" if self._port else ""
         text = f"Started container {self.told.name} as process {process.pid}{where}"
         self._shop.report(self._pod, "Normal", "Started", text)
@@ -178,10 +173,7 @@ class ContainerRunner:
         now = time.time()
         falls_back = self._spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
         text = logfiles.tail(self._log) if code and falls_back else ""
-        end = terminated(code, process.started_at, now, text, self.told.container_id)
-        self.told.last = self.told.state = end
-        self.told.ready = self.told.started = False
-        self.told.trouble = ""
+        self.told.end(terminated(code, process.started_at, now, text, self.told.container_id))
         self.process = None
         self._shop.records.forget(uid(self._pod), self.told.name)
         log.info(
@@ -221,20 +213,13 @@ class ContainerRunner:
 
     def _on_verdict(self, kind: Kind, is_fine: bool) -> None:  # noqa: FBT001 - the verdict is the news
         wanted = self._probes()
-        if kind == "startup" and is_fine:
-            self.told.started = True
-            self.told.ready = "readiness" not in wanted
-        elif kind == "readiness":
-            self.told.ready = is_fine
-            self.told.trouble = "" if is_fine else self.told.trouble
-        elif not is_fine and self._watchers is not None:
+        must_end = self.told.hear(kind, wanted.keys(), is_fine=is_fine)
+        if must_end and self._watchers is not None:
             text = f"Container {self.told.name} failed {kind} probe, will be restarted"
             self._shop.report(self._pod, "Normal", "Killing", text)
             own = wanted[kind].grace
-            grace = (
-                float(self._pod["spec"].get("terminationGracePeriodSeconds") or 30) if own is None else own
-            )
-            self._watchers.create_task(self.stop(grace))
+            pod_grace = float(self._pod["spec"].get("terminationGracePeriodSeconds") or 30)
+            self._watchers.create_task(self.stop(pod_grace if own is None else own))
         self._changed()
 
     def _on_failure(self, kind: Kind, answer: probes.Answer) -> None:
@@ -287,7 +272,5 @@ class ContainerRunner:
     def lay_down(self) -> None:
         """The process was ended because the agent stops: its next start will be no restart."""
         if self.process is not None:
-            self.told.state, self.told.container_id = CREATING, ""
-            self.told.ready = self.told.started = False
-            self.told.trouble = ""
+            self.told.lay_down()
             self._shop.records.forget(uid(self._pod), self.told.name)

@@ -1,8 +1,8 @@
-"""A pod's status: phases, conditions and container states."""
+"""A pod's status: phases and conditions."""
 
 import pytest
 
-from embedded.node.containers import Container, Running, Terminated, Waiting, restored
+from embedded.node.containers import Container, Running, Terminated, Waiting
 from embedded.node.pod_status import phase, pod_status
 from kube.objects import condition
 
@@ -56,26 +56,3 @@ def test_conditions_keep_their_time_while_they_stay_as_they_are():
     assert trouble["message"] == "container c listens on 1"
     assert ready["message"] is None
     assert ready["startTime"] == before["startTime"]
-
-
-def test_a_signal_is_told():
-    """Exit codes above 128 name the signal."""
-    (entry,) = pod_status(pod(), [box(Terminated(143, "Error", 1.0, 2.0))], {}, 3.0)["containerStatuses"]
-    assert entry["state"]["terminated"]["signal"] == 15
-
-
-def test_a_container_that_ran_when_the_agent_died_has_ended():
-    """Its restarts are remembered; the end nobody saw is told as the kubelet tells it."""
-    told = pod_status(pod(), [box(UP, BAD, restarts=2)], {}, 100.0)
-    (found,) = restored(pod(**told), 500.0)
-    assert isinstance(found.state, Terminated)
-    assert (found.state.exit_code, found.state.reason) == (137, "ContainerStatusUnknown")
-    assert found.restarts == 2
-
-
-@pytest.mark.parametrize(("state", "last"), [(BAD, BAD), (CRASHING, BAD), (CREATING, None)])
-def test_what_a_status_says_is_read_back(state, last):
-    """The last end survives the agent."""
-    told = pod_status(pod(), [box(state, last, restarts=4)], {}, 100.0)
-    (found,) = restored(pod(**told), 500.0)
-    assert (found.last, found.restarts, found.ready) == (last, 4, False)
