@@ -198,9 +198,8 @@ def main() -> None:
     found = measure(options.rounds, options.seconds)
     medians = {key: statistics.median(each) for key, each in found.items()}
     for key, each in found.items():
-        print(
-            f"{key:10} {min(each):6.1f} {medians[key]:6.1f} {max(each):6.1f} µs CPU per request (min median max)"
-        )
+        spread = f"{min(each):6.1f} {medians[key]:6.1f} {max(each):6.1f}"
+        print(f"{key:10} {spread} µs CPU per request (min median max)")
     print(json.dumps({"cpu_us": medians, "ratio": round(medians["zerogate"] / medians["nginx"], 2)}))
 
 
