@@ -50,7 +50,7 @@ class AnswerHead:
 _meanings: dict[tuple[bytes, ...], Meaning] = {}
 
 
-def read_answer(head: bytes, *, method: bytes) -> AnswerHead:
+def read_answer(head: bytes, method: bytes) -> AnswerHead:
     """Read the head, up to its empty line, of an answer to a request with this method. BadAnswer."""
     line = _HEAD(head)
     if line is None:

@@ -205,7 +205,7 @@ class Exchange(Waiter):
                     self._bad_answer("head too large")
                 return
             try:
-                answer = read_answer(data[:end], method=self.request.method)
+                answer = read_answer(data[:end], self.request.method)
             except BadAnswer as error:
                 self._bad_answer(str(error))
                 return

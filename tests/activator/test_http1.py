@@ -118,7 +118,7 @@ def test_requests_that_are_refused(head):
 def test_answers_that_are_refused(head):
     """Pods' heads are held to the same rules."""
     with pytest.raises(BadAnswer, match=r"\w{2}"):
-        read_answer(head, method=b"GET")
+        read_answer(head, b"GET")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_requests_that_are_read(head, body, keeps_alive, expects):
 )
 def test_answers_that_are_read(head, method, body, keeps_alive):
     """What an answer's head says about its body and its connection."""
-    answer = read_answer(head, method=method)
+    answer = read_answer(head, method)
     assert (answer.body, answer.keeps_alive) == (body, keeps_alive)
 
 
