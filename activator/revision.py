@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from activator.load import Load
-from activator.throttle import Room, Throttle
-from activator.timing import Phases
+from activator.hold.throttle import Room, Throttle
+from activator.hold.timing import Phases
+from activator.link.load import Load
 from kube.objects import Key
 from serving.targets import ScaleTarget
 

@@ -116,11 +116,11 @@ def serve(port: int, pod: int) -> None:
     sys.path.insert(0, str(ROOT))
     import uvloop  # noqa: PLC0415 - only in the child
 
-    from activator.edge.dispatch import Dispatcher  # noqa: PLC0415
-    from activator.edge.listener import Listener  # noqa: PLC0415
+    from activator.edge.http.dispatch import Dispatcher  # noqa: PLC0415
+    from activator.edge.http.listener import Listener  # noqa: PLC0415
+    from activator.hold.throttle import Room  # noqa: PLC0415
     from activator.revision import Revision  # noqa: PLC0415
     from activator.routes import Router  # noqa: PLC0415
-    from activator.throttle import Room  # noqa: PLC0415
     from serving.routing import HostRoute, Split  # noqa: PLC0415
     from serving.targets import scale_target  # noqa: PLC0415
 

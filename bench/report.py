@@ -26,7 +26,7 @@ def described() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in ("uvloop", "httptools", "aiohttp")},
+        "packages": {name: metadata.version(name) for name in ("uvloop", "aiohttp")},
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from activator.edge.gate import Gate
+from activator.edge.http.gate import Gate
 from activator.revision import Revision
 from kube.objects import Key
 

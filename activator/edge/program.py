@@ -10,22 +10,22 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from activator.edge import admin
+from activator.edge.cluster.endpoints import Endpoints, Hooks
+from activator.edge.cluster.waking import Waking
+from activator.edge.cluster.watches import Watches
 from activator.edge.coldstarts import ColdStarts
-from activator.edge.dispatch import Dispatcher
-from activator.edge.endpoints import Endpoints, Hooks
-from activator.edge.link import Identity, Link
-from activator.edge.listener import Listener
+from activator.edge.http.dispatch import Dispatcher
+from activator.edge.http.listener import Listener
+from activator.edge.link.link import Identity, Link
+from activator.edge.link.orders import Obedience
 from activator.edge.metrics import RevisionMetrics, exposition
-from activator.edge.orders import Obedience
-from activator.edge.waking import Waking
-from activator.edge.watches import Watches
+from activator.hold.throttle import Room
 from activator.hosts import Hosts
-from activator.orders import Orders
-from activator.reports import Reports
+from activator.link.orders import Orders
+from activator.link.reports import Reports
 from activator.revision import Revision
 from activator.routes import Router
 from activator.settings import ProxySettings
-from activator.throttle import Room
 from autoscaler.messages import Cordon, Uncordon
 from kube.edge.client import Client
 from kube.objects import Key

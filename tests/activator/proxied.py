@@ -10,13 +10,13 @@ import time
 
 import uvloop
 
-from activator.edge.dispatch import Dispatcher
-from activator.edge.downstream import RESET
-from activator.edge.listener import Listener
+from activator.edge.http.dispatch import Dispatcher
+from activator.edge.http.downstream import RESET
+from activator.edge.http.listener import Listener
+from activator.hold.throttle import Room
 from activator.revision import Bounds, Revision
 from activator.routes import Picked
 from activator.settings import ProxySettings
-from activator.throttle import Room
 from serving.targets import scale_target
 
 HOST = b"hello.default.example.com"

@@ -5,12 +5,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from activator.edge.admin import Views, serving
-from activator.edge.gate import Gate
+from activator.edge.http.gate import Gate
 from activator.edge.metrics import RevisionMetrics, Wakes, exposition
+from activator.hold.throttle import Room
 from activator.revision import Revision
 from activator.routes import Router
 from activator.settings import ProxySettings
-from activator.throttle import Room
 from serving.targets import scale_target
 
 TOKEN = "secret"

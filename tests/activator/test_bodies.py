@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activator.bodies import BadBody, ChunkedBody, LengthBody, UntilCloseBody, chunk, last_chunk, reader
-from activator.http1 import CHUNKED, UNTIL_CLOSE
+from activator.http.bodies import BadBody, ChunkedBody, LengthBody, UntilCloseBody, chunk, last_chunk, reader
+from activator.http.http1 import CHUNKED, UNTIL_CLOSE
 
 REFUSED = {
     "no size": b"\r\nabc\r\n",

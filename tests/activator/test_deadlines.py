@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activator.deadlines import FAR, NEVER, Deadlines
+from activator.hold.deadlines import FAR, NEVER, Deadlines
 
 
 class Item:

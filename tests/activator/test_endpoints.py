@@ -6,12 +6,12 @@ import itertools
 
 import pytest
 
-from activator.edge.endpoints import Endpoints, Hooks
+from activator.edge.cluster.endpoints import Endpoints, Hooks
+from activator.hold.throttle import Room, Waiter
 from activator.hosts import Hosts
-from activator.orders import Orders
+from activator.link.orders import Orders
 from activator.revision import Revision
 from activator.routes import Router
-from activator.throttle import Room, Waiter
 from kube.edge.informer import Change
 from kube.objects import key
 from tests.activator.fake_api import deployment, plain_deployment, pod, route

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activator.answers import read_answer
-from activator.forwarded import Peer
-from activator.http1 import (
+from activator.http.answers import read_answer
+from activator.http.forwarded import Peer
+from activator.http.http1 import (
     CHUNKED,
     UNTIL_CLOSE,
     BadAnswer,
@@ -16,7 +16,7 @@ from activator.http1 import (
     is_host,
     trailers,
 )
-from activator.requests import read_request
+from activator.http.requests import read_request
 
 CODING = b"Transfer-Encoding: chunked\r\n"
 REFUSED_REQUESTS = {

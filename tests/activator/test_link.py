@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from activator.edge.link import Identity, Link
-from activator.load import Phase
-from activator.reports import Reports
+from activator.edge.link.link import Identity, Link
+from activator.hold.throttle import Room
+from activator.link.load import Phase
+from activator.link.reports import Reports
 from activator.revision import Revision
-from activator.throttle import Room
 from autoscaler.messages import AT_ONCE, Bye, Cordon, Hello, Pods, Stats, Uncordon
 from serving.targets import scale_target
 from tests.activator.fake_autoscaler import TOKEN, fake_autoscaler

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activator.load import Load, Phase
+from activator.link.load import Load, Phase
 
 
 class Reporter:

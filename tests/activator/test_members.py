@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from activator.members import Join, Leave, Members
-from activator.pods import PodView
+from activator.cluster.members import Join, Leave, Members
+from activator.cluster.pods import PodView
 from serving.targets import scale_target
 
 EARLY = scale_target({"metadata": {"namespace": "default", "name": "hello"}, "spec": {}})

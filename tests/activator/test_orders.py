@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activator.orders import Orders
+from activator.link.orders import Orders
 
 HELLO = ("default", "hello-00001")
 

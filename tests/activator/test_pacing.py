@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activator.pacing import FIRST_WINDOW, OPEN, STEP, Pace
+from activator.hold.pacing import FIRST_WINDOW, OPEN, STEP, Pace
 
 
 def test_time_alone_opens_the_window():

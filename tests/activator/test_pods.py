@@ -2,7 +2,7 @@
 
 import pytest
 
-from activator.pods import pod_view, replica_failure, revision_of, trouble_of
+from activator.cluster.pods import pod_view, replica_failure, revision_of, trouble_of
 from serving.targets import scale_target
 
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from activator.edge.probe import Aim, Prober, aim_at, answers, is_yes, request_head
-from activator.rhythm import FIRST_TIMEOUT, LONGEST_TIMEOUT, SLOWEST, SLOWEST_IDLE, STEP, Rhythm
+from activator.cluster.rhythm import FIRST_TIMEOUT, LONGEST_TIMEOUT, SLOWEST, SLOWEST_IDLE, STEP, Rhythm
+from activator.edge.cluster.probe import Aim, Prober, aim_at, answers, is_yes, request_head
 from serving.targets import Probe, scale_target
 
 TCP = Probe("none", "", (), 8080, "", trusted_early=True)

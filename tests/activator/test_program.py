@@ -411,7 +411,7 @@ async def test_a_part_that_dies_ends_the_program(api, monkeypatch):
     async def dies(_self):
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("activator.edge.waking.Waking.run", dies)
+    monkeypatch.setattr("activator.edge.cluster.waking.Waking.run", dies)
     program = Program(api.client(), Settings(public=(), admin=""))
     with pytest.raises(RuntimeError, match="a defect"):
         await asyncio.wait_for(program.run(), 3)

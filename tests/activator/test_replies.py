@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from activator import replies
-from activator.replies import CANNOT_START, NO_ROUTE, QUEUE_FULL, Refusal, render, wants_json
+from activator.http import replies
+from activator.http.replies import CANNOT_START, NO_ROUTE, QUEUE_FULL, Refusal, render, wants_json
 
 TOKENS = {
     "no-route": 404,

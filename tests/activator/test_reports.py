@@ -2,9 +2,9 @@
 
 import pytest
 
-from activator.reports import Reports
+from activator.hold.throttle import Room, Waiter
+from activator.link.reports import Reports
 from activator.revision import Revision
-from activator.throttle import Room, Waiter
 from autoscaler.messages import AT_ONCE, Cordoned, PodLoad, Pods, Stat, Stats
 from serving.targets import scale_target
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from activator.retry import Verdict, after_failure
+from activator.hold.retry import Verdict, after_failure
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from activator.balance import OUT
-from activator.pacing import FIRST_WINDOW, MAX_CONNECTING, STEP
-from activator.throttle import LAST_POD_DELAY, LONGEST_DELAY, Room, Throttle, Waiter
+from activator.hold.balance import OUT
+from activator.hold.pacing import FIRST_WINDOW, MAX_CONNECTING, STEP
+from activator.hold.throttle import LAST_POD_DELAY, LONGEST_DELAY, Room, Throttle, Waiter
 
 
 class Request(Waiter):

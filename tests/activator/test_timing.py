@@ -2,7 +2,7 @@
 
 import pytest
 
-from activator.timing import Phases, server_timing, spans
+from activator.hold.timing import Phases, server_timing, spans
 
 
 @pytest.mark.parametrize(

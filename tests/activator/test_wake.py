@@ -2,7 +2,7 @@
 
 import pytest
 
-from activator.wake import MAX_BACK_OFF, PATIENCE, PATIENCE_ALONE, WAKE_PATCH, WakeGuard
+from activator.cluster.wake import MAX_BACK_OFF, PATIENCE, PATIENCE_ALONE, WAKE_PATCH, WakeGuard
 from kube.objects import Obj
 from serving.targets import scale_target
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from activator.http1 import (
+from activator.http.http1 import (
     CHUNKED,
     FIELDS,
     MAX_REMEMBERED,

@@ -8,7 +8,7 @@ can run the probe, its word alone counts (as in Knative, pkg/activator/net/revis
 from collections.abc import Container
 from dataclasses import dataclass
 
-from activator.pods import PodView
+from activator.cluster.pods import PodView
 from serving.targets import ScaleTarget
 
 

@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from activator.edge.endpoints import Endpoints
-from activator.edge.link import Link
+from activator.edge.cluster.endpoints import Endpoints
+from activator.edge.link.link import Link
 from activator.hosts import Hosts
 from kube.edge.client import Client
 from kube.edge.informer import Change, Informer

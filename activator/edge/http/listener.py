@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import socket
 
-from activator.edge.dispatch import Dispatcher
-from activator.edge.downstream import Downstream
-from activator.edge.gate import Gate, Routes
+from activator.edge.http.dispatch import Dispatcher
+from activator.edge.http.downstream import Downstream
+from activator.edge.http.gate import Gate, Routes
 from activator.settings import ProxySettings
 
 BACKLOG = 4096

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
-from activator.http1 import BadRequest, is_host
-from activator.requests import Meaning
+from activator.http.http1 import BadRequest, is_host
+from activator.http.requests import Meaning
 
 
 class Peer:

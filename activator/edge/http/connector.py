@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
-from activator.balance import Pod
-from activator.deadlines import NEVER, Deadlines
-from activator.edge.relay import CONNECTING, Exchange
-from activator.edge.upstream import Upstream
+from activator.edge.http.relay import CONNECTING, Exchange
+from activator.edge.http.upstream import Upstream
+from activator.hold.balance import Pod
+from activator.hold.deadlines import NEVER, Deadlines
 from activator.revision import Revision
 from activator.settings import ProxySettings
 

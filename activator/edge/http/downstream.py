@@ -7,14 +7,13 @@ import struct
 from enum import IntEnum
 from typing import cast
 
-from activator.deadlines import NEVER
-from activator.edge.flow import Flow
-from activator.edge.gate import Gate
-from activator.edge.relay import HELD, Exchange
-from activator.forwarded import Peer
-from activator.http1 import BadRequest, check_unfinished
-from activator.load import Load
-from activator.replies import (
+from activator.edge.http.flow import Flow
+from activator.edge.http.gate import Gate
+from activator.edge.http.relay import HELD, Exchange
+from activator.hold.deadlines import NEVER
+from activator.http.forwarded import Peer
+from activator.http.http1 import BadRequest, check_unfinished
+from activator.http.replies import (
     BAD_REQUEST,
     HEAD_TIMEOUT,
     HEAD_TOO_LARGE,
@@ -23,7 +22,8 @@ from activator.replies import (
     render,
     wants_json,
 )
-from activator.requests import RequestHead, read_request
+from activator.http.requests import RequestHead, read_request
+from activator.link.load import Load
 
 MAX_PIPELINED = 64 << 10
 """Bytes of further requests kept while one is under way; then reading stops."""

@@ -4,12 +4,12 @@ import asyncio
 import select
 from typing import TYPE_CHECKING, cast
 
-from activator.balance import Pod
-from activator.deadlines import NEVER, Deadlines
-from activator.edge.flow import Flow
+from activator.edge.http.flow import Flow
+from activator.hold.balance import Pod
+from activator.hold.deadlines import NEVER, Deadlines
 
 if TYPE_CHECKING:
-    from activator.edge.relay import Exchange
+    from activator.edge.http.relay import Exchange
 
 
 class Upstream(asyncio.Protocol):

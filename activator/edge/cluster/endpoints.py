@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from activator.edge.dispatch import Dispatcher
-from activator.edge.probe import Prober, aim_at
+from activator.cluster.members import Join, Members, Step
+from activator.cluster.pods import PodView, pod_view, replica_failure, revision_of, trouble_of
+from activator.edge.cluster.probe import Prober, aim_at
+from activator.edge.http.dispatch import Dispatcher
+from activator.hold.timing import Phases
 from activator.hosts import Hosts
-from activator.members import Join, Members, Step
-from activator.orders import Orders
-from activator.pods import PodView, pod_view, replica_failure, revision_of, trouble_of
+from activator.link.orders import Orders
 from activator.revision import Revision
-from activator.timing import Phases
 from kube.edge.informer import Change
 from kube.objects import Key, Obj, key, uid
 from serving.targets import ScaleTarget, scale_target

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
-from activator.http1 import CHUNKED, trailers
+from activator.http.http1 import CHUNKED, trailers
 
 MAX_CHUNK_LINE = 256
 """Bytes of the line before a chunk; no known program sends extensions at all."""

@@ -7,7 +7,7 @@ end one down. Ties are broken at random, so that several activators do not all c
 from collections.abc import Callable
 from typing import Any, Literal
 
-from activator.pacing import Pace
+from activator.hold.pacing import Pace
 
 PodState = Literal["ready", "cordoned", "gone"]
 

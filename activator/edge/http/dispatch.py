@@ -6,13 +6,14 @@ All of it is synchronous; whatever happens, `_place` is where the next attempt o
 import asyncio
 from collections.abc import Callable
 
-from activator.balance import Pod
-from activator.deadlines import NEVER, Deadlines
-from activator.edge.connector import Connector
-from activator.edge.hangups import Hangups
-from activator.edge.relay import CONNECTING, DONE, HELD, SENT, Exchange
-from activator.edge.sweep import Sweep
-from activator.replies import (
+from activator.edge.http.connector import Connector
+from activator.edge.http.hangups import Hangups
+from activator.edge.http.relay import CONNECTING, DONE, HELD, SENT, Exchange
+from activator.edge.http.sweep import Sweep
+from activator.hold.balance import Pod
+from activator.hold.deadlines import NEVER, Deadlines
+from activator.hold.retry import Verdict, after_failure
+from activator.http.replies import (
     ACTIVATION_TIMEOUT,
     CANNOT_START,
     MAYBE_SENT,
@@ -21,7 +22,6 @@ from activator.replies import (
     UPSTREAM_UNREACHABLE,
     Refusal,
 )
-from activator.retry import Verdict, after_failure
 from activator.revision import Revision
 from activator.settings import ProxySettings
 from serving.targets import ScaleTarget

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from activator.balance import OUT, Balance, Pod
-from activator.pacing import MAX_CONNECTING
+from activator.hold.balance import OUT, Balance, Pod
+from activator.hold.pacing import MAX_CONNECTING
 
 NO_CAP = 1 << 62
 FIRST_DELAY = 0.05

@@ -9,8 +9,8 @@ from activator.routes import Picked
 from activator.settings import ProxySettings
 
 if TYPE_CHECKING:
-    from activator.edge.dispatch import Dispatcher
-    from activator.edge.downstream import Downstream
+    from activator.edge.http.dispatch import Dispatcher
+    from activator.edge.http.downstream import Downstream
 
 
 class Routes(Protocol):

@@ -8,10 +8,12 @@ It relays; where the request goes, and whether it goes again, is the dispatcher'
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from activator.answers import AnswerHead, read_answer
-from activator.bodies import NO_BODY, BadBody, Body, chunk, last_chunk, reader
-from activator.http1 import CHUNKED, UNTIL_CLOSE, BadAnswer
-from activator.replies import (
+from activator.hold.throttle import Waiter
+from activator.hold.timing import server_timing, spans
+from activator.http.answers import AnswerHead, read_answer
+from activator.http.bodies import NO_BODY, BadBody, Body, chunk, last_chunk, reader
+from activator.http.http1 import CHUNKED, UNTIL_CLOSE, BadAnswer
+from activator.http.replies import (
     BAD_ANSWER,
     BAD_REQUEST,
     IDLE_TIMEOUT,
@@ -19,14 +21,12 @@ from activator.replies import (
     RESPONSE_START_TIMEOUT,
     TOTAL_TIMEOUT,
 )
-from activator.requests import IDEMPOTENT, RequestHead
+from activator.http.requests import IDEMPOTENT, RequestHead
 from activator.revision import Revision
-from activator.throttle import Waiter
-from activator.timing import server_timing, spans
 
 if TYPE_CHECKING:
-    from activator.edge.downstream import Downstream
-    from activator.edge.upstream import Upstream
+    from activator.edge.http.downstream import Downstream
+    from activator.edge.http.upstream import Upstream
 
 MAX_INTERIM = 16
 """Interim answers (1xx) to one request; more is a fault of the pod."""

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Mapping
 
-from activator.edge.dispatch import Dispatcher
-from activator.orders import Orders
-from activator.reports import Reports
+from activator.edge.http.dispatch import Dispatcher
+from activator.link.orders import Orders
+from activator.link.reports import Reports
 from activator.revision import Revision
 from autoscaler.messages import Cordon, Cordoned, Uncordon
 from kube.objects import Key

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from activator.rhythm import Rhythm
+from activator.cluster.rhythm import Rhythm
 from serving.targets import Probe, ScaleTarget
 
 log = logging.getLogger("zerogate.activator")

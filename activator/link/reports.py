@@ -4,7 +4,7 @@ The link takes what is due whenever it can write. What it could not write is tol
 queue can grow while the leader is away.
 """
 
-from activator.load import Phase
+from activator.link.load import Phase
 from activator.revision import Revision
 from autoscaler.messages import AT_ONCE, Cordoned, Message, PodLoad, Pods, Stat, Stats
 from kube.objects import Key

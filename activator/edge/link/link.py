@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from activator.reports import Reports
+from activator.link.reports import Reports
 from autoscaler.messages import (
     VERSION,
     Bye,

@@ -5,8 +5,8 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
+from activator.cluster.wake import WAKE_PATCH, WakeGuard
 from activator.revision import Revision
-from activator.wake import WAKE_PATCH, WakeGuard
 from kube.edge.client import ApiError, Client
 from kube.objects import Key
 from kube.resources import DEPLOYMENTS
