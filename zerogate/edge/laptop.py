@@ -185,7 +185,9 @@ class Laptop:
         applied = []
         for file, manifest in wanted:
             done = await cluster.apply(self._client("kubectl-client-side-apply"), file, manifest)
-            applied.append(f"{manifest['kind']} {name(manifest)} {done}")
+            group = manifest["apiVersion"].rpartition("/")[0]
+            kind = manifest["kind"].lower() + (f".{group}" if group else "")
+            applied.append(f"{kind}/{name(manifest)} {done}")
         while await self._asked("/readyz") is None:  # noqa: ASYNC110 - another process's state has no event
             await asyncio.sleep(0.02)
         self._unready = ""
