@@ -5,6 +5,7 @@ somebody else owns it, and what it would change under another owner is a conflic
 the Kubernetes documentation.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,6 +64,7 @@ def server_side_apply(  # noqa: PLR0913  the request's parts, each named by its 
     live: Obj | None,
     applied: Obj,
     *,
+    completed: Callable[[Obj], Obj],
     manager: str,
     force: bool,
     schema: TypeSchema,
@@ -71,8 +73,10 @@ def server_side_apply(  # noqa: PLR0913  the request's parts, each named by its 
 ) -> Obj:
     """The object after the apply, managedFields included; `live` itself when that changes nothing.
 
-    Neither argument is changed. Raises ApplyConflict, and PatchFailed (400) when `applied` has managedFields
-    or a keyed list whose elements cannot be told apart.
+    `completed` gives an object the defaults that it would be stored with: a list without them is the same as
+    the stored list with them, so nobody is in conflict about it. Neither object is changed. Raises
+    ApplyConflict, and PatchFailed (400) when `applied` has managedFields or a keyed list whose elements can't
+    be told apart.
     """
     wanted = _readable(applied)
     who = _Applier(manager, applied.get("apiVersion", ""), subresource)
@@ -86,7 +90,10 @@ def server_side_apply(  # noqa: PLR0913  the request's parts, each named by its 
     before = next((entry.fields for entry in entries if entry.identity == who.identity), {})
     others = [entry for entry in entries if entry.identity != who.identity]
     merged = {**merge(live, managed.own_part(wanted), schema), "kind": live.get("kind"), **_version(wanted)}
-    others = _settle(others, managed.changes(live, merged, schema)[0], force=force)
+    written = managed.changes(live, merged, schema)[0]
+    if written:
+        written = fieldsets.intersection(written, managed.changes(live, completed(merged), schema)[0])
+    others = _settle(others, written, force=force)
     keep = fieldsets.union(fields, {"f:metadata": {}})  # it holds what nobody owns, the name above all
     for entry in others:
         keep = fieldsets.union(keep, entry.fields)

@@ -17,7 +17,7 @@ _PLAIN: dict[str, Obj] = {
     "boolean": {"type": "boolean"},
     "time": {"type": "string", "format": "date-time"},
     "bytes": {"type": "string", "format": "byte"},
-    "any": {},
+    "any": {"x-kubernetes-preserve-unknown-fields": True},  # kubectl explain fails at an empty type
 }
 _EITHER = {"int-or-string": ("integer", "string"), "quantity": ("string", "number")}
 

@@ -1,7 +1,8 @@
 """The command line, and `zerogate up`, which starts and watches all programs on one machine.
 
 Reading order: `__main__` (the entry), `cli` (commands and settings), `manifests` (apply without kubectl),
-`shipped` (the files that come with the distribution), `samples/`; then `edge/`: `up` (the control process),
+`admission` (what the API of a laptop refuses), `shipped` (the files that come with the distribution),
+`samples/`; then `edge/`: `up` (the control process),
 `workers` (the activator processes it keeps alive), `cluster` (what the API of a laptop holds at first),
 `folder` (the data folder and its lock), `admin`, `programs` (each program alone, against a cluster), `logs`.
 

@@ -73,7 +73,7 @@ def admit_change(cluster: Cluster, call: Call, obj: Obj, old: Obj, *, is_tracked
         obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     if call.served.id == DEFINITIONS:
         obj = established(obj, cluster.clock())
-    if not is_tracked and obj == _unmanaged(old):
+    if not is_tracked and obj == _unmanaged(old) and managed in (None, old["metadata"].get("managedFields")):
         return old
     if managed is not None:
         obj["metadata"]["managedFields"] = managed
@@ -151,6 +151,20 @@ def _admitted(cluster: Cluster, call: Call, obj: Obj, old: Obj | None) -> Obj:
     except Refused as refusal:
         found = [Cause(error.path, error.message) for error in refusal.errors]
         raise refuse(call.served, obj, found) from refusal
+
+
+def completed(cluster: Cluster, call: Call, obj: Obj, old: Obj | None) -> Obj:
+    """The object with the defaults that it would be stored with; as it is where it would be refused."""
+    schema = schema_of(cluster, call.served)
+    filled = apply_defaults(obj, schema) if schema.is_custom else obj
+    if type_errors(filled, schema, old):
+        return obj
+    if not schema.is_custom:
+        filled = apply_defaults(obj, schema)
+    try:
+        return cluster.admit(call.served.resource, filled, old)
+    except Refused:
+        return obj
 
 
 def _differs_in_metadata_only(obj: Obj, old: Obj) -> bool:

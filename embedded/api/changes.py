@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from embedded.api.admission import Call, admit_change, admit_new, check_expected, schema_of
+from embedded.api.admission import Call, admit_change, admit_new, check_expected, completed, schema_of
 from embedded.api.bodies import OBJECT_TYPES, PATCH_TYPES, decode, media_type
 from embedded.api.cluster import DEFINITIONS, Cluster
 from embedded.api.deletion import may_go
@@ -122,6 +122,7 @@ def _apply(cluster: Cluster, call: Call, body: Any, old: Obj | None) -> ApiRespo
         merged = server_side_apply(
             old,
             obj,
+            completed=lambda merged: completed(cluster, call, merged, old),
             manager=call.options.manager,
             force=call.options.force,
             schema=schema_of(cluster, call.served),

@@ -26,8 +26,15 @@ def deployment(containers=None, *, labels=None, **spec):
     return {**made, "spec": spec} if spec else made
 
 
-def apply(live, wanted, manager="a", *, force=False, now=100.0):
-    return server_side_apply(live, wanted, manager=manager, force=force, schema=DEPLOYMENT, now=now)
+def as_it_is(obj):
+    """Nothing is filled in."""
+    return obj
+
+
+def apply(live, wanted, manager="a", *, completed=as_it_is, force=False, now=100.0):
+    return server_side_apply(
+        live, wanted, completed=completed, manager=manager, force=force, schema=DEPLOYMENT, now=now
+    )
 
 
 def update(old, new, manager="u", *, subresource="", now=100.0):
@@ -167,6 +174,29 @@ def test_force_takes_the_field_from_its_owner():
     assert owned(taken) == {"a": [".spec.replicas"], "u": [".spec.paused"]}
 
 
+def test_what_completion_fills_in_is_nobodys_change():
+    """A list that lacks nothing but defaults is shared; one that says something else is a conflict."""
+
+    def with_defaults(obj):
+        done = copy.deepcopy(obj)
+        for toleration in done["spec"]["template"]["spec"]["tolerations"]:
+            toleration.setdefault("operator", "Equal")
+        return done
+
+    def tolerating(value, **more):
+        made = deployment(replicas=1)
+        made["spec"]["template"] = {"spec": {"tolerations": [{"key": "a", "value": value, **more}]}}
+        return made
+
+    live = update(None, tolerating("1", operator="Equal"))
+    shared = apply(live, tolerating("1"), completed=with_defaults)
+    path = ".spec.template.spec.tolerations"
+    assert path in owned(shared)["a"]
+    assert path in owned(shared)["u"]
+    with pytest.raises(ApplyConflict):
+        apply(live, tolerating("2"), completed=with_defaults)
+
+
 def test_the_same_value_is_shared_without_conflict():
     """Co-owners: the field stays until the last of them lets go."""
     live = apply(None, deployment(replicas=2))
@@ -276,6 +306,7 @@ def test_custom_resources_follow_their_list_types():
     made = server_side_apply(
         None,
         {"apiVersion": "g/v1", "kind": "K", "metadata": {"name": "k"}, "spec": spec},
+        completed=as_it_is,
         manager="a",
         force=False,
         schema=schemas.for_kind("g", "v1", "K"),

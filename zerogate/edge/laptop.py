@@ -27,9 +27,9 @@ from embedded.node.settings import NodeSettings
 from embedded.store import Store
 from kube.edge.client import Client
 from kube.objects import Obj, name, namespace
-from kube.resources import CONFIGMAPS, SERVICES, Resource
-from serving import validation
+from kube.resources import CONFIGMAPS, Resource
 from serving.edge import controller
+from zerogate import admission
 from zerogate.addresses import Address
 from zerogate.edge import cluster
 from zerogate.edge.admin import Pages, Views
@@ -89,13 +89,13 @@ class Laptop:
         return Api(self._store, admit=self._admit, clock=time.time, log_folder=self._folder.path / "logs")
 
     def _admit(self, resource: Resource, obj: Obj, old: Obj | None) -> Obj:
-        if resource.group != SERVICES.group and resource != CONFIGMAPS:
+        if not admission.is_ruled(resource):
             return obj
         configs = {
             name(entry.obj): entry.obj.get("data") or {}
             for entry in self._store.entries(CONFIGMAPS.plural, self._system_namespace)
         }
-        return validation.admit(resource, obj, old, configs, system_namespace=self._system_namespace)
+        return admission.admit(resource, obj, old, configs, self._system_namespace)
 
     def _client(self, program: str) -> Client:
         return Client(LocalTransport(self._api, program), manager=program)

@@ -1,0 +1,66 @@
+"""What people do with kubectl besides the walk-through: read what a field means, go over from one way of
+applying to the other, edit the image table.
+"""
+
+import json
+
+import pytest
+from machine import service
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory):
+    """One machine for all cases."""
+    from machine import Machine  # noqa: PLC0415 - made importable by conftest
+
+    made = Machine(tmp_path_factory.mktemp("habits"))
+    made.start()
+    yield made
+    made.kill()
+
+
+def test_every_kind_explains_itself_in_full(up):
+    """`kubectl explain --recursive` knows each field of each kind that can be got."""
+    listed = [
+        line.split() for line in up.kubectl("api-resources", "--verbs=get", "--no-headers").splitlines()
+    ]
+    assert len(listed) > 12
+    for name, *_, version, _, _ in listed:
+        told = up.kubectl("explain", name, f"--api-version={version}", "--recursive")
+        assert "resourceVersion" in told, name
+
+
+def test_a_service_changes_from_one_way_of_applying_to_the_other(up):
+    """What the client applied, the server applies without a conflict; then it has one owner, not two."""
+    up.apply(service("switch", env={"TARGET": "One"}))
+    up.wait_ready("switch")
+    same = json.dumps(service("switch", env={"TARGET": "One"}))
+    assert "serverside-applied" in up.kubectl("apply", "--server-side", "-f", "-", given=same)
+    changed = json.dumps(service("switch", env={"TARGET": "Two"}))
+    assert "serverside-applied" in up.kubectl("apply", "--server-side", "-f", "-", given=changed)
+    other = json.dumps(service("switch", env={"TARGET": "Three"}))
+    refused = up.kubectl_result("apply", "--server-side", "--field-manager=me", "-f", "-", given=other)
+    assert refused.returncode == 1
+    assert ".spec.template.spec.containers" in refused.stderr
+    assert "kubectl" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ("nonsense: [", "is no YAML"),
+        ("- image: 5", "images.yaml[0].image must be an image's name or a glob"),
+        ("- {image: x, comand: [a]}", "has the unknown key 'comand'"),
+    ],
+)
+def test_an_image_table_that_makes_no_sense_is_refused(up, table, problem):
+    """It would be found out at the next start only, when nothing starts any more."""
+    before = up.get("configmap", "config-images", "-n", "zerogate-system")
+    patch = json.dumps({"data": {"images.yaml": table}})
+    done = up.kubectl_result(
+        "patch", "configmap", "config-images", "-n", "zerogate-system", "--type=merge", "-p", patch
+    )
+    assert done.returncode == 1
+    assert "data.images.yaml" in done.stderr
+    assert problem in done.stderr
+    assert up.get("configmap", "config-images", "-n", "zerogate-system") == before
