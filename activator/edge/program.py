@@ -19,6 +19,7 @@ from activator.edge.http.listener import Listener
 from activator.edge.link.link import Identity, Link
 from activator.edge.link.orders import Obedience
 from activator.edge.metrics import RevisionMetrics, exposition
+from activator.edge.refusals import Refusals
 from activator.hold.throttle import Room
 from activator.hosts import Hosts
 from activator.link.orders import Orders
@@ -105,6 +106,9 @@ class Program:
         self.obedience.on_lifted = self.endpoints.settle
         self.dispatcher.on_pod_empty = self.obedience.pod_empty
         self.dispatcher.on_cold_start = self.cold_starts.told
+        refusals = Refusals(monotonic)
+        self.dispatcher.on_refused = refusals.of_request
+        self.dispatcher.on_turned_away = refusals.of_stranger
         self.watches = Watches(client, self.endpoints, hosts, self.link, settings.system_namespace)
         self._metrics = RevisionMetrics(
             self.revisions,

@@ -21,7 +21,7 @@ class Refusal:
 
     def because(self, detail: str) -> "Refusal":
         """The same with a detail that the client may see."""
-        return replace(self, text=f"{self.text}: {detail}") if detail else self
+        return replace(self, text=f"{self.text.removesuffix('.')}: {detail}") if detail else self
 
     def after(self, seconds: int) -> "Refusal":
         """The same with a Retry-After."""

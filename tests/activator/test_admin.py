@@ -5,9 +5,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from activator.edge.admin import Views, serving
+from activator.edge.http.dispatch import Dispatcher
 from activator.edge.http.gate import Gate
 from activator.edge.metrics import RevisionMetrics, Wakes, exposition
 from activator.hold.throttle import Room
+from activator.http.replies import NO_ROUTE
 from activator.revision import Revision
 from activator.routes import Router
 from activator.settings import ProxySettings
@@ -109,8 +111,9 @@ def test_metrics_are_the_plain_counters():
 
 def test_only_revisions_that_exist_become_labels():
     """Without revisions there are no series but the process' own; unknown hosts are counted, not named."""
-    gate = Gate(Router({}, is_local=False), None, ProxySettings(), lambda: 0.0, accepted=3)
-    gate.count_refused("no-route")
+    dispatcher = Dispatcher(on_first=id, on_waiting=id, clock=lambda: 0.0)
+    gate = Gate(Router({}, is_local=False), dispatcher, ProxySettings(), lambda: 0.0, accepted=3)
+    gate.turned_away(NO_ROUTE, b"nobody.example.com")
     assert samples(is_linked=False, gates=[gate, gate]) == {
         ("link_up",): 0.0,
         ("client_connections",): 0.0,

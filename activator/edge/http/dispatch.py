@@ -32,7 +32,9 @@ class Dispatcher:
 
     `on_first`: the first request of an idle revision · `on_waiting`: a request began to wait ·
     `on_pod_empty`: a pod that is cordoned or gone has nothing in flight any more (revision, uid) ·
-    `on_cold_start`: the first answer after a wake has begun (revision, seconds, seconds of each phase).
+    `on_cold_start`: the first answer after a wake has begun (revision, seconds, seconds of each phase) ·
+    `on_refused`: a request was answered by ourselves (reply, revision, seconds since it came) ·
+    `on_turned_away`: so was what belongs to no revision (reply, its Host, where that was read).
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class Dispatcher:
         self.on_waiting = on_waiting
         self.on_pod_empty: Callable[[Revision, str], None] = lambda _revision, _uid: None
         self.on_cold_start: Callable[[Revision, float, dict[str, float]], None] = lambda *_told: None
+        self.on_refused: Callable[[Refusal, Revision, float], None] = lambda *_told: None
+        self.on_turned_away: Callable[[Refusal, bytes], None] = lambda *_told: None
         self.clock = clock
         self.settings = settings or ProxySettings()
         self.deadlines = Deadlines()
@@ -194,6 +198,7 @@ class Dispatcher:
             counts.seconds += now - exchange.arrived
             exchange.revision.load.leave(now)
             exchange.down.reply(exchange, refusal)
+            self.on_refused(refusal, exchange.revision, now - exchange.arrived)
 
     def failed(self, exchange: Exchange) -> None:
         """The connection to the pod failed before an answer: perhaps another pod, perhaps the queue again."""

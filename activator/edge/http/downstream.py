@@ -287,7 +287,7 @@ class Downstream(asyncio.Protocol):
         self.due = NEVER
         picked = gate.router.pick(request.means.host, gate.random())
         if picked is None:
-            gate.count_refused(NO_ROUTE.reason)
+            gate.turned_away(NO_ROUTE, request.means.host)
             self._write_reply(NO_ROUTE, request, wire, is_whole=not request.body)
             self.answered()
             return
@@ -321,7 +321,7 @@ class Downstream(asyncio.Protocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer what is no request, and end the connection."""
-        self.gate.count_refused(refusal.reason)
+        self.gate.turned_away(refusal)
         self._write_reply(refusal, None, b"", is_whole=False)
         self._end(must_linger=True)
 

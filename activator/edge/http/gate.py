@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from activator.http.replies import Refusal
 from activator.routes import Picked
 from activator.settings import ProxySettings
 
@@ -35,5 +36,7 @@ class Gate:
     on_empty: Callable[[], None] = lambda: None
     """Called when the last connection is gone."""
 
-    def count_refused(self, reason: str) -> None:
-        self.refused[reason] = self.refused.get(reason, 0) + 1
+    def turned_away(self, refusal: Refusal, host: bytes = b"") -> None:
+        """Count a reply to what belongs to no revision, and tell of it."""
+        self.refused[refusal.reason] = self.refused.get(refusal.reason, 0) + 1
+        self.dispatcher.on_turned_away(refusal, host)
