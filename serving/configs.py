@@ -12,6 +12,7 @@ from serving import (
     config_features,
     config_gc,
     config_network,
+    config_observability,
 )
 from serving.config_autoscaler import AutoscalerConfig, ConfigError
 from serving.config_defaults import DefaultsConfig
@@ -20,6 +21,7 @@ from serving.config_domain import DomainConfig
 from serving.config_features import FeaturesConfig
 from serving.config_gc import GcConfig
 from serving.config_network import NetworkConfig
+from serving.config_observability import ObservabilityConfig
 from serving.routing import Rules
 
 T = TypeVar("T")
@@ -34,6 +36,7 @@ PARSERS: Mapping[str, Callable[[Data], Any]] = {
     "config-features": config_features.parse,
     "config-gc": config_gc.parse,
     "config-network": config_network.parse,
+    "config-observability": config_observability.parse,
 }
 """The config maps with a form → how each is read; a parser raises ConfigError."""
 
@@ -50,6 +53,7 @@ class Configs:
     features: FeaturesConfig
     gc: GcConfig
     network: NetworkConfig
+    observability: ObservabilityConfig
     broken: Mapping[str, str]
 
     def host_rules(self) -> Rules:
@@ -66,6 +70,7 @@ COMPILED = Configs(
     features=config_features.parse({}),
     gc=config_gc.parse({}),
     network=config_network.parse({}),
+    observability=config_observability.parse({}),
     broken={},
 )
 """What holds where no config map says otherwise."""
@@ -91,5 +96,6 @@ def parse_configs(maps: Mapping[str, Data], former: Configs = COMPILED) -> Confi
         features=read("config-features", config_features.parse, former.features),
         gc=read("config-gc", config_gc.parse, former.gc),
         network=read("config-network", config_network.parse, former.network),
+        observability=read("config-observability", config_observability.parse, former.observability),
         broken=broken,
     )

@@ -20,6 +20,7 @@ from activator.edge.link.link import Identity, Link
 from activator.edge.link.orders import Obedience
 from activator.edge.metrics import RevisionMetrics, exposition
 from activator.edge.refusals import Refusals
+from activator.edge.requestlog import RequestLog
 from activator.hold.throttle import Room
 from activator.hosts import Hosts
 from activator.link.orders import Orders
@@ -30,6 +31,7 @@ from activator.settings import ProxySettings
 from autoscaler.messages import Cordon, Uncordon
 from kube.edge.client import Client
 from kube.objects import Key
+from serving.config_observability import ObservabilityConfig
 from serving.targets import ScaleTarget
 
 log = logging.getLogger("zerogate.activator")
@@ -110,6 +112,7 @@ class Program:
         self.dispatcher.on_refused = refusals.of_request
         self.dispatcher.on_turned_away = refusals.of_stranger
         self.watches = Watches(client, self.endpoints, hosts, self.link, settings.system_namespace)
+        self.watches.on_observability = self._observe
         self._metrics = RevisionMetrics(
             self.revisions,
             self.cold_starts.wakes,
@@ -239,6 +242,9 @@ class Program:
 
     def _on_link(self) -> None:
         self.waking.look_again()
+
+    def _observe(self, config: ObservabilityConfig) -> None:
+        self.dispatcher.on_over = RequestLog(monotonic).told if config.request_log else None
 
     def _on_gone(self, revision: Revision) -> None:
         self.reports.forget(revision.key)

@@ -5,7 +5,7 @@ applying to the other, edit the image table.
 import json
 
 import pytest
-from machine import service
+from machine import host, service, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +64,13 @@ def test_an_image_table_that_makes_no_sense_is_refused(up, table, problem):
     assert "data.images.yaml" in done.stderr
     assert problem in done.stderr
     assert up.get("configmap", "config-images", "-n", "zerogate-system") == before
+
+
+def test_the_request_log_is_switched_live(up):
+    """Off at first; on, each request is a line that names it."""
+    up.apply(service("logged"))
+    up.wait_ready("logged")
+    up.curl(host("logged"), path="/unseen")
+    up.configure("config-observability", **{"logging.enable-request-log": "true"})
+    wait_for("a line", lambda: up.curl(host("logged"), path="/seen?x") and '"path": "/seen?x"' in up.output)
+    assert "/unseen" not in up.output

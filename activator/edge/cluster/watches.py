@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from activator.edge.cluster.endpoints import Endpoints
 from activator.edge.link.link import Link
@@ -11,6 +11,7 @@ from kube.edge.client import Client
 from kube.edge.informer import Change, Informer
 from kube.objects import Obj, annotations
 from kube.resources import CONFIGMAPS, DEPLOYMENTS, LEASES, PODS, ROUTES
+from serving.config_observability import ObservabilityConfig
 from serving.configs import COMPILED, parse_configs
 from serving.targets import SCALE_LABEL
 
@@ -19,11 +20,13 @@ log = logging.getLogger("zerogate.activator")
 SCALED = f"{SCALE_LABEL}=true"
 AUTOSCALER_LEASE = "zerogate-autoscaler"
 ADDRESS_ANNOTATION = "zerogate.dev/address"
-HOST_CONFIGS = ("config-domain", "config-domain-claims")
+CONFIGS = ("config-domain", "config-domain-claims", "config-observability")
 
 
 class Watches:
-    """The informers. `filled` is set when each of them has had its first list; the Lease does not count."""
+    """The informers. `filled` is set when each of them has had its first list; the Lease does not count.
+    `on_observability` is called with what is to be told about requests.
+    """
 
     def __init__(
         self, client: Client, endpoints: Endpoints, hosts: Hosts, link: Link, system_namespace: str
@@ -31,6 +34,7 @@ class Watches:
         self._hosts = hosts
         self._link = link
         self._configs = COMPILED
+        self.on_observability: Callable[[ObservabilityConfig], None] = lambda _config: None
         self.filled = asyncio.Event()
         self.targets = Informer(
             client, DEPLOYMENTS, label_selector=SCALED, on_change=endpoints.target_changed
@@ -61,13 +65,14 @@ class Watches:
             self.filled.set()
 
     def _config_changed(self, change: Change) -> None:
-        if change.key[1] not in HOST_CONFIGS:
+        if change.key[1] not in CONFIGS:
             return
-        maps = {name: _data(obj) for (_, name), obj in self.configs.objects.items() if name in HOST_CONFIGS}
+        maps = {name: _data(obj) for (_, name), obj in self.configs.objects.items() if name in CONFIGS}
         self._configs = parse_configs(maps, self._configs)
         for name, problem in self._configs.broken.items():
             log.warning("Config map %s is not used: %s", name, problem)
         self._hosts.rules_changed(self._configs.host_rules())
+        self.on_observability(self._configs.observability)
 
     def _lease_changed(self, change: Change) -> None:
         """The leader moved. A Lease without holder has no leader, whatever address still stands there."""

@@ -5,6 +5,7 @@ All of it is synchronous; whatever happens, `_place` is where the next attempt o
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from activator.edge.http.connector import Connector
 from activator.edge.http.hangups import Hangups
@@ -27,6 +28,12 @@ from activator.settings import ProxySettings
 from serving.targets import ScaleTarget
 
 
+class Over(Protocol):
+    """Is told of each request that is over; `is_cut`: its answer broke off."""
+
+    def __call__(self, exchange: Exchange, status: int, *, is_cut: bool) -> None: ...
+
+
 class Dispatcher:
     """Hooks are plain functions, called within the event that caused them; they must not wait.
 
@@ -34,7 +41,8 @@ class Dispatcher:
     `on_pod_empty`: a pod that is cordoned or gone has nothing in flight any more (revision, uid) ·
     `on_cold_start`: the first answer after a wake has begun (revision, seconds, seconds of each phase) ·
     `on_refused`: a request was answered by ourselves (reply, revision, seconds since it came) ·
-    `on_turned_away`: so was what belongs to no revision (reply, its Host, where that was read).
+    `on_turned_away`: so was what belongs to no revision (reply, its Host, where that was read) ·
+    `on_over`: a request is over, with this status; None: nobody wants to know.
     """
 
     def __init__(
@@ -51,6 +59,7 @@ class Dispatcher:
         self.on_cold_start: Callable[[Revision, float, dict[str, float]], None] = lambda *_told: None
         self.on_refused: Callable[[Refusal, Revision, float], None] = lambda *_told: None
         self.on_turned_away: Callable[[Refusal, bytes], None] = lambda *_told: None
+        self.on_over: Over | None = None
         self.clock = clock
         self.settings = settings or ProxySettings()
         self.deadlines = Deadlines()
@@ -199,6 +208,8 @@ class Dispatcher:
             exchange.revision.load.leave(now)
             exchange.down.reply(exchange, refusal)
             self.on_refused(refusal, exchange.revision, now - exchange.arrived)
+            if self.on_over is not None:
+                self.on_over(exchange, refusal.status, is_cut=False)
 
     def failed(self, exchange: Exchange) -> None:
         """The connection to the pod failed before an answer: perhaps another pod, perhaps the queue again."""

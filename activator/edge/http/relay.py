@@ -229,8 +229,11 @@ class Exchange(Waiter):
     def cut(self) -> None:
         """The answer can't be completed: the client must see that."""
         self.revision.counts.cut += 1
-        self.down.gate.dispatcher.ended(self, reuse=False)
+        dispatcher = self.down.gate.dispatcher
+        dispatcher.ended(self, reuse=False)
         self.down.cut()
+        if dispatcher.on_over is not None:
+            dispatcher.on_over(self, self.answer.status, is_cut=True)
 
     def timed_out(self, now: float) -> None:
         """One of the revision's timeouts is over."""
@@ -324,7 +327,10 @@ class Exchange(Waiter):
             content += last_chunk()
         if content:
             self.down.transport.write(content)
-        self.down.gate.dispatcher.ended(self, reuse=self.answer.keeps_alive and self.body.is_done)
+        dispatcher = self.down.gate.dispatcher
+        dispatcher.ended(self, reuse=self.answer.keeps_alive and self.body.is_done)
+        if dispatcher.on_over is not None:
+            dispatcher.on_over(self, self.answer.status, is_cut=False)
         self.down.answered()
 
     def _bad_answer(self, why: str) -> None:
