@@ -13,7 +13,7 @@ def reason(spec: Spec, decision: Decision) -> str:
     load = decision.averages.stable
     if decision.is_panicking and decision.panic_pods > decision.stable_pods:
         load = decision.averages.panic
-    measured = f"{load:.4g} {unit}, target {spec.target:.4g}"
+    measured = f"{load + 0.0:.4g} {unit}, target {spec.target:.4g}"  # windows round dust to minus zero
     if decision.desired == decision.highest < wanted:
         return f"{measured}; one step goes up to {decision.highest} at most"
     if wanted < decision.desired == spec.activation_scale:

@@ -231,6 +231,7 @@ def test_a_decision_stays_within_its_rates(stable: float, panic: float, ready: i
         ({"metric": "rps"}, 5, (48.0, 48.0), "48 requests/s, target 10"),
         ({"max_up_rate": 2.0}, 1, (500.0, 500.0), "500 requests in flight, target 10" + UP),
         ({"max_down_rate": 2.0}, 8, (1.0, 1.0), "1 requests in flight, target 10" + DOWN),
+        ({"max_down_rate": 2.0}, 8, (-0.0, -0.0), "0 requests in flight, target 10" + DOWN),
         ({"activation_scale": 3}, 0, (1.0, 1.0), "1 requests in flight, target 10; activation-scale"),
     ],
 )  # fmt: skip
