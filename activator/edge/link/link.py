@@ -176,6 +176,8 @@ class Link:
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for frame in socket:
+            if frame.type is aiohttp.WSMsgType.ERROR:
+                raise ConnectionError(f"it was lost: {frame.data}")
             if frame.type is not aiohttp.WSMsgType.BINARY:
                 raise MalformedMessage(f"a frame of type {frame.type.name}")
             message = decode(frame.data)
