@@ -5,7 +5,7 @@ applying to the other, edit the image table.
 import json
 
 import pytest
-from machine import host, service, wait_for
+from machine import SAMPLE, host, service, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +74,17 @@ def test_the_request_log_is_switched_live(up):
     up.configure("config-observability", **{"logging.enable-request-log": "true"})
     wait_for("a line", lambda: up.curl(host("logged"), path="/seen?x") and '"path": "/seen?x"' in up.output)
     assert "/unseen" not in up.output
+
+
+def test_up_names_the_host_that_its_service_really_has(machine):
+    """Its own domain, also where another was set; without a manifest that of a service which is there."""
+    machine.start("-f", str(SAMPLE))
+    assert f'-H "Host: {host("helloworld-go")}"' in machine.output
+    machine.kubectl(
+        "patch", "configmap", "config-domain", "-n", "zerogate-system", "--type=merge",
+        "-p", json.dumps({"data": {"example.com": None, "my.test": ""}}),
+    )  # fmt: skip
+    for arguments in (("-f", str(SAMPLE)), ()):
+        assert machine.stop() == 0
+        machine.start(*arguments)
+        assert '-H "Host: helloworld-go.default.my.test"' in machine.output

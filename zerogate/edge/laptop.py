@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 
@@ -26,8 +27,8 @@ from embedded.edge.workloads import controllers
 from embedded.node.settings import NodeSettings
 from embedded.store import Store
 from kube.edge.client import Client
-from kube.objects import Obj, name, namespace
-from kube.resources import CONFIGMAPS, Resource
+from kube.objects import Obj, key, name, namespace
+from kube.resources import CONFIGMAPS, ROUTES, Resource
 from serving.edge import controller
 from zerogate import admission
 from zerogate.addresses import Address
@@ -195,12 +196,6 @@ class Laptop:
 
     def _tell(self, applied: list[str], manifests: list[Obj]) -> None:
         gateway, admin = address_of(self._doors.gateway), address_of(self._doors.admin)
-        hosts = [
-            f"{name(obj)}.{namespace(obj) or 'default'}.example.com"
-            for obj in manifests
-            if obj["kind"] == "Service"
-        ]
-        first = hosts[0] if hosts else "<name>.<namespace>.example.com"
         lines = [
             *applied,
             f"gateway   {gateway.url}      requests, by Host header",
@@ -211,11 +206,20 @@ class Laptop:
             "In another terminal:",
             f"  export KUBECONFIG={self._folder.kubeconfig}",
             "  kubectl get ksvc",
-            f'  curl -H "Host: {first}" {gateway.url}',
+            f'  curl -H "Host: {self._host_to_try(manifests)}" {gateway.url}',
             "",
             "Ctrl-C ends everything. What happens from here on:",
         ]
         print("\n".join(lines), flush=True)
+
+    def _host_to_try(self, manifests: list[Obj]) -> str:
+        """The host of the first Service that was given, or else of any."""
+        hosts = {
+            key(entry.obj): urlsplit((entry.obj.get("status") or {}).get("url") or "").netloc
+            for entry in self._store.entries(f"{ROUTES.plural}.{ROUTES.group}")
+        }
+        given = [hosts.get((namespace(obj) or "default", name(obj)), "") for obj in manifests]
+        return next(filter(None, [*given, *hosts.values()]), "<name>.<namespace>.example.com")
 
     async def drain(self) -> None:
         """Let the gateway finish what is in flight and end."""
