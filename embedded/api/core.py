@@ -9,12 +9,19 @@ from embedded.api.admission import Call
 from embedded.api.bodies import decode
 from embedded.api.cluster import Admit, Cluster
 from embedded.api.openapi import Documents
-from embedded.api.refusals import ApiRefusal, details_of, method_not_allowed, success, unknown_path
+from embedded.api.refusals import (
+    ApiRefusal,
+    details_of,
+    method_not_allowed,
+    not_offered,
+    success,
+    unknown_path,
+)
 from embedded.api.representation import render, wanted
 from embedded.api.requests import ApiRequest, ApiResponse, Place, Verb, parse_path, verb_of, write_options
 from embedded.store import Store
 from kube.objects import Obj, key, parse_time
-from kube.resources import EVENTS, NAMESPACES
+from kube.resources import EVENTS, NAMESPACES, PODS
 
 FIRST_NAMESPACES = ("default", "kube-system")
 EVENTS_KEPT = 3600.0  # seconds, as Kubernetes' API server keeps them
@@ -105,7 +112,7 @@ class Api:
         """A sub-resource."""
         part = call.place.subresource
         if part not in call.served.subresources:
-            raise unknown_path()
+            raise not_offered(part) if call.served.resource == PODS else unknown_path()
         if part == "log" and verb == "get":
             return podlogs.read_log(self.cluster, call)
         if part == "binding" and verb == "create":

@@ -76,6 +76,24 @@ def test_the_request_log_is_switched_live(up):
     assert "/unseen" not in up.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "instead"),
+    [
+        (("exec", "{pod}", "--", "ls"), "a process of this machine"),
+        (("attach", "{pod}"), "kubectl logs -f"),
+        (("port-forward", "{pod}", "29999:8080"), "zerogate.dev/port"),
+    ],
+)
+def test_what_pods_that_are_processes_do_not_offer_says_what_to_do_instead(up, arguments, instead):
+    """Not a 404 that nobody understands."""
+    up.apply(service("plain", annotations={"autoscaling.knative.dev/min-scale": "1"}))
+    up.wait_ready("plain")
+    pod = up.pods("serving.knative.dev/service=plain")[0]["metadata"]["name"]
+    done = up.kubectl_result(*(word.format(pod=f"pod/{pod}") for word in arguments))
+    assert done.returncode == 1
+    assert instead in done.stderr
+
+
 def test_up_names_the_host_that_its_service_really_has(machine):
     """Its own domain, also where another was set; without a manifest that of a service which is there."""
     machine.start("-f", str(SAMPLE))
