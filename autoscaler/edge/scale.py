@@ -56,7 +56,6 @@ class ScaleWriter:
         self._on_end = on_end
         self._next: dict[Key, Job] = {}
         self._busy: set[Key] = set()
-        self._is_zero_absent = False
 
     def __repr__(self) -> str:
         return f"<ScaleWriter {len(self._busy)} writing, {len(self._next)} waiting>"
@@ -100,19 +99,13 @@ class ScaleWriter:
     async def _scale(self, job: Job, write: Write) -> Written:
         """Write the number; if another one changed it meanwhile, read what it is now."""
         where = (DEPLOYMENTS, job.revision[0], job.deployment)
-        found: Obj = {}
-        for _ in range(2):
-            patch = scale_patch(write, is_zero_absent=self._is_zero_absent)
-            try:
-                scale = await self._client.patch(*where, patch, kind="json", subresource="scale")
-                return Written(job, write.replicas, _version(scale), is_done=True)
-            except ApiError as error:
-                if error.status not in CHANGED:
-                    raise
-            found = await self._client.get(*where)
-            if not write.was == _replicas(found) == 0:
-                break
-            self._is_zero_absent = not self._is_zero_absent
+        try:
+            scale = await self._client.patch(*where, scale_patch(write), kind="json", subresource="scale")
+            return Written(job, write.replicas, _version(scale), is_done=True)
+        except ApiError as error:
+            if error.status not in CHANGED:
+                raise
+        found = await self._client.get(*where)
         return Written(job, _replicas(found), _version(found), is_done=False)
 
     async def _annotate(
@@ -128,15 +121,15 @@ class ScaleWriter:
                 log.warning("%s of %s could not be written: %s", key, name, str(error) or "no answer")
 
 
-def scale_patch(write: Write, *, is_zero_absent: bool) -> list[Obj]:
+def scale_patch(write: Write) -> list[Obj]:
     """JSON patch of a Scale that fails when the number is not the old one any more.
 
-    Kubernetes leaves a zero out of a Scale (`replicas` is "omitempty"), other API servers need not.
+    A Scale of zero has an empty spec: autoscaling/v1 leaves a zero out ("omitempty"). What else changes of
+    the Deployment meanwhile, its status above all, does not matter, as it would to a resourceVersion.
     """
-    if write.was == 0 and is_zero_absent:
-        test: Obj = {"op": "test", "path": "/spec", "value": {}}
-    else:
-        test = {"op": "test", "path": "/spec/replicas", "value": write.was}
+    test: Obj = {"op": "test", "path": "/spec/replicas", "value": write.was}
+    if write.was == 0:
+        test = {"op": "test", "path": "/spec", "value": {}}
     return [test, {"op": "add", "path": "/spec/replicas", "value": write.replicas}]
 
 

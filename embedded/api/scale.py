@@ -73,8 +73,9 @@ def _scaled(old: Obj, paths: ScalePaths, replicas: int) -> Obj:
 
 
 def scale_of(obj: Obj, paths: ScalePaths) -> Obj:
-    """An object seen as a Scale."""
+    """An object seen as a Scale; a zero is left out of its spec, as autoscaling/v1 does."""
     meta = obj["metadata"]
+    wanted = _number(obj, paths.spec_replicas)
     head = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     status: Obj = {"replicas": _number(obj, paths.status_replicas)}
     selector = _selector(obj, paths)
@@ -84,7 +85,7 @@ def scale_of(obj: Obj, paths: ScalePaths) -> Obj:
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {name: meta[name] for name in head if name in meta},
-        "spec": {"replicas": _number(obj, paths.spec_replicas)},
+        "spec": {"replicas": wanted} if wanted else {},
         "status": status,
     }
 

@@ -122,19 +122,18 @@ def test_a_lost_race_is_decided_anew_from_what_stands() -> None:
     play(scene)
 
 
-def test_a_zero_that_kubernetes_leaves_out_of_a_scale_is_found_out() -> None:
-    async def scenario() -> None:
-        api = FakeApi(is_zero_absent=True)
-        api.put("configmaps", config())
-        api.put("deployments", deployment(target="10"))
-        async with leading(api) as leader:
-            activator = FakeActivator("a", leader)
-            await until(100)
-            activator.arrive(1)
-            await asyncio.sleep(0.01)
-        assert written(api) == [1]
+def test_a_wake_is_one_write() -> None:
+    """A Scale of zero has no number to test: the patch tests that, and nothing is read or tried before."""
 
-    run(scenario())
+    async def scene(api: FakeApi, leader: Leader, activator: FakeActivator) -> None:
+        await until(100)
+        before = len(api.requests)
+        activator.arrive(1)
+        await until(100.2)
+        asked = [request for request in api.requests[before:] if "/deployments/" in request[1]]
+        assert (written(api), asked) == ([1], [("PATCH", f"{HELLO}/scale")])
+
+    play(scene)
 
 
 def test_an_api_server_that_is_away_delays_a_wake_until_it_is_back() -> None:

@@ -24,15 +24,14 @@ DEPLOYMENTS = "/apis/apps/v1/deployments"
 
 
 class FakeApi:
-    """A transport. `is_zero_absent`: whether a Scale leaves a zero out, as Kubernetes does."""
+    """A transport."""
 
-    def __init__(self, *, is_zero_absent: bool = False, starts: bool = True) -> None:
+    def __init__(self, *, starts: bool = True) -> None:
         self.objects: dict[str, Obj] = {}
         self.writes: list[tuple[float, str, int]] = []
         self.requests: list[tuple[str, str]] = []
         self.is_down = False
         self.starts = starts
-        self._is_zero_absent = is_zero_absent
         self._watchers: list[tuple[str, asyncio.Queue[Obj]]] = []
         self._versions = itertools.count(1)
         self._uids = itertools.count(1)
@@ -123,9 +122,8 @@ class FakeApi:
 
     def _patch(self, path: str, obj: Obj, body: Any, *, is_scale: bool) -> tuple[int, Any]:
         if is_scale:
-            shown = {"replicas": obj["spec"]["replicas"]}
-            if self._is_zero_absent and not shown["replicas"]:
-                shown = {}
+            wanted = obj["spec"]["replicas"]
+            shown = {"replicas": wanted} if wanted else {}  # as autoscaling/v1 is written
             test, write = body
             found: Any = shown if test["path"] == "/spec" else shown.get("replicas")
             if found != test["value"]:

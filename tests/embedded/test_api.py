@@ -266,11 +266,12 @@ def test_the_four_patch_languages(world: World) -> None:
 
 
 def test_a_json_patchs_test_guards_the_scale(world: World) -> None:
-    """0 → 1 only if it still is 0; a patch that does not fit changes nothing."""
+    """0 → 1 only if it still is 0; a patch that does not fit changes nothing. A Scale leaves a zero out."""
     world.ok("POST", DEPLOYMENTS, deployment("d", replicas=0))
+    assert world.ok("GET", f"{DEPLOYMENTS}/d/scale")["spec"] == {}
     wake = [
-        {"op": "test", "path": "/spec/replicas", "value": 0},
-        {"op": "replace", "path": "/spec/replicas", "value": 1},
+        {"op": "test", "path": "/spec", "value": {}},
+        {"op": "add", "path": "/spec/replicas", "value": 1},
     ]
     made = world.ok("PATCH", f"{DEPLOYMENTS}/d/scale", wake, JSON_PATCH)
     assert made["kind"] == "Scale"
