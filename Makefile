@@ -6,10 +6,10 @@ RUN := $(VENV)/installed
 DEV := $(VENV)/installed-dev
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
-.PHONY: help run test quick check format bench tools lock messages clean
+.PHONY: help run test quick test-cluster check format bench tools lock messages clean
 
 help: ## What can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(RUN): pyproject.toml requirements.lock tools/install.sh
 	@tools/install.sh "$(PYTHON)" "$(VENV)" requirements.lock
@@ -30,6 +30,9 @@ test: $(DEV) tools ## The whole suite, with real kubectl and hey
 
 quick: $(DEV) ## The suite without its end-to-end tests: under two minutes
 	@$(BIN)/pytest -q -m "not e2e"
+
+test-cluster: $(DEV) tools ## The tests against a real API server alone
+	@$(BIN)/pytest -q -m cluster
 
 check: $(DEV) ## Format, lint, types and the arrows between packages
 	@$(BIN)/ruff format --check .

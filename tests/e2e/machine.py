@@ -1,4 +1,7 @@
-"""A `zerogate up` under test: real processes, real kubectl, real sockets."""
+"""A `zerogate up` under test: real processes, real kubectl, real sockets.
+
+`cluster_machine` has the same for the programs one by one against a real API server.
+"""
 
 import json
 import os
@@ -51,9 +54,12 @@ def wait_for(what: str, check: Callable[[], Any], deadline: float = 30.0, every:
 class Machine:
     """One data folder, and the `up` that runs on it (again, after a restart)."""
 
+    engine = "embedded"
+
     def __init__(self, folder: Path, *, environment: dict[str, str] | None = None) -> None:
         self.folder = folder
         self.data = folder / "data"
+        self.kubeconfig = self.data / "kubeconfig"
         self.gateway = free_port()
         self.api = free_port()
         self.admin = free_port()
@@ -120,7 +126,7 @@ class Machine:
         """The same with its exit status."""
         return subprocess.run(
             ["kubectl", *arguments], input=given, capture_output=True, text=True, timeout=60, check=False,
-            env={**self.environment, "KUBECONFIG": str(self.data / "kubeconfig"), "HOME": str(self.folder)},
+            env={**self.environment, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.folder)},
         )  # fmt: skip
 
     def get(self, *arguments: str) -> Any:

@@ -15,10 +15,11 @@ NAME = "helloworld-go"
 REVISION = f"{NAME}-00001"
 
 
-def _page(up, path, *, token=""):
+def _page(laptop, path, *, token=""):
     """Status and text of an admin page."""
     request = urllib.request.Request(
-        f"http://127.0.0.1:{up.admin}{path}", headers={"Authorization": f"Bearer {token}"} if token else {}
+        f"http://127.0.0.1:{laptop.admin}{path}",
+        headers={"Authorization": f"Bearer {token}"} if token else {},
     )
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
@@ -28,35 +29,35 @@ def _page(up, path, *, token=""):
             return error.code, error.read().decode()
 
 
-def test_the_admin_pages_tell_what_goes_on(up):
+def test_the_admin_pages_tell_what_goes_on(laptop):
     """Open: health and metrics. With the token: every revision's state, and a history that replays."""
-    up.kubectl("apply", "-f", str(SAMPLE))
-    up.wait_ready(NAME)
+    laptop.kubectl("apply", "-f", str(SAMPLE))
+    laptop.wait_ready(NAME)
     for _ in range(3):
-        assert up.curl(host(NAME)) == "Hello World!\n"
-    assert up.status("nobody.example.com") == 404
-    assert _page(up, "/healthz") == (200, "ok\n")
-    assert _page(up, "/readyz") == (200, "ok\n")
+        assert laptop.curl(host(NAME)) == "Hello World!\n"
+    assert laptop.status("nobody.example.com") == 404
+    assert _page(laptop, "/healthz") == (200, "ok\n")
+    assert _page(laptop, "/readyz") == (200, "ok\n")
 
-    metrics = _page(up, "/metrics")[1]
+    metrics = _page(laptop, "/metrics")[1]
     assert re.search(rf'zerogate_activator_\w+\{{[^}}]*revision="{REVISION}"[^}}]*\}} [1-9]', metrics)
     assert "zerogate_autoscaler_" in metrics
     assert "nobody.example.com" not in metrics, "an unknown host never becomes a label"
 
-    token = (up.data / "token").read_text()
+    token = (laptop.data / "token").read_text()
     for path in ("/debug/state", f"/debug/history/default/{REVISION}"):
-        assert _page(up, path)[0] == 401
-        assert _page(up, path, token="wrong")[0] == 401
-    state = json.loads(_page(up, "/debug/state", token=token)[1])
+        assert _page(laptop, path)[0] == 401
+        assert _page(laptop, path, token="wrong")[0] == 401
+    state = json.loads(_page(laptop, "/debug/state", token=token)[1])
     assert f"default/{REVISION}" in state["autoscaler"]["revisions"]
     assert state["activator"]["unready"] == ""
 
     def decided():
-        lines = _page(up, f"/debug/history/default/{REVISION}", token=token)[1].splitlines()
+        lines = _page(laptop, f"/debug/history/default/{REVISION}", token=token)[1].splitlines()
         return lines if sum('"decide"' in line for line in lines) > 2 else None
 
     lines = wait_for("some decisions", decided)
-    trace = up.folder / "trace.jsonl"
+    trace = laptop.folder / "trace.jsonl"
     trace.write_text("\n".join(lines) + "\n")
     done = subprocess.run(
         [sys.executable, "-m", "zerogate", "replay", str(trace)],
@@ -64,21 +65,21 @@ def test_the_admin_pages_tell_what_goes_on(up):
     )  # fmt: skip
     replayed = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(replayed) == 1 + sum('"decide"' in line for line in lines)
-    assert _page(up, "/debug/history/default/nobody", token=token)[0] == 404
+    assert _page(laptop, "/debug/history/default/nobody", token=token)[0] == 404
 
 
-def test_a_further_activator_serves_beside_the_first(up):
+def test_a_further_activator_serves_beside_the_first(laptop):
     """The programs share nothing but the API and the link: one more gateway routes, holds and wakes."""
-    up.kubectl("apply", "-f", str(SAMPLE))
-    up.wait_ready(NAME)
-    up.wait_pods(REVISION, 0)
-    gateway, admin, token = free_port(), free_port(), str(up.data / "token")
+    laptop.kubectl("apply", "-f", str(SAMPLE))
+    laptop.wait_ready(NAME)
+    laptop.wait_pods(REVISION, 0)
+    gateway, admin, token = free_port(), free_port(), str(laptop.data / "token")
     process = subprocess.Popen(
         [
             sys.executable, "-m", "zerogate", "activator", "--gateway", f"127.0.0.1:{gateway}",
             "--admin", f"127.0.0.1:{admin}", "--drain-delay", "0s", "--link-token-file", token,
         ],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": str(up.data / "kubeconfig")},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": str(laptop.data / "kubeconfig")},
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -19,27 +19,27 @@ def up(tmp_path_factory):
     made.kill()
 
 
-def test_every_kind_explains_itself_in_full(up):
+def test_every_kind_explains_itself_in_full(laptop):
     """`kubectl explain --recursive` knows each field of each kind that can be got."""
     listed = [
-        line.split() for line in up.kubectl("api-resources", "--verbs=get", "--no-headers").splitlines()
+        line.split() for line in laptop.kubectl("api-resources", "--verbs=get", "--no-headers").splitlines()
     ]
     assert len(listed) > 12
     for name, *_, version, _, _ in listed:
-        told = up.kubectl("explain", name, f"--api-version={version}", "--recursive")
+        told = laptop.kubectl("explain", name, f"--api-version={version}", "--recursive")
         assert "resourceVersion" in told, name
 
 
-def test_a_service_changes_from_one_way_of_applying_to_the_other(up):
+def test_a_service_changes_from_one_way_of_applying_to_the_other(laptop):
     """What the client applied, the server applies without a conflict; then it has one owner, not two."""
-    up.apply(service("switch", env={"TARGET": "One"}))
-    up.wait_ready("switch")
+    laptop.apply(service("switch", env={"TARGET": "One"}))
+    laptop.wait_ready("switch")
     same = json.dumps(service("switch", env={"TARGET": "One"}))
-    assert "serverside-applied" in up.kubectl("apply", "--server-side", "-f", "-", given=same)
+    assert "serverside-applied" in laptop.kubectl("apply", "--server-side", "-f", "-", given=same)
     changed = json.dumps(service("switch", env={"TARGET": "Two"}))
-    assert "serverside-applied" in up.kubectl("apply", "--server-side", "-f", "-", given=changed)
+    assert "serverside-applied" in laptop.kubectl("apply", "--server-side", "-f", "-", given=changed)
     other = json.dumps(service("switch", env={"TARGET": "Three"}))
-    refused = up.kubectl_result("apply", "--server-side", "--field-manager=me", "-f", "-", given=other)
+    refused = laptop.kubectl_result("apply", "--server-side", "--field-manager=me", "-f", "-", given=other)
     assert refused.returncode == 1
     assert ".spec.template.spec.containers" in refused.stderr
     assert "kubectl" in refused.stderr
@@ -53,27 +53,29 @@ def test_a_service_changes_from_one_way_of_applying_to_the_other(up):
         ("- {image: x, comand: [a]}", "has the unknown key 'comand'"),
     ],
 )
-def test_an_image_table_that_makes_no_sense_is_refused(up, table, problem):
+def test_an_image_table_that_makes_no_sense_is_refused(laptop, table, problem):
     """It would be found out at the next start only, when nothing starts any more."""
-    before = up.get("configmap", "config-images", "-n", "zerogate-system")
+    before = laptop.get("configmap", "config-images", "-n", "zerogate-system")
     patch = json.dumps({"data": {"images.yaml": table}})
-    done = up.kubectl_result(
+    done = laptop.kubectl_result(
         "patch", "configmap", "config-images", "-n", "zerogate-system", "--type=merge", "-p", patch
     )
     assert done.returncode == 1
     assert "data.images.yaml" in done.stderr
     assert problem in done.stderr
-    assert up.get("configmap", "config-images", "-n", "zerogate-system") == before
+    assert laptop.get("configmap", "config-images", "-n", "zerogate-system") == before
 
 
-def test_the_request_log_is_switched_live(up):
+def test_the_request_log_is_switched_live(laptop):
     """Off at first; on, each request is a line that names it."""
-    up.apply(service("logged"))
-    up.wait_ready("logged")
-    up.curl(host("logged"), path="/unseen")
-    up.configure("config-observability", **{"logging.enable-request-log": "true"})
-    wait_for("a line", lambda: up.curl(host("logged"), path="/seen?x") and '"path": "/seen?x"' in up.output)
-    assert "/unseen" not in up.output
+    laptop.apply(service("logged"))
+    laptop.wait_ready("logged")
+    laptop.curl(host("logged"), path="/unseen")
+    laptop.configure("config-observability", **{"logging.enable-request-log": "true"})
+    wait_for(
+        "a line", lambda: laptop.curl(host("logged"), path="/seen?x") and '"path": "/seen?x"' in laptop.output
+    )
+    assert "/unseen" not in laptop.output
 
 
 @pytest.mark.parametrize(
@@ -84,12 +86,12 @@ def test_the_request_log_is_switched_live(up):
         (("port-forward", "{pod}", "29999:8080"), "zerogate.dev/port"),
     ],
 )
-def test_what_pods_that_are_processes_do_not_offer_says_what_to_do_instead(up, arguments, instead):
+def test_what_pods_that_are_processes_do_not_offer_says_what_to_do_instead(laptop, arguments, instead):
     """Not a 404 that nobody understands."""
-    up.apply(service("plain", annotations={"autoscaling.knative.dev/min-scale": "1"}))
-    up.wait_ready("plain")
-    pod = up.pods("serving.knative.dev/service=plain")[0]["metadata"]["name"]
-    done = up.kubectl_result(*(word.format(pod=f"pod/{pod}") for word in arguments))
+    laptop.apply(service("plain", annotations={"autoscaling.knative.dev/min-scale": "1"}))
+    laptop.wait_ready("plain")
+    pod = laptop.pods("serving.knative.dev/service=plain")[0]["metadata"]["name"]
+    done = laptop.kubectl_result(*(word.format(pod=f"pod/{pod}") for word in arguments))
     assert done.returncode == 1
     assert instead in done.stderr
 

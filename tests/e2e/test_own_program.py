@@ -20,7 +20,7 @@ http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_fo
 """
 
 
-def test_a_program_that_listens_on_port_is_a_service(up, tmp_path):
+def test_a_program_that_listens_on_port_is_a_service(laptop, tmp_path):
     """`command: [python3, app.py]` and a workingDir are all it takes."""
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -33,22 +33,22 @@ def test_a_program_that_listens_on_port_is_a_service(up, tmp_path):
             {"image": "local", "command": ["python3", "app.py"], "workingDir": str(folder)}
         ]}}},
     }  # fmt: skip
-    up.apply(manifest)
-    up.wait_ready("mine")
-    name = f"mine.default.localhost:{up.gateway}"
-    assert up.curl(name) == f"my own: mine {name}\n"
-    up.wait_pods("mine-00001", 0)
-    assert up.curl(host("mine")).startswith("my own: mine")
+    laptop.apply(manifest)
+    laptop.wait_ready("mine")
+    name = f"mine.default.localhost:{laptop.gateway}"
+    assert laptop.curl(name) == f"my own: mine {name}\n"
+    laptop.wait_pods("mine-00001", 0)
+    assert laptop.curl(host("mine")).startswith("my own: mine")
 
 
-def test_the_sample_of_the_readme_works(up):
+def test_the_sample_of_the_readme_works(laptop):
     """The manifest that README shows under *Your own program* runs as it stands there."""
     text = (ROOT / "README.md").read_text()
     section = text.split("## Your own program", 1)[1].split("\n## ", 1)[0]
     program = section.split("```python\n", 1)[1].split("```", 1)[0]
     manifest = section.split("```yaml\n", 1)[1].split("```", 1)[0]
-    (up.folder / "app.py").write_text(program)
-    up.kubectl("apply", "-f", "-", given=manifest)
-    name = json.loads(up.kubectl("get", "ksvc", "-o", "json"))["items"][0]["metadata"]["name"]
-    up.wait_ready(name)
-    assert wait_for("an answer", lambda: up.curl(host(name)))
+    (laptop.folder / "app.py").write_text(program)
+    laptop.kubectl("apply", "-f", "-", given=manifest)
+    name = json.loads(laptop.kubectl("get", "ksvc", "-o", "json"))["items"][0]["metadata"]["name"]
+    laptop.wait_ready(name)
+    assert wait_for("an answer", lambda: laptop.curl(host(name)))

@@ -1,0 +1,32 @@
+"""What all suites share: the real cluster, and the marks that say what a test needs."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.control_plane import ControlPlane, GivenCluster
+
+
+def pytest_collection_modifyitems(items):
+    """Whatever runs against a real API server is marked `cluster`, and starts processes: `e2e`."""
+    for item in items:
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if "control_plane" in item.fixturenames or "kubernetes" in parameters:
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory):
+    """A real API server, its controllers and its scheduler, for all tests of this run that ask for one: those
+    that $KUBECONFIG_FOR_TESTS names, or some of our own.
+    """
+    given = os.environ.get("KUBECONFIG_FOR_TESTS", "")
+    if given:
+        yield GivenCluster(Path(given))
+        return
+    plane = ControlPlane(tmp_path_factory.mktemp("control-plane"))
+    plane.start()
+    yield plane
+    plane.stop()
