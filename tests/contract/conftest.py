@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+
+from tests.contract import engines
+
+
+def pytest_collection_modifyitems(items):
+    """Everything in this folder starts processes."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="package", params=["embedded", "kubernetes"])
+def engine(request, tmp_path_factory):
+    """A running Kubernetes API of either kind, started once for all files of this folder."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "embedded":
+        with engines.embedded(folder) as made:
+            yield made
+    else:
+        with engines.kubernetes(request.getfixturevalue("control_plane"), folder) as made:
+            yield made
+
+
+@pytest.fixture
+def namespace(engine):
+    """A fresh namespace, which goes with all that the test left in it."""
+    name = engine.new_namespace()
+    yield name
+    engine.drop_namespace(name)
+
+
+@pytest.fixture
+def pods(engine, namespace):
+    """A fresh namespace whose pods get processes."""
+    if engine.logs is None:
+        pytest.skip("the pods' images are commands of our own node, which no given cluster has")
+    return namespace
