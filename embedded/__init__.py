@@ -10,6 +10,8 @@ In reading order:
 `fieldsets`, `managed`, `merging`, `apply`: server-side apply.
 `tables/`: kubectl's columns.
 `openapi_types`, `openapi`: the documents that tell clients of all kinds.
+`queries`, `podlogs`: which part of which log is asked for.
+`instead`: what is not offered for pods that are processes.
 `workloads/`: what the controllers of Deployments and ReplicaSets decide.
 `node/`: what the node agent decides, whose containers are processes.
 `edge/`: waits and connects for all of them.

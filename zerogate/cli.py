@@ -139,4 +139,8 @@ def _controller(command: _Command) -> None:
 def _node(command: _Command) -> None:
     command.setting("--name", "zerogate-node", "the Node's name")
     command.setting("--data", ".zerogate-node", "the folder that keeps logs and run records", Path)
+    command.setting("--logs", "127.0.0.1:10250", "where the API server fetches logs", parse_address)
+    command.setting(
+        "--client-ca-file", "", "authority of the API server's kubelet client; without it no logs are served"
+    )
     command.common()

@@ -11,7 +11,7 @@ Admitted here: what follows from a request, the stored objects and the clock's r
 """
 
 from embedded.api.core import Api
-from embedded.api.requests import ApiRequest, ApiResponse, LogFile
+from embedded.api.requests import ApiRequest, ApiResponse
 from embedded.api.watches import Event, Watch
 
-__all__ = ["Api", "ApiRequest", "ApiResponse", "Event", "LogFile", "Watch"]
+__all__ = ["Api", "ApiRequest", "ApiResponse", "Event", "Watch"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from embedded import instead
 from kube.objects import Obj
 
 
@@ -74,19 +75,10 @@ def unknown_path() -> ApiRefusal:
     return ApiRefusal(404, "NotFound", "the server could not find the requested resource", {})
 
 
-_INSTEAD = {
-    "exec": "a pod is a process of this machine: look at it with the machine's own tools",
-    "attach": "kubectl logs -f shows what the pod writes",
-    "portforward": "the pod listens on 127.0.0.1 at the port in its annotation zerogate.dev/port",
-    "eviction": "delete the pod",
-}
-
-
 def not_offered(subresource: str) -> ApiRefusal:
     """405 with what to do instead, for what Kubernetes has and this API has not; else 404."""
-    if subresource not in _INSTEAD:
-        return unknown_path()
-    return ApiRefusal(405, "MethodNotAllowed", f"{subresource} is not offered here; {_INSTEAD[subresource]}")
+    text = instead.not_offered(subresource)
+    return ApiRefusal(405, "MethodNotAllowed", text) if text else unknown_path()
 
 
 def already_exists(group_resource: str, name: str) -> ApiRefusal:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
+from embedded import queries
 from embedded.api.refusals import ApiRefusal, Cause, bad_request, invalid
 from embedded.api.watches import Watch
+from embedded.podlogs import LogFile
 from embedded.store import Entry, encode
 
 JSON = "application/json"
@@ -27,22 +29,6 @@ class ApiRequest:
     accept: str = JSON
     user: str = "zerogate-admin"
     agent: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LogFile:
-    """Which log is asked for, and which part of it. Times are Unix seconds."""
-
-    namespace: str
-    pod: str
-    uid: str
-    container: str
-    follow: bool = False
-    previous: bool = False
-    timestamps: bool = False
-    tail_lines: int | None = None
-    since: float | None = None
-    limit_bytes: int | None = None
 
 
 @dataclass(slots=True)
@@ -117,7 +103,7 @@ def verb_of(method: str, place: Place, query: Mapping[str, str]) -> Verb | None:
     if method == "GET":
         if place.subresource:
             return "get"
-        if is_true(query, "watch"):
+        if queries.is_true(query, "watch"):
             return "watch"
         return "get" if place.name else "list"
     if method == "DELETE":
@@ -131,20 +117,12 @@ def verb_of(method: str, place: Place, query: Mapping[str, str]) -> Verb | None:
     return None
 
 
-def is_true(query: Mapping[str, str], name: str) -> bool:
-    """A boolean of the query, as Go reads it; the bare name is true as well."""
-    value = query.get(name)
-    return value is not None and value.lower() not in {"false", "0", "f"}
-
-
 def whole_number(query: Mapping[str, str], name: str) -> int | None:
     """A number ≥ 0 of the query; refuses others."""
-    text = query.get(name, "")
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit():
-        raise bad_request(f"{name}: {text!r} is no whole number")
-    return int(text)
+    try:
+        return queries.whole_number(query, name)
+    except ValueError as error:
+        raise bad_request(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +149,7 @@ def write_options(request: ApiRequest) -> WriteOptions:
         manager,
         bool(dry_run),
         validation,  # type: ignore[arg-type] # one of the three, as checked above
-        is_true(query, "force"),
+        queries.is_true(query, "force"),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from embedded.api import LogFile
+from embedded.podlogs import LogFile
 from kube.objects import format_micro_time
 
 _BLOCK = 64 * 1024

@@ -16,13 +16,13 @@ from collections.abc import AsyncIterator
 import yaml
 from aiohttp import web
 
-from embedded.api import Api, ApiRequest, ApiResponse, Event, LogFile, Watch
+from embedded.api import Api, ApiRequest, ApiResponse, Event, Watch
 from embedded.api.bodies import MAX_BODY
-from embedded.api.podlogs import is_over
 from embedded.api.refusals import ApiRefusal, too_large, unauthorized
 from embedded.api.representation import wanted
 from embedded.edge import logs
 from embedded.edge.lock import Lock
+from embedded.podlogs import LogFile, is_over
 from embedded.store import encode
 from kube.resources import PODS
 

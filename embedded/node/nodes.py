@@ -50,7 +50,9 @@ def node_status(machine: Machine, settings: NodeSettings, before: Obj, version: 
         ("PIDPressure", "False", "AgentHasSufficientPID", "the node agent does not watch processes"),
         ("Ready", "True", "AgentReady", "the node agent is posting ready status"),
     ]
+    endpoint = settings.log_endpoint
     return {
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": endpoint.port}} if endpoint else {},
         "capacity": capacity,
         "allocatable": capacity,
         "conditions": [_condition(before, verdict, now) for verdict in verdicts],

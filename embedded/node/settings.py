@@ -9,12 +9,22 @@ from embedded.node.capacity import Capacity
 
 
 @dataclass(frozen=True, slots=True)
+class LogEndpoint:
+    """Where a real API server fetches logs, and the file of the authority whose certificates may."""
+
+    host: str
+    port: int
+    client_authority: Path
+
+
+@dataclass(frozen=True, slots=True)
 class NodeSettings:
     """Where and how pods become processes. Durations are seconds, sizes bytes.
 
     `folder` keeps logs and run records; `working_folder` is what a relative `workingDir` is relative to. A
     scheduler binds every pending pod to itself: right where this is the only node, wrong on a real cluster.
-    `capacity` None means the machine's own. `words` may stand in the image table's commands as `{word}`.
+    `capacity` None means the machine's own, `log_endpoint` None that nobody asks the node for logs. `words`
+    may stand in the image table's commands as `{word}`.
     """
 
     folder: Path
@@ -24,6 +34,7 @@ class NodeSettings:
     is_scheduler: bool = True
     allows_raw_command: bool = True
     capacity: Capacity | None = None
+    log_endpoint: LogEndpoint | None = None
     words: Mapping[str, str] = field(default_factory=dict)
     backoff: BackoffRule = field(default_factory=BackoffRule)
     heartbeat: float = 10.0

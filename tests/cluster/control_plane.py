@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from embedded.edge.lock import kubeconfig_text, make_lock
+from tests.cluster.certificates import issue_client
 
 HERE = Path(__file__).parent
 SERVICE_RANGE = "10.96.0.0/16"
@@ -110,6 +111,11 @@ class ControlPlane(Cluster):
         self._token = ""
 
     @property
+    def authority(self) -> Path:
+        """Who signed the certificate with which the API server asks nodes for logs."""
+        return self.folder / "pki" / "ca.crt"
+
+    @property
     def server(self) -> str:
         """The API server's URL."""
         return f"https://{self.address}:{self.port}"
@@ -126,6 +132,7 @@ class ControlPlane(Cluster):
 
     def _start(self, programs: Path) -> None:
         lock = make_lock(self.folder / "pki", [*SERVICE_NAMES, self.address])
+        issue_client(self.folder / "pki", "nodes", "kube-apiserver", "system:masters")
         self._make_account_key()
         self._token = lock.token
         (self.folder / "tokens.csv").write_text(f'{lock.token},admin,admin,"system:masters"\n')
@@ -162,6 +169,7 @@ class ControlPlane(Cluster):
             "--service-account-signing-key-file", pki / "accounts.key",
             "--audit-policy-file", self.folder / "audit.yaml", "--audit-log-path", self.audit_log,
             "--kubelet-preferred-address-types", "InternalIP",
+            "--kubelet-client-certificate", pki / "nodes.crt", "--kubelet-client-key", pki / "nodes.key",
         )  # fmt: skip
         self.wait("the API server", lambda: self.get("/readyz") == "ok")
 

@@ -30,6 +30,7 @@ class ClusterMachine(Machine):
         self.plane = plane
         self.kubeconfig = plane.kubeconfig
         self.link = free_port()
+        self.logs = free_port()
         self.programs: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -74,7 +75,10 @@ class ClusterMachine(Machine):
         return {
             "controller": [admin],
             "autoscaler": [admin, f"--link=127.0.0.1:{self.link}", secret],
-            "node": [f"--name={self._node}", f"--data={self.data}"],
+            "node": [
+                f"--name={self._node}", f"--data={self.data}",
+                f"--logs=127.0.0.1:{self.logs}", f"--client-ca-file={self.plane.authority}",
+            ],
             "activator": [
                 f"--admin=127.0.0.1:{self.admin}", secret, "--drain-delay=0s", "--error-details",
                 f"--gateway=127.0.0.1:{self.gateway}",

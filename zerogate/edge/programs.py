@@ -149,10 +149,14 @@ async def _controller(arguments: argparse.Namespace, environment: Mapping[str, s
 
 async def _node(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
     from embedded.edge.node import agent  # noqa: PLC0415
-    from embedded.node.settings import NodeSettings  # noqa: PLC0415
+    from embedded.node.settings import LogEndpoint, NodeSettings  # noqa: PLC0415
     from zerogate.shipped import programs_folder  # noqa: PLC0415
 
+    logs_at = arguments.logs
     settings = NodeSettings(
+        log_endpoint=LogEndpoint(logs_at.host, logs_at.port, Path(arguments.client_ca_file))
+        if arguments.client_ca_file
+        else None,
         folder=arguments.data,
         working_folder=Path.cwd(),
         name=arguments.name,

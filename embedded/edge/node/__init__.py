@@ -9,6 +9,7 @@ In reading order:
 `publisher`: what the API is told of a pod.
 `container`: one container's life.
 `probes`: asking containers how they are.
+`kubelet`: logs for a real API server.
 `hooks`: what a container wants done before it ends.
 `imagetable`: the image table, live from its config map.
 `sources`: config maps and secrets of environments.

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 
+from embedded.edge.node import kubelet
 from embedded.edge.node.imagetable import Images
 from embedded.edge.node.linux import logfiles
 from embedded.edge.node.linux.machine import Ports, read_machine
@@ -75,6 +76,7 @@ class Node:
             group.create_task(self._pods.run())
             group.create_task(keep_registered(self._shop, self._machine))
             group.create_task(self._rotate_logs())
+            group.create_task(kubelet.serve(self._shop, lambda: self._pods.objects))
             ended = await asyncio.to_thread(self._shop.records.end_predecessors)
             if ended:
                 log.warning("processes that a former node agent left behind, ended now: %d", ended)

@@ -51,9 +51,9 @@ def pod(name="p", script=SERVER, *, container=None, **spec):
 
 
 class NodeWorld:
-    def __init__(self, folder):
+    def __init__(self, folder, api=None):
         self.folder = folder
-        self.api = FakeApi()
+        self.api = api or FakeApi()
         self.client = Client(self.api, manager="test")
         self.task = None
 
