@@ -15,12 +15,15 @@ PATCH_TYPES: Mapping[PatchKind, str] = {
     "apply": "application/apply-patch+yaml",
 }
 _REFUSED_FROM = 400
+PAGE = 500
+"""Objects of one answer to a list."""
 
 
 class ApiError(Exception):
     """The API server refused; `status`, `reason` and `message` are its own words.
 
-    Status 0 stands for a server that could not be reached at all.
+    Status 0 stands for a server that could not be reached at all, or whose answer made no sense.
+    `retry_after`: the seconds after which it wants to be asked again, 0 when it named none.
     """
 
     def __init__(self, status: int, reason: str, message: str, body: Obj | None = None) -> None:
@@ -29,12 +32,14 @@ class ApiError(Exception):
         self.reason = reason
         self.message = message
         self.body: Obj = body or {}
+        self.retry_after = 0.0
 
     @classmethod
     def from_answer(cls, status: int, body: Any) -> "ApiError":
         """The error that a Status object, or whatever else came instead, speaks of."""
         if isinstance(body, dict) and body.get("kind") == "Status":
-            code = int(body.get("code") or status)
+            code = body.get("code")
+            code = code if isinstance(code, int) and code >= _REFUSED_FROM else status
             return cls(code, body.get("reason") or "", body.get("message") or "", body)
         return cls(status, "", str(body)[:500])
 
@@ -62,6 +67,11 @@ class ApiError(Exception):
     def is_gone(self) -> bool:
         """410: the resourceVersion is too old to watch from; list again."""
         return self.status == 410
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same may succeed later: the server is away or busy, or knows us no more for now."""
+        return self.status in {0, 401, 403, 429, 500, 502, 503}
 
 
 class Transport(Protocol):
@@ -102,9 +112,20 @@ class Client:
     async def list(
         self, resource: Resource, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
     ) -> Obj:
-        """The List object with `items`, and the resourceVersion to watch from in its metadata."""
-        query = {"labelSelector": label_selector, "fieldSelector": field_selector}
-        return await self._call("GET", resource.path(namespace), query=query)
+        """The List object with `items`, and the resourceVersion to watch from in its metadata.
+
+        It is asked for page by page, so that no answer is huge. 410: the list was so long in coming that the
+        server has forgotten its beginning; begin again.
+        """
+        query = {"labelSelector": label_selector, "fieldSelector": field_selector, "limit": str(PAGE)}
+        found = _list(await self._call("GET", resource.path(namespace), query=query))
+        items = [*found["items"]]
+        while token := found["metadata"].get("continue"):
+            found = _list(
+                await self._call("GET", resource.path(namespace), query={**query, "continue": token})
+            )
+            items += found["items"]
+        return {**found, "items": items}
 
     async def discover(self, group: str, version: str) -> Obj:
         """The APIResourceList of a group's version: which kinds it serves, and how."""
@@ -180,11 +201,21 @@ class Client:
         )
         if status >= _REFUSED_FROM:
             raise ApiError.from_answer(status, answer)
-        return answer if isinstance(answer, dict) else {}
+        if not isinstance(answer, dict):
+            raise ApiError(0, "NoObject", f"{method} {path}: {status}, but no object: {str(answer)[:200]!r}")
+        return answer
 
     async def close(self) -> None:
         """Let go of the transport."""
         await self._transport.close()
+
+
+def _list(answer: Obj) -> Obj:
+    """The answer with its `items` and `metadata`. What is no list must not be taken for an empty one."""
+    items, meta = answer.get("items"), answer.get("metadata")
+    if not isinstance(meta, dict) or not isinstance(items, list | None):
+        raise ApiError(0, "NoList", f"the answer is no list: {str(answer)[:200]}")
+    return {**answer, "items": items or [], "metadata": meta}
 
 
 def _without_empty(query: Mapping[str, str]) -> dict[str, str]:

@@ -9,8 +9,9 @@ import base64
 import os
 import ssl
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,19 @@ class NoCredentials(Exception):  # noqa: N818 - it says what is missing, as the 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """One API server and one identity. `token_file` is read again at each request: kubelets rotate it."""
+    """One API server and one identity. `token_file` is read again at each request: kubelets rotate it.
+
+    `reload` finds the credentials anew, for when the server takes these no more. It raises NoCredentials.
+    """
 
     server: str
     tls: ssl.SSLContext | None
     headers: Mapping[str, str] = field(default_factory=dict)
     token_file: Path | None = None
+    reload: "Callable[[], Awaitable[Credentials]] | None" = None
 
     def authorization(self) -> dict[str, str]:
-        """The headers that prove who we are, as of now."""
+        """The headers that prove who we are, as of now. OSError: the token's file can't be read."""
         if self.token_file is None:
             return dict(self.headers)
         return {"Authorization": f"Bearer {self.token_file.read_text().strip()}"}
@@ -54,6 +59,10 @@ async def load_credentials(kubeconfig: str = "") -> Credentials:
 
     Raises NoCredentials.
     """
+    return replace(await _load(kubeconfig), reload=partial(load_credentials, kubeconfig))
+
+
+async def _load(kubeconfig: str) -> Credentials:
     path = kubeconfig or os.environ.get("KUBECONFIG", "")
     if not path and _is_in_cluster():
         return _in_cluster()

@@ -10,11 +10,14 @@ from kube import names
 from kube.edge.client import ApiError, Client
 from kube.objects import Obj, format_time, name, namespace, uid
 from kube.resources import EVENTS
+from kube.retry import Pauses
 
 log = logging.getLogger("zerogate.kube")
 
 _QUEUE = 1000
 _REMEMBERED = 1000
+_TRIES = 30
+"""Of one event, two minutes in all where refusals come at once."""
 
 
 @dataclass(slots=True)
@@ -29,7 +32,8 @@ class _Told:
 class EventRecorder:
     """Queues events and writes them in the background; a repeated one raises its count.
 
-    Events are a courtesy: when the queue is full or the API server refuses, they are dropped.
+    While the API server is away they wait. They are a courtesy: when the queue is full or the server refuses,
+    they are dropped.
     """
 
     def __init__(self, client: Client, component: str) -> None:
@@ -70,28 +74,42 @@ class EventRecorder:
         """Write what was emitted; ends only by cancellation."""
         while True:
             event = await self._queue.get()
-            try:
-                await self._write(event)
-            except ApiError as error:
-                log.debug("event dropped: %s", error)
+            pauses = Pauses()
+            while True:
+                try:
+                    await self._write(event)
+                    break
+                except ApiError as error:
+                    may_succeed = (error.is_passing and error.status != 403) or error.is_conflict
+                    if not may_succeed or pauses.failures >= _TRIES:
+                        log.debug("event dropped: %s", error)
+                        break
+                    asked = error.retry_after
+                await asyncio.sleep(pauses.ended(0.0, random.random(), asked=asked))
 
     async def _write(self, event: Obj) -> None:
         involved = event["involvedObject"]
         same = (involved["kind"], involved["uid"], event["type"], event["reason"], event["message"])
         told = self._told.get(same)
         if told is not None:
-            told.count += 1
-            patch = {"count": told.count, "lastTimestamp": event["lastTimestamp"]}
+            patch = {"count": told.count + 1, "lastTimestamp": event["lastTimestamp"]}
             try:
                 await self._client.patch(EVENTS, told.namespace, told.name, patch, kind="merge")
             except ApiError as error:
                 if not error.is_not_found:
                     raise
             else:
+                told.count += 1
                 return
         if len(self._told) >= _REMEMBERED:
             self._told.clear()
         meta = event["metadata"]
-        meta["name"] = f"{involved['name']}.{names.random_suffix(self._rng, 12)}"
-        await self._client.create(EVENTS, event)
+        if "name" not in meta:
+            meta["name"] = f"{involved['name']}.{names.random_suffix(self._rng, 12)}"
+        try:
+            await self._client.create(EVENTS, event)
+        except ApiError as error:
+            # The answer to an earlier try was lost, not the event.
+            if not error.is_already_exists:
+                raise
         self._told[same] = _Told(meta["namespace"], meta["name"], 1)

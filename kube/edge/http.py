@@ -1,20 +1,44 @@
-"""The transport to an API server over HTTP(S)."""
+"""The transport to an API server over HTTP(S).
 
+The server, and whatever stands before it, is not trusted to answer: each wait has an end. What it turned away
+with a Retry-After is sent again when that is over; reads whose connection broke, once more; and with new
+credentials what was refused for old ones.
+"""
+
+import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+import logging
+import random
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
 import aiohttp
 
 from kube.edge.client import ApiError
-from kube.edge.credentials import Credentials
+from kube.edge.credentials import Credentials, NoCredentials
 from kube.objects import Obj
+from kube.retry import ASKED_TO_WAIT, Tries, seconds_of
+
+log = logging.getLogger("zerogate.kube")
 
 CONNECT_TIMEOUT = 5.0
 REQUEST_TIMEOUT = 30.0
-# Servers send a bookmark at least each minute; a watch that stays silent for longer is dead.
+"""Seconds, tries and pauses between them included."""
 WATCH_SILENCE = 90.0
+"""Seconds without a line. Servers send a bookmark about each minute, but need not: it may be dead or not, so
+the watch ends in good order, and its caller begins the next one where this one stood."""
+RENEWED_EACH = 5.0
+"""Seconds at least between two looks for new credentials."""
+KEEP_ALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+"""Seconds of silence, seconds between probes, probes: it takes half a minute to notice a vanished peer."""
+UNACKNOWLEDGED = 30_000
+"""Milliseconds until a connection whose bytes nobody acknowledges counts as broken."""
 _REFUSED_FROM = 400
+_Ask = Callable[..., AbstractAsyncContextManager[aiohttp.ClientResponse]]
 _FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -23,9 +47,11 @@ class HttpTransport:
 
     def __init__(self, credentials: Credentials, *, user_agent: str) -> None:
         self._credentials = credentials
+        self._looked_for_new = -RENEWED_EACH
+        self._renewing = asyncio.Lock()
         self._session = aiohttp.ClientSession(
             base_url=credentials.server,
-            connector=aiohttp.TCPConnector(ssl=credentials.tls or True, limit=0),
+            connector=aiohttp.TCPConnector(limit=0, socket_factory=_socket),
             headers={"User-Agent": user_agent, "Accept": "application/json"},
             raise_for_status=False,
         )
@@ -39,38 +65,97 @@ class HttpTransport:
         body: Any = None,
         content_type: str = "application/json",
     ) -> tuple[int, Any]:
-        """Status and decoded body. Raises ApiError(0) when no answer comes."""
-        headers = self._credentials.authorization()
-        data = None
-        if body is not None:
-            data = json.dumps(body, separators=(",", ":")).encode()
-            headers["Content-Type"] = content_type
-        timeout = aiohttp.ClientTimeout(REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT)
-        try:
-            async with self._session.request(
-                method, path, params=query, data=data, headers=headers, timeout=timeout
-            ) as answer:
-                return answer.status, _decoded(await answer.read())
-        except _FAILURES as error:
-            raise ApiError(0, "Unreachable", f"{method} {path}: {_told(error)}") from error
+        """Status and decoded body. Raises ApiError, with status 0 when no answer comes."""
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        content = {} if body is None else {"Content-Type": content_type}
+        ask = partial(self._session.request, method, path, params=query, data=data)
+        tries, is_renewed = Tries(is_read=method == "GET"), False
+        ends = time.monotonic() + REQUEST_TIMEOUT
+        while True:
+            proof: dict[str, str] = {}
+            try:
+                proof = self._credentials.authorization()
+                status, retry_after, answer = await self._once(ask, {**proof, **content}, ends)
+            except _FAILURES as error:
+                pause = None if isinstance(error, TimeoutError) else tries.broken(random.random())
+                if pause is None:
+                    raise _unreachable(f"{method} {path}", error) from error
+                await asyncio.sleep(pause)
+                continue
+            if status == 401 and not is_renewed and await self._is_renewed(proof):
+                is_renewed = True
+            elif status in ASKED_TO_WAIT:
+                pause = tries.turned_away(retry_after, random.random())
+                if pause is None or time.monotonic() + pause >= ends:
+                    raise _turned_away(status, answer, retry_after)
+                await asyncio.sleep(pause)
+            else:
+                return status, answer
+
+    async def _once(
+        self, ask: _Ask, headers: Mapping[str, str], ends: float
+    ) -> tuple[int, float | None, Any]:
+        """Status, seconds of a Retry-After, and decoded body."""
+        seconds = max(ends - time.monotonic(), 0.001)
+        timeout = aiohttp.ClientTimeout(seconds, sock_connect=CONNECT_TIMEOUT)
+        async with ask(headers=headers, ssl=self._credentials.tls or True, timeout=timeout) as answer:
+            return answer.status, _retry_after(answer), _decoded(await answer.read())
 
     async def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[Obj]:
-        """The events of a watch; ends when the server does, raises ApiError when it breaks."""
+        """The events of a watch; ends when the server does or was silent for long. ApiError: it broke."""
         timeout = aiohttp.ClientTimeout(None, sock_connect=CONNECT_TIMEOUT, sock_read=WATCH_SILENCE)
+        proof: dict[str, str] = {}
         try:
-            async with self._session.get(
-                path, params=query, headers=self._credentials.authorization(), timeout=timeout
-            ) as answer:
-                if answer.status >= _REFUSED_FROM:
-                    raise ApiError.from_answer(answer.status, _decoded(await answer.read()))
-                async for line in _lines(answer.content):
-                    yield json.loads(line)
+            proof = self._credentials.authorization()
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                answer = await self._session.get(
+                    path, params=query, headers=proof, timeout=timeout, ssl=self._credentials.tls or True
+                )
         except _FAILURES as error:
-            raise ApiError(0, "Unreachable", f"watch {path}: {_told(error)}") from error
+            raise _unreachable(f"watch {path}", error) from error
+        async with answer:
+            try:
+                if answer.status >= _REFUSED_FROM:
+                    async with asyncio.timeout(REQUEST_TIMEOUT):
+                        told = _decoded(await answer.read())
+                    if answer.status == 401:
+                        await self._is_renewed(proof)
+                    raise _turned_away(answer.status, told, _retry_after(answer))
+                async for line in _lines(answer.content):
+                    yield _event(path, line)
+            except aiohttp.SocketTimeoutError:
+                return
+            except _FAILURES as error:
+                raise _unreachable(f"watch {path}", error) from error
+
+    async def _is_renewed(self, refused: Mapping[str, str]) -> bool:
+        """Whether there are other credentials than those that were refused: a token that was rotated."""
+        async with self._renewing:
+            held = self._credentials
+            if held.reload is None or time.monotonic() < self._looked_for_new + RENEWED_EACH:
+                return held.authorization() != refused
+            self._looked_for_new = time.monotonic()
+            try:
+                self._credentials = await held.reload()
+            except NoCredentials as error:
+                log.warning(
+                    "The API server takes our credentials no more, and there are no others: %s", error
+                )
+            return self._credentials.authorization() != refused
 
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+
+def _socket(address: Any) -> socket.socket:
+    """A socket that notices a vanished peer."""
+    made = socket.socket(address[0], address[1], address[2])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEP_ALIVE.items():
+        made.setsockopt(socket.IPPROTO_TCP, option, value)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED)
+    return made
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
@@ -83,6 +168,14 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
                 yield line
 
 
+def _event(path: str, line: bytes) -> Obj:
+    """One event of a watch. Raises ApiError for what is none."""
+    event = _decoded(line)
+    if not isinstance(event, dict) or not isinstance(event.get("object"), dict) or "type" not in event:
+        raise ApiError(0, "NoEvent", f"watch {path}: not an event: {line[:200].decode(errors='replace')!r}")
+    return event
+
+
 def _decoded(data: bytes) -> Any:
     try:
         return json.loads(data)
@@ -90,5 +183,15 @@ def _decoded(data: bytes) -> Any:
         return data.decode(errors="replace")
 
 
-def _told(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+def _retry_after(answer: aiohttp.ClientResponse) -> float | None:
+    return seconds_of(answer.headers.get("Retry-After", ""), time.time())
+
+
+def _turned_away(status: int, answer: Any, retry_after: float | None) -> ApiError:
+    error = ApiError.from_answer(status, answer)
+    error.retry_after = retry_after or 0.0
+    return error
+
+
+def _unreachable(what: str, error: BaseException) -> ApiError:
+    return ApiError(0, "Unreachable", f"{what}: {str(error) or type(error).__name__}")

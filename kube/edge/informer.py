@@ -5,18 +5,21 @@ Level-triggered: a new list is told as differences from what was known, so that 
 
 import asyncio
 import logging
+import math
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from kube.edge.client import ApiError, Client
 from kube.objects import Key, Obj, key
 from kube.resources import Resource
+from kube.retry import Pauses
 
 log = logging.getLogger("zerogate.kube")
 
-FIRST_BACK_OFF = 0.1
-MAX_BACK_OFF = 5.0
+WATCH_LASTS = (300, 600)
+"""Seconds, at random between, after which the server is to end a watch: so that not all end at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,36 +50,47 @@ class Informer:
         self._label_selector = label_selector
         self._field_selector = field_selector
         self._on_change = on_change
+        self._version = ""
         self.objects: dict[Key, Obj] = {}
         self.synced = asyncio.Event()
 
     async def run(self) -> None:
-        """List, watch, and begin again whenever the watch is lost; ends only by cancellation."""
-        back_off = FIRST_BACK_OFF
+        """List and watch, and go on where the watch was lost, or list again where that is too long ago; ends
+        only by cancellation.
+        """
+        pauses = Pauses()
         while True:
+            began = math.inf
+            asked = 0.0
             try:
-                version = await self._list()
-                back_off = FIRST_BACK_OFF
-                await self._watch(version)
+                if not self._version:
+                    self._version = await self._list()
+                began = time.monotonic()
+                await self._watch()
             except ApiError as error:
-                if not error.is_gone:
+                asked = error.retry_after
+                if not error.is_passing:
+                    self._version = ""
+                if not error.is_gone or pauses.failures:
+                    data = {"status": error.status, "failures": pauses.failures + 1}
                     log.warning(
-                        "%s can't be watched (%s); trying again", self._resource.plural, error,
-                        extra={"data": {"status": error.status, "back_off": back_off}},
-                    )  # fmt: skip
-                    await asyncio.sleep(back_off * random.uniform(0.5, 1.5))
-                    back_off = min(back_off * 2, MAX_BACK_OFF)
+                        "%s can't be watched (%s); trying again",
+                        self._resource.plural,
+                        error,
+                        extra={"data": data},
+                    )
+            await asyncio.sleep(pauses.ended(time.monotonic() - began, random.random(), asked=asked))
 
     async def _list(self) -> str:
+        """Tell what differs from what was known; returns the version to watch from."""
         found = await self._client.list(
             self._resource,
             self._namespace,
             label_selector=self._label_selector,
             field_selector=self._field_selector,
         )
-        items = found.get("items") or []
         listed = {}
-        for item in items:
+        for item in found["items"]:
             # A list leaves kind and apiVersion to its own head; a watch does not.
             item.setdefault("kind", self._resource.kind)
             item.setdefault("apiVersion", self._resource.api_version)
@@ -86,30 +100,25 @@ class Informer:
         for where, obj in listed.items():
             self._tell(where, obj)
         self.synced.set()
-        return str((found.get("metadata") or {}).get("resourceVersion") or "")
+        return str(found["metadata"].get("resourceVersion") or "")
 
-    async def _watch(self, version: str) -> None:
-        """Follow the events; return when the server ends the watch in good order after a while."""
-        while True:
-            query = {
-                "resourceVersion": version,
-                "labelSelector": self._label_selector,
-                "fieldSelector": self._field_selector,
-            }
-            started = version
-            async for event in self._client.watch(self._resource, self._namespace, query=query):
-                obj = event["object"]
-                if event["type"] == "ERROR":
-                    raise ApiError.from_answer(int(obj.get("code") or 500), obj)
-                version = str(obj["metadata"]["resourceVersion"])
-                if event["type"] == "DELETED":
-                    self._tell(key(obj), None)
-                elif event["type"] in {"ADDED", "MODIFIED"}:
-                    self._tell(key(obj), obj)
-            if version == started:
-                await asyncio.sleep(
-                    FIRST_BACK_OFF
-                )  # a server that ends watches at once is not to be hammered
+    async def _watch(self) -> None:
+        """Follow the events; return when the server ends the watch in good order."""
+        query = {
+            "resourceVersion": self._version,
+            "timeoutSeconds": str(random.randint(*WATCH_LASTS)),
+            "labelSelector": self._label_selector,
+            "fieldSelector": self._field_selector,
+        }
+        async for event in self._client.watch(self._resource, self._namespace, query=query):
+            obj = event["object"]
+            if event["type"] == "ERROR":
+                raise ApiError.from_answer(500, obj)
+            if event["type"] == "DELETED":
+                self._tell(key(obj), None)
+            elif event["type"] in {"ADDED", "MODIFIED"}:
+                self._tell(key(obj), obj)
+            self._version = str(_version(obj) or self._version)
 
     def _tell(self, where: Key, new: Obj | None) -> None:
         old = self.objects.get(where)
