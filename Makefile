@@ -6,7 +6,7 @@ RUN := $(VENV)/installed
 DEV := $(VENV)/installed-dev
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
-.PHONY: help run test quick test-cluster check format bench tools lock messages clean
+.PHONY: help run test quick test-cluster image check format bench tools lock messages clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,12 @@ lock: $(DEV) ## Pin the newest versions of all dependencies, with hashes
 	@$(BIN)/pip install --quiet pip-tools
 	@$(COMPILE) --all-extras --output-file requirements-dev.lock pyproject.toml
 	@$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
+
+IMAGE := build/image
+image: $(DEV) ## The image as an archive (build/image/zerogate.tar), without a container engine
+	@for part in system dependencies program; do $(BIN)/python tools/image/folders.py $$part $(IMAGE)/$$part; done
+	@$(BIN)/python tools/image/archive.py $(IMAGE) \
+	  zerogate:$$($(BIN)/zerogate --version | cut -d' ' -f2) $(IMAGE)/zerogate.tar
 
 messages: $(DEV) ## The link's Python module from its .proto
 	@PYTHON=$(BIN)/python tools/make_messages.sh

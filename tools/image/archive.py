@@ -108,7 +108,7 @@ def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
     if path.is_symlink():
         member.type, member.linkname, member.mode = tarfile.SYMTYPE, str(path.readlink()), 0o777
     elif path.is_dir():
-        member.type, member.mode = tarfile.DIRTYPE, 0o755 | (status.st_mode & 0o1002)
+        member.type, member.mode = tarfile.DIRTYPE, 0o1777 if status.st_mode & 0o1000 else 0o755
     if not member.isreg():
         archive.addfile(member)
         return
