@@ -66,3 +66,14 @@ def writers_of_replicas(deployment: Obj) -> set[str]:
         for entry in (deployment.get("metadata") or {}).get("managedFields") or ()
         if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
     }
+
+
+def ready_pods(slices: Iterable[Obj]) -> set[str]:
+    """The names of the pods that a Service's EndpointSlices call ready; one that says nothing is ready."""
+    return {
+        str(target["name"])
+        for each in slices
+        for endpoint in each.get("endpoints") or ()
+        if (endpoint.get("conditions") or {}).get("ready") is not False
+        and (target := endpoint.get("targetRef") or {}).get("kind") == "Pod"
+    }

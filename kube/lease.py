@@ -43,7 +43,10 @@ class Sighting:
 
 
 def taken(lease: Obj, identity: str, annotations: dict[str, str], terms: Terms, now: float) -> Obj:
-    """The Lease as `identity` holds it from now on; `leaseTransitions` is the epoch of this leader."""
+    """The Lease as `identity` holds it from now on; `leaseTransitions` is the epoch of this leader.
+
+    An annotation "" is taken away: the one who led before may have written it.
+    """
     spec = dict(lease.get("spec") or {})
     is_new = spec.get("holderIdentity") != identity
     stamp = format_micro_time(now)
@@ -55,7 +58,8 @@ def taken(lease: Obj, identity: str, annotations: dict[str, str], terms: Terms, 
         "leaseTransitions": int(spec.get("leaseTransitions") or 0) + is_new,
     }
     meta = dict(lease["metadata"])
-    meta["annotations"] = {**(meta.get("annotations") or {}), **annotations}
+    merged = {**(meta.get("annotations") or {}), **annotations}
+    meta["annotations"] = {key: value for key, value in merged.items() if value or key not in annotations}
     return {**lease, "metadata": meta, "spec": spec}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from kube.duration import parse_duration
 from zerogate import __version__
-from zerogate.addresses import parse_address
+from zerogate.addresses import Address, parse_address
 
 DESCRIPTION = "Scale-to-zero for HTTP services: on this machine with `up`, on Kubernetes program by program."
 
@@ -60,7 +60,7 @@ def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
 def _one_of(*names: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in names:
-            raise ValueError(f"{text!r} is none of {', '.join(names)}")
+            raise ValueError(f"{text!r} is none of {', '.join(filter(None, names))}")
         return text
 
     return read
@@ -109,25 +109,58 @@ def _up(up: _Command) -> None:
     up.common()
 
 
-def _link_token(command: _Command) -> None:
-    command.setting(
-        "--link-token-file", "", "file with the secret of the link between activator and autoscaler"
-    )
+def _address_or_none(text: str) -> Address | None:
+    return parse_address(text) if text else None
+
+
+def _inside(command: _Command) -> None:
+    command.setting("--admin", "0.0.0.0:9090", "metrics, health and /debug", parse_address)
+    command.setting("--admin-token-file", "", "file with the secret of /debug, which is off without")
 
 
 def _activator(command: _Command) -> None:
-    command.setting("--gateway", "0.0.0.0:8080", "where requests arrive", parse_address)
-    command.setting("--admin", "0.0.0.0:9090", "metrics, health and /debug", parse_address)
+    command.setting("--gateway", "0.0.0.0:8080", "where requests from outside arrive", parse_address)
+    command.setting(
+        "--local-gateway",
+        "0.0.0.0:8081",
+        'where requests from within the cluster arrive, for its own names too; "" for nowhere',
+        _address_or_none,
+    )
+    _inside(command)
     command.setting("--drain-delay", "15s", "how long SIGTERM leaves the door open", parse_duration)
     command.switch("--error-details", "say in replies why a pod cannot start")
-    _link_token(command)
+    command.setting(
+        "--link-token-file",
+        "",
+        "file with what proves us to the autoscaler, read at each connect: a ServiceAccount token for the "
+        "audience zerogate-link, or the secret that all programs share",
+    )
     command.common()
 
 
 def _autoscaler(command: _Command) -> None:
     command.setting("--link", "0.0.0.0:8090", "where activators connect", parse_address)
-    command.setting("--admin", "0.0.0.0:9090", "metrics, health and /debug", parse_address)
-    _link_token(command)
+    command.setting(
+        "--link-address",
+        "",
+        "the address that is published for them; by default $POD_IP with the port of --link",
+        _address_or_none,
+    )
+    command.setting(
+        "--link-auth",
+        "",
+        "how they prove who they are: token-file (a shared secret) or token-review (ServiceAccount tokens, "
+        "over TLS); by default token-file where there is one, token-review in a pod",
+        _one_of("", "token-file", "token-review"),
+    )
+    command.setting("--link-token-file", "", "file with the secret that all programs share")
+    command.setting(
+        "--activators-service",
+        "",
+        "the Service in the system namespace whose ready pods are expected to report; by default those are "
+        "that have reported",
+    )
+    _inside(command)
     command.common()
 
 

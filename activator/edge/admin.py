@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 UNIX_PREFIX = "unix:"
+OFF = "/debug is off; --admin-token-file names the file with a secret that opens it\n"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -36,7 +37,9 @@ def application(views: Views, token: str) -> web.Application:
 
     async def state(request: web.Request) -> web.Response:
         given = request.headers.get("Authorization", "")
-        if not token or not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        if not token:
+            return web.Response(text=OFF, status=401)
+        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
             return web.Response(text="the token is missing or wrong\n", status=401)
         return web.json_response(views.state(), dumps=lambda value: json.dumps(value, indent=1))
 

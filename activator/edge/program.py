@@ -7,6 +7,7 @@ import random
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 
 from activator.edge import admin
@@ -16,7 +17,7 @@ from activator.edge.cluster.watches import Watches
 from activator.edge.coldstarts import ColdStarts
 from activator.edge.http.dispatch import Dispatcher
 from activator.edge.http.listener import Listener
-from activator.edge.link.link import Identity, Link
+from activator.edge.link.link import Identity, Link, Target
 from activator.edge.link.orders import Obedience
 from activator.edge.metrics import RevisionMetrics, exposition
 from activator.edge.refusals import Refusals
@@ -49,14 +50,16 @@ class Settings:
     """What the command line decides. `public` and `local` are bound sockets or (host, port) to listen on;
     a socket stays its opener's, so that a replacement can inherit it.
 
-    `admin` is "host:port", "unix:<path>" or "" for none. `link_address` "" means that the autoscaler is found
-    by its Lease. `drain_delay`, seconds: how long a draining activator still accepts.
+    `admin` is "host:port", "unix:<path>" or "" for none; `token` guards its /debug. `link_token_file` holds
+    the link's token and is read at each connect; "" means that it is `token`. `link_address` "" means that
+    the autoscaler is found by its Lease. `drain_delay`, seconds: how long a draining activator still accepts.
     """
 
     public: tuple[Where, ...] = (("127.0.0.1", 8080),)
     local: tuple[Where, ...] = ()
     admin: str = "127.0.0.1:9090"
     token: str = ""
+    link_token_file: str = ""
     link_address: str = ""
     system_namespace: str = "zerogate-system"
     identity: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
@@ -66,6 +69,10 @@ class Settings:
     max_held_requests: int = 100_000
     max_held_bytes: int = 256 << 20
     proxy: ProxySettings = field(default_factory=ProxySettings)
+
+    def link_token(self) -> str:
+        """The link's token as of now. Raises OSError."""
+        return Path(self.link_token_file).read_text().strip() if self.link_token_file else self.token
 
 
 class Program:
@@ -93,7 +100,7 @@ class Program:
             on_first=self._on_first, on_waiting=self._on_waiting, clock=monotonic, settings=settings.proxy
         )
         self.link = Link(
-            Identity(settings.identity, settings.pod_uid, settings.token),
+            Identity(settings.identity, settings.pod_uid, settings.link_token),
             self.reports,
             on_order=self._on_order,
             on_change=self._on_link,
@@ -120,7 +127,7 @@ class Program:
             is_linked=lambda: self.link.is_up,
         )
         if settings.link_address:
-            self.link.aim(settings.link_address)
+            self.link.aim(Target(settings.link_address))
 
     async def run(self) -> None:
         """Fill the caches, listen, and serve until `stop`; then drain. OSError: an address can't be had."""

@@ -9,6 +9,7 @@ import itertools
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from time import perf_counter
 from typing import Any
 
@@ -41,13 +42,21 @@ EARLY_FOR = 10.0
 """How many first reports of revisions that the watch has not told of yet are kept, and for how long."""
 
 
+def _nobody_tells() -> AbstractSet[str] | None:
+    return None
+
+
 class Leader:
-    """One term of leadership; `epoch` grows with each. Plain attributes are for metrics to read."""
+    """One term of leadership; `epoch` grows with each. Plain attributes are for metrics to read.
+
+    `expected_activators` tells who ought to report, None when that is not known.
+    """
 
     def __init__(self, client: Client, settings: Settings, epoch: int) -> None:
         self.epoch = epoch
         self.identity = settings.identity
         self.is_settled = asyncio.Event()
+        self.expected_activators = settings.expected_activators or _nobody_tells
         self._settings = settings
         self.sight = Sight(self.now())
         self.events = EventRecorder(client, "zerogate-autoscaler")
@@ -258,9 +267,9 @@ class Leader:
 
     async def _look_around(self) -> None:
         while True:
-            expected = self._settings.expected_activators
+            expected = self.expected_activators()
             if expected is not None:
-                self.sight.expect(expected(), self.now())
+                self.sight.expect(expected, self.now())
             for name in self.sight.overdue(self.now()):
                 told = f"activator {name} has been silent for too long; its load is not seen, decisions go on"
                 log.warning("%s", told)

@@ -1,18 +1,19 @@
-"""The autoscaler's end of the link: a WebSocket server that only those with the token reach.
+"""The autoscaler's end of the link: a WebSocket server that only those reach whom its doorkeeper lets in.
 
 It knows frames and connections. What they mean is the leader's, which is told synchronously; while nobody
 leads here, connections are refused, and activators come again.
 """
 
 import asyncio
-import hmac
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from autoscaler.edge.doorkeeper import Doorkeeper
 from autoscaler.messages import Hello, MalformedMessage, Message, Welcome, decode, encode
 
 log = logging.getLogger("zerogate.autoscaler")
@@ -24,6 +25,8 @@ LARGEST_FRAME = 16 << 20
 """Bytes; a report of 100,000 revisions."""
 LONGEST_QUEUE = 100_000
 """Messages that wait for a slow activator; one beyond cuts it off, it comes again and is told what stands."""
+GOODBYE = 1.0
+"""Seconds that an activator has to answer the end of its link."""
 
 
 class Peer(Protocol):
@@ -82,10 +85,11 @@ class Connection:
 
 
 class LinkServer:
-    """`leader` is None while nobody leads here."""
+    """`leader` is None while nobody leads here. With `tls` the link is encrypted."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    def __init__(self, doorkeeper: Doorkeeper, tls: ssl.SSLContext | None = None) -> None:
+        self._doorkeeper = doorkeeper
+        self._tls = tls
         self._connections: dict[str, Connection] = {}
         self.leader: Leader | None = None
 
@@ -102,7 +106,7 @@ class LinkServer:
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(runner, host, port, ssl_context=self._tls).start()
             taken = runner.addresses[0]
             yield f"{taken[0]}:{taken[1]}"
         finally:
@@ -117,13 +121,16 @@ class LinkServer:
         )
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "")
-        if not self._token or not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
-            return web.Response(status=401, text="the token is missing or wrong\n")
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        refusal = await self._doorkeeper.refusal(token if scheme == "Bearer" else "")
+        if refusal is not None:
+            return web.Response(status=refusal.status, text=f"{refusal.text}\n")
         leader = self.leader
         if leader is None:
             return web.Response(status=503, text="another autoscaler leads\n")
-        socket = web.WebSocketResponse(heartbeat=10.0, max_msg_size=LARGEST_FRAME, compress=False)
+        socket = web.WebSocketResponse(
+            timeout=GOODBYE, heartbeat=10.0, max_msg_size=LARGEST_FRAME, compress=False
+        )
         await socket.prepare(request)
         try:
             await self._talk(socket, request.transport, leader)

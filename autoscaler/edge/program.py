@@ -6,10 +6,12 @@ from typing import Any
 
 from prometheus_client.registry import CollectorRegistry
 
+from autoscaler.edge.certificate import make_certificate
+from autoscaler.edge.doorkeeper import SharedSecret, TokenReviews
 from autoscaler.edge.leader import Leader
 from autoscaler.edge.link import LinkServer
 from autoscaler.edge.metrics import LeaderMetrics
-from autoscaler.edge.settings import ADDRESS_ANNOTATION, LEASE, Settings
+from autoscaler.edge.settings import ADDRESS_ANNOTATION, CERTIFICATE_ANNOTATION, LEASE, Settings
 from autoscaler.edge.watches import Watches
 from kube.edge.client import Client
 from kube.edge.lease import Elector, LostLease
@@ -23,12 +25,20 @@ class Autoscaler:
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
         self._settings = settings
-        self._server = LinkServer(settings.token)
+        self._fingerprint = ""
+        self._server = self._make_server()
         self.leader: Leader | None = None
         self.address = ""
 
     def __repr__(self) -> str:
         return f"<Autoscaler at {self.address or 'no address'}: {self.leader!r}>"
+
+    def _make_server(self) -> LinkServer:
+        if self._settings.token:
+            return LinkServer(SharedSecret(self._settings.token))
+        certificate = make_certificate()
+        self._fingerprint = certificate.fingerprint
+        return LinkServer(TokenReviews(self._client, self._settings.system_namespace), certificate.tls)
 
     async def run(self) -> None:
         """Until cancelled. OSError: the link's address can't be had."""
@@ -61,12 +71,12 @@ class Autoscaler:
             self._client,
             (settings.system_namespace, LEASE),
             settings.identity,
-            annotations={ADDRESS_ANNOTATION: self.address},
+            annotations={ADDRESS_ANNOTATION: self.address, CERTIFICATE_ANNOTATION: self._fingerprint},
         )
         async with elector.lead() as epoch:
             leader = Leader(self._client, settings, epoch)
             log.info("Leading, epoch %d; activators connect to %s", epoch, self.address)
-            watches = Watches(self._client, settings.system_namespace, leader)
+            watches = Watches(self._client, settings, leader)
             opening = asyncio.create_task(self._open(leader))
             try:
                 await leader.run(watches.start)

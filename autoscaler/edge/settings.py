@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 SYSTEM_NAMESPACE = "zerogate-system"
 LEASE = "zerogate-autoscaler"
 ADDRESS_ANNOTATION = "zerogate.dev/address"
+CERTIFICATE_ANNOTATION = "zerogate.dev/certificate"
 
 
 def _steady_clock() -> Callable[[], float]:
@@ -19,8 +20,10 @@ def _steady_clock() -> Callable[[], float]:
 @dataclass(frozen=True)
 class Settings:
     """`identity` is the leader's name on the Lease. `link_address`, "host:port", is where activators find the
-    link; "" means the address that it listens on. `expected_activators` names those that ought to report;
-    None: those that said hello and no good-bye. `clock` tells unix seconds.
+    link; "" means the address that it listens on. `token` is the secret of the link; "" means that activators
+    show ServiceAccount tokens, over TLS. `expected_activators` names those that ought to report; None: the
+    ready pods of the Service `activators_service` in the system namespace; where that is "" too, those that
+    said hello and no good-bye. `clock` tells unix seconds.
     """
 
     identity: str
@@ -29,5 +32,6 @@ class Settings:
     link_address: str = ""
     token: str = ""
     system_namespace: str = SYSTEM_NAMESPACE
-    expected_activators: Callable[[], AbstractSet[str]] | None = None
+    activators_service: str = ""
+    expected_activators: Callable[[], AbstractSet[str] | None] | None = None
     clock: Callable[[], float] = field(default_factory=_steady_clock)

@@ -64,13 +64,14 @@ async def load_credentials(kubeconfig: str = "") -> Credentials:
 
 async def _load(kubeconfig: str) -> Credentials:
     path = kubeconfig or os.environ.get("KUBECONFIG", "")
-    if not path and _is_in_cluster():
+    if not path and is_in_pod():
         return _in_cluster()
     found = await asyncio.to_thread(_from_file, path.split(os.pathsep)[0] if path else "~/.kube/config")
     return await _through_library(found) if isinstance(found, Path) else found
 
 
-def _is_in_cluster() -> bool:
+def is_in_pod() -> bool:
+    """Whether we run in a pod that has a service account's token."""
     return (SERVICE_ACCOUNT / "token").exists()
 
 

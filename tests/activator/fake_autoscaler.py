@@ -11,9 +11,12 @@ TOKEN = "secret"
 
 
 class FakeAutoscaler:
-    """Listens on a port of its own. `heard` holds all messages; `link` is the present one."""
+    """Listens on a port of its own. `heard` holds all messages, `tokens` each that was shown; `link` is the
+    present one.
+    """
 
     def __init__(self) -> None:
+        self.tokens = []
         self.heard = []
         self.links = 0
         self.address = ""
@@ -21,7 +24,8 @@ class FakeAutoscaler:
         self._news = asyncio.Condition()
 
     async def _serve(self, request):
-        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+        self.tokens.append(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        if self.tokens[-1] != TOKEN:
             return web.Response(status=401)
         link = web.WebSocketResponse()
         await link.prepare(request)
@@ -51,13 +55,13 @@ class FakeAutoscaler:
 
 
 @contextlib.asynccontextmanager
-async def fake_autoscaler():
+async def fake_autoscaler(tls=None):
     fake = FakeAutoscaler()
     app = web.Application()
     app.router.add_get("/link", fake._serve)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
     host, port = runner.addresses[0][:2]
     fake.address = f"{host}:{port}"
     try:

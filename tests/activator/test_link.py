@@ -6,11 +6,13 @@ import time
 
 import pytest
 
-from activator.edge.link.link import Identity, Link
+from activator.edge.link import link as link_module
+from activator.edge.link.link import Identity, Link, Target
 from activator.hold.throttle import Room
 from activator.link.load import Phase
 from activator.link.reports import Reports
 from activator.revision import Revision
+from autoscaler.edge.certificate import make_certificate
 from autoscaler.messages import AT_ONCE, Bye, Cordon, Hello, Pods, Stats, Uncordon
 from serving.targets import scale_target
 from tests.activator.fake_autoscaler import TOKEN, fake_autoscaler
@@ -29,7 +31,7 @@ class Linked:
         self.orders = asyncio.Queue()
         self.changes = asyncio.Queue()
         self.link = Link(
-            Identity("me", "pod-1", token),
+            Identity("me", "pod-1", token if callable(token) else lambda: token),
             self.reports,
             on_order=self.orders.put_nowait,
             on_change=lambda: self.changes.put_nowait(self.link.is_up),
@@ -47,9 +49,9 @@ class Linked:
 
 
 @contextlib.asynccontextmanager
-async def linked(address="", token=TOKEN):
+async def linked(address="", token=TOKEN, certificate=""):
     made = Linked(token)
-    made.link.aim(address)
+    made.link.aim(Target(address, certificate))
     running = asyncio.create_task(made.link.run())
     try:
         yield made
@@ -101,7 +103,7 @@ async def test_a_first_request_without_a_leader_is_told_when_one_comes():
         await asyncio.sleep(0)
         assert hello.load.phase is Phase.FIRST
         async with fake_autoscaler() as leader:
-            here.link.aim(leader.address)
+            here.link.aim(Target(leader.address))
             assert (await leader.hears(is_at_once)).stats[0][1] == "hello"
 
 
@@ -113,7 +115,7 @@ async def test_the_link_comes_back_and_follows_the_leader():
         await here.becomes(up=False)
         await here.becomes(up=True)
         assert leader.links == 2
-        here.link.aim(next_leader.address)
+        here.link.aim(Target(next_leader.address))
         await here.becomes(up=False)
         await here.becomes(up=True)
         assert next_leader.links == 1
@@ -143,7 +145,7 @@ async def test_goodbye_is_the_last_word():
     """A drained activator says bye, and the link's task ends."""
     async with fake_autoscaler() as leader:
         here = Linked()
-        here.link.aim(leader.address)
+        here.link.aim(Target(leader.address))
         running = asyncio.create_task(here.link.run())
         await here.becomes(up=True)
         here.link.leave()
@@ -167,6 +169,74 @@ async def test_a_wrong_token_is_told(caplog):
             while "the token is not accepted" not in caplog.text:
                 await asyncio.sleep(0.01)
         assert not here.link.is_up
+
+
+async def test_the_token_is_read_anew_at_each_connect():
+    """A kubelet renews it; what stands in the file when a link is made is what counts."""
+    tokens = iter(["old", TOKEN, TOKEN])
+    async with fake_autoscaler() as leader, linked(leader.address, token=lambda: next(tokens)) as here:
+        await here.becomes(up=True)
+        assert leader.tokens == ["old", TOKEN]
+
+
+async def test_a_token_that_cannot_be_read_is_told_and_looked_for_again(caplog, tmp_path):
+    """A volume that is mounted late costs a moment, not the link."""
+    file = tmp_path / "token"
+    async with fake_autoscaler() as leader, linked(leader.address, token=file.read_text) as here:
+        async with asyncio.timeout(3):
+            while "the token can't be read" not in caplog.text:
+                await asyncio.sleep(0.01)
+        file.write_text(TOKEN)
+        await here.becomes(up=True)
+
+
+async def test_the_certificate_on_the_lease_is_the_one_that_is_spoken_to():
+    """Self-signed, for no name: its fingerprint is all that counts."""
+    certificate = make_certificate()
+    async with (
+        fake_autoscaler(certificate.tls) as leader,
+        linked(leader.address, certificate=certificate.fingerprint) as here,
+    ):
+        await here.becomes(up=True)
+
+
+@pytest.mark.parametrize(
+    ("pinned", "told"),
+    [
+        (make_certificate().fingerprint, "another certificate than the one on the leader's Lease"),
+        ("abc", "fromhex"),
+        ("abcd", "fingerprint has invalid length"),
+    ],
+)
+async def test_to_another_certificate_no_token_is_shown(caplog, pinned, told):
+    """Whoever took over the address learns nothing."""
+    async with (
+        fake_autoscaler(make_certificate().tls) as stranger,
+        linked(stranger.address, certificate=pinned) as here,
+    ):
+        async with asyncio.timeout(3):
+            while told not in caplog.text:
+                await asyncio.sleep(0.01)
+        assert not here.link.is_up
+        assert stranger.tokens == []
+
+
+async def test_a_leader_that_does_not_answer_is_left_for_the_next_at_once(monkeypatch):
+    """Its node is gone without a word; the Lease names another one."""
+    monkeypatch.setattr(link_module, "HANDSHAKE", 1000.0)
+    asked = asyncio.Event()
+
+    async def says_nothing(reader, writer):
+        asked.set()
+        await reader.read()  # the request, and then the end
+        writer.close()
+
+    server = await asyncio.start_server(says_nothing, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    async with server, fake_autoscaler() as leader, linked(f"{host}:{port}") as here:
+        await asked.wait()
+        here.link.aim(Target(leader.address))
+        await here.becomes(up=True)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", ""])

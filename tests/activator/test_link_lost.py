@@ -14,6 +14,6 @@ async def broken(why):
 
 async def test_a_link_that_breaks_tells_why():
     """The cause that the transport names, in words."""
-    link = Link(Identity("me", "", "t"), Reports("me"), on_order=id, on_change=lambda: None)
+    link = Link(Identity("me", "", lambda: "t"), Reports("me"), on_order=id, on_change=lambda: None)
     with pytest.raises(ConnectionError, match=r"it was lost: No PONG received"):
         await link._read(broken(aiohttp.ServerTimeoutError("No PONG received after 1.5 seconds")))

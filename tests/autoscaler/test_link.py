@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from autoscaler.edge.doorkeeper import SharedSecret
 from autoscaler.edge.link import LinkServer, Peer
 from autoscaler.messages import Bye, Hello, Message, Stats, Uncordon, Welcome, decode, encode
 
@@ -49,7 +50,7 @@ class Listening:
 
 @contextlib.asynccontextmanager
 async def serving(leader: Listening | None) -> AsyncIterator[tuple[LinkServer, str, aiohttp.ClientSession]]:
-    server = LinkServer(TOKEN)
+    server = LinkServer(SharedSecret(TOKEN))
     server.leader = leader
     async with server.listening("127.0.0.1", 0) as address, aiohttp.ClientSession() as session:
         yield server, f"http://{address}/link", session

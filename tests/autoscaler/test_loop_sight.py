@@ -2,8 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from autoscaler.edge.leader import Leader
 from autoscaler.messages import Bye, Cordon
+from autoscaler.objects import ready_pods
+from kube.objects import Obj
 from tests.autoscaler.stage import HELLO, busy_then_silent, play, replicas, until, written
 from tests.autoscaler.virtual_time import run
 from tests.autoscaler.world import EPOCH, FakeActivator, FakeApi, config, deployment, leading, reporting
@@ -63,6 +67,58 @@ def test_an_expected_activator_that_never_came_vetoes_too() -> None:
                 assert replicas(api) < 5
 
     run(scenario())
+
+
+def test_a_ready_pod_of_the_gateways_service_that_never_reported_vetoes_going_down() -> None:
+    """The Service's EndpointSlices say who ought to report; without any slice those count that did."""
+
+    def slice_of(*ready: str) -> Obj:
+        endpoints = [
+            {"conditions": {"ready": True}, "targetRef": {"kind": "Pod", "name": name}} for name in ready
+        ]
+        return {"metadata": {"namespace": "zerogate-system", "name": "s"}, "endpoints": endpoints}
+
+    async def scenario() -> None:
+        api = FakeApi()
+        api.put("configmaps", config())
+        api.put("deployments", deployment(target="10"))
+        async with leading(api, service="zerogate-activator") as leader:
+            activator = FakeActivator("a", leader)
+            async with reporting(activator):
+                await until(100)
+                assert leader.expected_activators() is None
+                activator.arrive(50)
+                await until(195)
+                api.put("endpointslices", slice_of("a", "never"))
+                activator.arrive(0)
+                await until(255)
+                assert replicas(api) == 5
+                api.put("endpointslices", slice_of("a"))
+                await until(270)
+                assert replicas(api) < 5
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "is_ready"),
+    [
+        ({"targetRef": {"kind": "Pod", "name": "p"}}, True),
+        ({"conditions": {"ready": True}, "targetRef": {"kind": "Pod", "name": "p"}}, True),
+        ({"conditions": {"ready": None}, "targetRef": {"kind": "Pod", "name": "p"}}, True),
+        (
+            {
+                "conditions": {"ready": False, "serving": True, "terminating": True},
+                "targetRef": {"kind": "Pod", "name": "p"},
+            },
+            False,
+        ),
+        ({"conditions": {"ready": True}}, False),
+        ({"targetRef": {"kind": "Node", "name": "p"}}, False),
+    ],
+)
+def test_ready_pods_are_those_that_a_slice_does_not_call_unready(endpoint: Obj, is_ready: bool) -> None:
+    assert ready_pods([{"endpoints": [endpoint]}, {"endpoints": None}, {}]) == ({"p"} if is_ready else set())
 
 
 def test_a_new_leader_takes_nothing_away_for_a_stable_window() -> None:

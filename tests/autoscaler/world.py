@@ -219,12 +219,16 @@ class FakeActivator:
 
 
 @contextlib.asynccontextmanager
-async def leading(api: FakeApi, *, epoch: int = 1, expected: Any = None) -> AsyncIterator[Leader]:
+async def leading(
+    api: FakeApi, *, epoch: int = 1, expected: Any = None, service: str = ""
+) -> AsyncIterator[Leader]:
     """A leader at work."""
-    settings = Settings("test", token="t", expected_activators=expected, clock=_now)
+    settings = Settings(
+        "test", token="t", activators_service=service, expected_activators=expected, clock=_now
+    )
     client = Client(api, manager="zerogate-autoscaler")
     leader = Leader(client, settings, epoch)
-    watches = Watches(client, settings.system_namespace, leader)
+    watches = Watches(client, settings, leader)
     task = asyncio.create_task(leader.run(watches.start))
     await leader.is_settled.wait()
     try:
@@ -294,6 +298,7 @@ def _path(plural: str, namespace: str, name: str) -> str:
     group = {
         "deployments": "/apis/apps/v1",
         "leases": "/apis/coordination.k8s.io/v1",
+        "endpointslices": "/apis/discovery.k8s.io/v1",
     }.get(plural, "/api/v1")
     return f"{group}/namespaces/{namespace}/{plural}/{name}"
 

@@ -77,7 +77,8 @@ def test_a_further_activator_serves_beside_the_first(laptop):
     process = subprocess.Popen(
         [
             sys.executable, "-m", "zerogate", "activator", "--gateway", f"127.0.0.1:{gateway}",
-            "--admin", f"127.0.0.1:{admin}", "--drain-delay", "0s", "--link-token-file", token,
+            "--local-gateway", "", "--admin", f"127.0.0.1:{admin}", "--drain-delay", "0s",
+            "--link-token-file", token,
         ],
         env={**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": str(laptop.data / "kubeconfig")},
         stderr=subprocess.PIPE, text=True,

@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
 _REFUSED = "the token is missing or wrong; `zerogate up` keeps it as `token` in its data folder\n"
+_OFF = "/debug is off; --admin-token-file names the file with a secret that opens it\n"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -20,7 +21,7 @@ async def _nobody(_: str) -> bytes | None:
 
 @dataclass(frozen=True)
 class Views:
-    """What a program shows of itself; `token` guards /debug. Called at each request."""
+    """What a program shows of itself; `token` guards /debug, "" keeps it shut. Called at each request."""
 
     registry: CollectorRegistry
     token: str = ""
@@ -66,7 +67,9 @@ class Pages:
         if request.path.startswith("/debug"):
             given = request.headers.get("Authorization", "").encode(errors="replace")
             wanted = f"Bearer {self._views.token}".encode()
-            if not self._views.token or not hmac.compare_digest(given, wanted):
+            if not self._views.token:
+                return web.Response(status=401, text=_OFF)
+            if not hmac.compare_digest(given, wanted):
                 return web.Response(status=401, text=_REFUSED)
         answer: web.StreamResponse = await handler(request)
         return answer

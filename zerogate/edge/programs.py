@@ -14,7 +14,7 @@ import uvloop
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from kube.edge.client import Client
-from kube.edge.credentials import NoCredentials, load_credentials
+from kube.edge.credentials import NoCredentials, is_in_pod, load_credentials
 from kube.edge.http import HttpTransport
 from zerogate.addresses import Address
 from zerogate.edge import logs
@@ -80,24 +80,55 @@ def _identity(environment: Mapping[str, str]) -> str:
     return environment.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}"
 
 
-def _token(arguments: argparse.Namespace) -> str:
-    """The link's secret. Raises Failed where there is none: nobody is to connect without."""
-    if not arguments.link_token_file:
-        raise Failed("--link-token-file is missing: name a file that holds the same secret for all programs")
+def _secret(arguments: argparse.Namespace, flag: str) -> str:
+    """What stands in the flag's file, "" where no file is given. Raises Failed."""
+    file = getattr(arguments, flag.removeprefix("--").replace("-", "_"))
     try:
-        return Path(arguments.link_token_file).read_text().strip()
-    except OSError as error:
-        raise Failed(f"--link-token-file {arguments.link_token_file}: {error.strerror}") from error
+        text = Path(file).read_text().strip() if file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failed(f"{flag} {file} can't be read: {error}") from error
+    if file and not text:
+        raise Failed(f"{flag} {file} is empty; write a secret into it")
+    return text
+
+
+def _shared_secret(arguments: argparse.Namespace, environment: Mapping[str, str]) -> str:
+    """The link's secret, "" where tokens are reviewed. Raises Failed: nobody is to connect without either."""
+    secret, how = _secret(arguments, "--link-token-file"), arguments.link_auth
+    if how == "token-review":
+        return ""
+    if not secret and (how or not (is_in_pod() and not environment.get("KUBECONFIG"))):
+        raise Failed(
+            "--link-token-file is missing: name a file that holds the same secret for all programs, or, on a "
+            "cluster, say --link-auth token-review"
+        )
+    return secret
+
+
+def _link_address(arguments: argparse.Namespace, environment: Mapping[str, str]) -> str:
+    """The address on the Lease, "" for the one that is listened on."""
+    if arguments.link_address is not None:
+        return str(arguments.link_address)
+    pod = environment.get("POD_IP")
+    return str(Address(pod, arguments.link.port)) if pod else ""
 
 
 async def _activator(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
     from activator.edge.program import Program, Settings  # noqa: PLC0415
     from activator.settings import ProxySettings  # noqa: PLC0415
 
+    if not _secret(arguments, "--link-token-file"):
+        raise Failed(
+            "--link-token-file is missing: name the file with a ServiceAccount token for the audience "
+            "zerogate-link, or with the secret that all programs share"
+        )
+    local = arguments.local_gateway
     settings = Settings(
         public=(listen(arguments.gateway, "--gateway"),),
+        local=(listen(local, "--local-gateway"),) if local else (),
         admin=str(arguments.admin),
-        token=_token(arguments),
+        token=_secret(arguments, "--admin-token-file"),
+        link_token_file=arguments.link_token_file,
         system_namespace=_system_namespace(environment),
         identity=_identity(environment),
         pod_uid=environment.get("POD_UID", ""),
@@ -117,14 +148,17 @@ async def _autoscaler(arguments: argparse.Namespace, environment: Mapping[str, s
         identity=_identity(environment),
         link_host=arguments.link.host or "0.0.0.0",
         link_port=arguments.link.port,
-        token=_token(arguments),
+        link_address=_link_address(arguments, environment),
+        token=_shared_secret(arguments, environment),
         system_namespace=_system_namespace(environment),
+        activators_service=arguments.activators_service,
     )
+    admin_token = _secret(arguments, "--admin-token-file")
     async with _client("zerogate-autoscaler", environment) as client:
         autoscaler = Autoscaler(client, settings)
         registry = CollectorRegistry()
         autoscaler.metrics(registry)
-        views = Views(registry, settings.token, state=autoscaler.state, history=autoscaler.history)
+        views = Views(registry, admin_token, state=autoscaler.state, history=autoscaler.history)
         async with _shown(arguments.admin, views):
             await _until_asked(autoscaler.run())
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from activator.edge.cluster.endpoints import Endpoints
-from activator.edge.link.link import Link
+from activator.edge.link.link import Link, Target
 from activator.hosts import Hosts
 from kube.edge.client import Client
 from kube.edge.informer import Change, Informer
@@ -20,6 +20,7 @@ log = logging.getLogger("zerogate.activator")
 SCALED = f"{SCALE_LABEL}=true"
 AUTOSCALER_LEASE = "zerogate-autoscaler"
 ADDRESS_ANNOTATION = "zerogate.dev/address"
+CERTIFICATE_ANNOTATION = "zerogate.dev/certificate"
 CONFIGS = ("config-domain", "config-domain-claims", "config-observability")
 
 
@@ -80,7 +81,9 @@ class Watches:
             return
         lease = change.new or {}
         holder = (lease.get("spec") or {}).get("holderIdentity")
-        self._link.aim(annotations(lease).get(ADDRESS_ANNOTATION, "") if holder else "")
+        told = annotations(lease)
+        target = Target(told.get(ADDRESS_ANNOTATION, ""), told.get(CERTIFICATE_ANNOTATION, ""))
+        self._link.aim(target if holder and target.address else Target())
 
 
 def _data(config_map: Obj) -> Mapping[str, str]:

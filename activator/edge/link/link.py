@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import aiohttp
 
@@ -40,17 +41,41 @@ BACK_OFF_GROWTH = 1.3
 MAX_BACK_OFF = 2.0
 
 
+class NoToken(Exception):  # noqa: N818 - what is missing
+    """The token can't be read."""
+
+
 class LinkClosed(Exception):  # noqa: N818 - what happened; nothing is wrong
     """The leader ended the link in good order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who reports here. `token` is the link's bearer token."""
+    """Who reports here. `token` gives the link's bearer token, asked for anew at each connect: a kubelet
+    renews it. It may raise OSError.
+    """
 
     activator: str
     pod_uid: str
-    token: str
+    token: Callable[[], str]
+
+
+class Target(NamedTuple):
+    """Where the leader is: "host:port", "" for nowhere; and the SHA-256 of its certificate in hexadecimal, ""
+    for a link without TLS.
+    """
+
+    address: str = ""
+    certificate: str = ""
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.certificate else 'http'}://{self.address}{PATH}"
+
+    @property
+    def tls(self) -> aiohttp.Fingerprint | bool:
+        """Pinned: this certificate and no other, whoever signed it. Raises ValueError: it is no digest."""
+        return aiohttp.Fingerprint(bytes.fromhex(self.certificate)) if self.certificate else True
 
 
 class Link:
@@ -68,26 +93,29 @@ class Link:
         self._reports = reports
         self._on_order = on_order
         self._on_change = on_change
-        self._address = ""
+        self._target = Target()
         self._moved = asyncio.Event()
+        self._handshake: asyncio.Timeout | None = None
         self._due = asyncio.Event()
         self._is_leaving = False
         self.leader: Welcome | None = None
 
     def __repr__(self) -> str:
         state = f"up, {self.leader}" if self.leader else "down"
-        return f"<Link to {self._address or 'nobody'}: {state}>"
+        return f"<Link to {self._target.address or 'nobody'}: {state}>"
 
     @property
     def is_up(self) -> bool:
         """Whether a leader has welcomed us and is still there."""
         return self.leader is not None
 
-    def aim(self, address: str) -> None:
-        """The leader is at "host:port" from now on; "" means that nobody leads."""
-        if address != self._address:
-            self._address = address
+    def aim(self, target: Target) -> None:
+        """The leader is there from now on; an address "" means that nobody leads."""
+        if target != self._target:
+            self._target = target
             self._moved.set()
+            if self._handshake is not None:
+                self._handshake.reschedule(asyncio.get_running_loop().time())
 
     def notify(self) -> None:
         """The reports have something to be written at once."""
@@ -105,11 +133,13 @@ class Link:
             cutting = group.create_task(self._cut())
             back_off = FIRST_BACK_OFF
             while not self._is_leaving:
-                self._moved.clear()
-                if self._address:
+                if self._moved.is_set():
+                    self._moved.clear()
+                    back_off = FIRST_BACK_OFF
+                if self._target.address:
                     was_up = await self._attempt(session)
                     back_off = FIRST_BACK_OFF if was_up else min(back_off * BACK_OFF_GROWTH, MAX_BACK_OFF)
-                pause = back_off * random.uniform(0.75, 1.25) if self._address else None
+                pause = back_off * random.uniform(0.75, 1.25) if self._target.address else None
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._moved.wait()
@@ -119,25 +149,40 @@ class Link:
         """One link, from connect to its end. Returns whether it was ever up."""
         was_up = False
         try:
-            async with asyncio.timeout(HANDSHAKE):
-                socket, welcome = await self._connect(session)
+            socket, welcome = await self._welcomed(session)
             async with socket:
                 was_up = True
                 self._up(welcome)
                 await self._talk(socket)
-        except (aiohttp.ClientError, LinkClosed, MalformedMessage, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, LinkClosed, MalformedMessage, NoToken, OSError, ValueError) as error:
             self._tell_lost(error, was_up=was_up)
         finally:
             if was_up:
                 self._down()
         return was_up
 
+    async def _welcomed(
+        self, session: aiohttp.ClientSession
+    ) -> tuple[aiohttp.ClientWebSocketResponse, Welcome]:
+        """A link in time, and before the leader moves; TimeoutError otherwise."""
+        try:
+            async with asyncio.timeout(HANDSHAKE) as self._handshake:
+                return await self._connect(session)
+        finally:
+            self._handshake = None
+
     async def _connect(
         self, session: aiohttp.ClientSession
     ) -> tuple[aiohttp.ClientWebSocketResponse, Welcome]:
+        target = self._target
+        try:
+            token = self._identity.token()
+        except OSError as error:
+            raise NoToken(f"the token can't be read: {error}") from error
         socket = await session.ws_connect(
-            f"http://{self._address}{PATH}",
-            headers={"Authorization": f"Bearer {self._identity.token}"},
+            target.url,
+            headers={"Authorization": f"Bearer {token}"},
+            ssl=target.tls,
             heartbeat=HEARTBEAT,
             max_msg_size=1 << 20,
         )
@@ -225,10 +270,24 @@ class Link:
         self._on_change()
 
     def _tell_lost(self, error: BaseException, *, was_up: bool) -> None:
+        address = self._target.address
         if isinstance(error, LinkClosed):
-            log.info("The link to the autoscaler at %s was %s", self._address, error)
+            log.info("The link to the autoscaler at %s was %s", address, error)
             return
-        is_refused = isinstance(error, aiohttp.WSServerHandshakeError) and error.status == 401
-        told = "the token is not accepted" if is_refused else str(error) or type(error).__name__
-        level = logging.WARNING if was_up or is_refused else logging.DEBUG
-        log.log(level, "No link to the autoscaler at %s: %s", self._address, told)
+        fault = _fault_of_set_up(error)
+        level = logging.WARNING if was_up or fault else logging.DEBUG
+        log.log(
+            level, "No link to the autoscaler at %s: %s", address, fault or str(error) or type(error).__name__
+        )
+
+
+def _fault_of_set_up(error: BaseException) -> str:
+    """What somebody has to mend, "" for what passes by itself."""
+    match error:
+        case aiohttp.WSServerHandshakeError(status=401):
+            return "the token is not accepted"
+        case aiohttp.ServerFingerprintMismatch():
+            return "it shows another certificate than the one on the leader's Lease"
+        case NoToken() | ValueError():
+            return str(error)
+    return ""
