@@ -45,6 +45,7 @@ class ClusterOfOthers(Protocol):
     """What we need of the fixture `control_plane`."""
 
     kubeconfig: Path
+    folder: Path
 
 
 @contextlib.contextmanager
@@ -73,7 +74,10 @@ def kubernetes(plane: ClusterOfOthers, folder: Path) -> Iterator[Engine]:
     _install(engine)
     programs = {"controller": ["--admin", f"127.0.0.1:{free_port()}"]}
     if not is_given:
-        programs["node"] = ["--name", NODE, "--data", str(folder / "node")]
+        programs["node"] = [
+            "--name", NODE, "--data", str(folder / "node"),
+            "--logs", f"127.0.0.1:{free_port()}", "--client-ca-file", str(plane.folder / "pki" / "ca.crt"),
+        ]  # fmt: skip
         _add_images(engine)
     with contextlib.ExitStack() as running:
         for name, arguments in programs.items():
