@@ -123,8 +123,10 @@ class ClusterMachine(Machine):
 
     def _clear(self) -> None:
         """Delete what tests made in the namespace `default`, and wait until its pods are gone."""
-        for kinds in (OURS, "deployments", "pods"):
+        at_once = () if "node" in self.programs else ("--grace-period=0", "--force")  # no node ends them
+        for kinds in (OURS, "deployments"):
             self.kubectl("delete", kinds, "--all", "--wait=false", check=False)
+        self.kubectl("delete", "pods", "--all", "--wait=false", *at_once, check=False)
         wait_for("the pods to go", lambda: not self._all_pods(), 60)
 
     def _all_pods(self) -> list[dict[str, Any]]:
