@@ -73,12 +73,14 @@ class Cluster:
         self.folder = folder
 
     def kubectl(self, *arguments: str) -> str:
-        """What kubectl prints for the administrator. Raises CalledProcessError."""
+        """What kubectl prints for the administrator. Raises RuntimeError with what it complains of."""
         done = subprocess.run(
             ["kubectl", *arguments],
             env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
-            check=True, capture_output=True, text=True, timeout=60,
+            check=False, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr}")
         return done.stdout.strip()
 
     def kubeconfig_of(self, account: str, namespace: str = "zerogate-system") -> Path:

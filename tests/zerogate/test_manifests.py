@@ -64,8 +64,10 @@ def test_a_deployment_starts_its_program_with_settings_that_it_knows(program):
     assert settings.admin.port == ports["admin"]
     if program == "autoscaler":
         assert settings.link.port == ports["link"]
+        assert settings.link_auth == "token-review"
+        assert settings.activators_service in of_kind("Service")
     if program == "activator":
-        assert settings.gateway.port == ports["public"]
+        assert (settings.gateway.port, settings.local_gateway.port) == (ports["public"], ports["local"])
         (mount,) = container_of(program)["volumeMounts"]
         (volume,) = pod_of(program)["volumes"]
         (source,) = volume["projected"]["sources"]

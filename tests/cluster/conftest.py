@@ -1,0 +1,43 @@
+"""A control plane of these tests' own: they read its whole audit log, and uninstall what others need."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.programs import Programs
+from tests.cluster.rights import CONFIG
+
+
+def pytest_collection_modifyitems(items):
+    """Everything in this folder needs the control plane."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def own_plane(tmp_path_factory):
+    plane = ControlPlane(tmp_path_factory.mktemp("own-control-plane"))
+    plane.start()
+    yield plane
+    plane.stop()
+
+
+@pytest.fixture
+def installed(own_plane):
+    """The control plane with config/ applied as README says, and what `zerogate node` needs beside it."""
+    own_plane.kubectl("apply", "-k", str(CONFIG))
+    own_plane.kubectl("apply", "-f", str(CONFIG / "node.yaml"), "-f", str(CONFIG / "config-images.yaml"))
+    own_plane.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
+    return own_plane
+
+
+@pytest.fixture
+def programs(installed, tmp_path):
+    """None of our programs runs yet; whatever happens, none is left running, nor is the node they had."""
+    made = Programs(installed, tmp_path)
+    yield made
+    made.stop()
+    installed.kubectl("delete", "node", "--all")

@@ -1,0 +1,110 @@
+"""Our programs beside a control plane, each a process of this machine under its own ServiceAccount."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.rights import CONFIG
+from tests.e2e.machine import ROOT, free_port, wait_for
+
+SYSTEM = "zerogate-system"
+NODE = "process-node"
+TAINT = "zerogate.dev/process-node"
+
+
+def container(program: str) -> dict[str, Any]:
+    """The container that runs the program in a cluster, as config/ has it."""
+    objects = yaml.safe_load_all((CONFIG / f"{program}.yaml").read_text())
+    (deployment,) = [obj for obj in objects if obj["kind"] == "Deployment"]
+    (found,) = deployment["spec"]["template"]["spec"]["containers"]
+    return dict(found)
+
+
+class Programs:
+    """Instances by name ("controller-a"); what is to the left of the dash says which program it is."""
+
+    def __init__(self, plane: ControlPlane, folder: Path) -> None:
+        self.plane = plane
+        self.folder = folder
+        self.gateway = free_port()
+        self.local_gateway = free_port()
+        self.admin: dict[str, int] = {}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, *instances: str, kubeconfig: Path | None = None) -> None:
+        """Start them as the Deployments in config/ do, but for addresses."""
+        for instance in instances:
+            program = instance.partition("-")[0]
+            with (self.folder / f"{instance}.log").open("ab") as log:
+                self._running[instance] = subprocess.Popen(
+                    [sys.executable, "-m", "zerogate", *self._arguments(program, instance)],
+                    stdout=log, stderr=log, cwd=self.folder,
+                    env={
+                        **os.environ,
+                        "PYTHONPATH": str(ROOT),
+                        "POD_NAME": instance,
+                        "KUBECONFIG": str(kubeconfig or self.plane.kubeconfig_of(f"zerogate-{program}")),
+                    },
+                )  # fmt: skip
+
+    def _arguments(self, program: str, instance: str) -> list[str]:
+        if program == "node":
+            return [
+                "node", f"--name={NODE}", f"--data={self.folder / 'node'}",
+                f"--logs=127.0.0.1:{free_port()}", f"--client-ca-file={self.plane.authority}",
+            ]  # fmt: skip
+        admin = self.admin.setdefault(instance, free_port())
+        here = [f"--admin=127.0.0.1:{admin}"]
+        if program == "autoscaler":
+            here += [f"--link=127.0.0.1:{free_port()}", "--link-auth=token-review"]
+        if program == "activator":
+            here += [
+                f"--gateway=127.0.0.1:{self.gateway}", f"--local-gateway=127.0.0.1:{self.local_gateway}",
+                f"--link-token-file={self._link_token()}", "--drain-delay=0s",
+            ]  # fmt: skip
+        return [*container(program)["args"], *here]
+
+    def _link_token(self) -> Path:
+        """What a kubelet would project into the pod."""
+        audience = ("--audience", "zerogate-link")
+        file = self.folder / "link-token"
+        file.write_text(self.plane.kubectl("create", "token", "zerogate-activator", "-n", SYSTEM, *audience))
+        return file
+
+    def admit_all_pods(self) -> None:
+        """Take away the taint that keeps ordinary pods off a node of processes: there is no other node."""
+        wait_for("the node", lambda: NODE in self.plane.kubectl("get", "nodes", "-o", "name"), 60)
+        self.plane.kubectl("wait", f"node/{NODE}", "--for=condition=Ready", "--timeout=60s")
+        self.plane.kubectl("taint", "node", NODE, f"{TAINT}-")
+
+    def leader(self, lease: str) -> str:
+        """Which instance holds the Lease, "" for none."""
+        path = ("lease", lease, "-n", SYSTEM, "-o", "jsonpath={.spec.holderIdentity}")
+        return self.plane.kubectl("get", *path)
+
+    def running(self) -> set[str]:
+        """The instances that were started and not ended by us."""
+        return set(self._running)
+
+    def stop(self, *instances: str, number: int = signal.SIGTERM) -> list[int]:
+        """End them, all where none is named; their exit statuses."""
+        ending = {name: self._running.pop(name) for name in instances or [*self._running]}
+        for process in ending.values():
+            process.send_signal(number)
+        try:
+            return [process.wait(30) for process in ending.values()]
+        finally:
+            for process in ending.values():
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+
+    def log(self, instance: str) -> str:
+        """What it has printed."""
+        return (self.folder / f"{instance}.log").read_text()
