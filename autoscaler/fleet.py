@@ -6,7 +6,7 @@ Snapshots come in, in any order; the revision that each concerns goes out.
 from collections.abc import Callable, Mapping
 
 from autoscaler.kpa.history import History
-from autoscaler.objects import live_pod, revision_of, seen, writers_of_replicas
+from autoscaler.objects import live_pod, revision_of, seen
 from autoscaler.revision import Revision
 from autoscaler.scalein import Pod
 from kube.objects import Key, Obj, uid
@@ -14,8 +14,6 @@ from serving.config_autoscaler import DEFAULTS, parse
 
 HISTORIES = 1000
 """Revisions with a history, 45 kB each when busy."""
-OUR_MANAGERS = "zerogate"
-"""How the names of our programs begin where they write."""
 
 
 class Fleet:
@@ -128,16 +126,6 @@ class Fleet:
 
     def _pods_of(self, key: Key) -> dict[str, Pod]:
         return self._pods.setdefault(key, {})
-
-
-def foreign_writer(former: Obj | None, deployment: Obj | None) -> str:
-    """Who but us has just written `spec.replicas`, "" for nobody."""
-    if former is None or deployment is None:
-        return ""
-    if former["spec"].get("replicas") == deployment["spec"].get("replicas"):
-        return ""
-    came = writers_of_replicas(deployment) - writers_of_replicas(former)
-    return next((name for name in sorted(came) if not name.startswith(OUR_MANAGERS)), "")
 
 
 def _place(revision: Revision) -> Key:

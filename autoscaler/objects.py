@@ -11,6 +11,8 @@ from serving.config_autoscaler import AutoscalerConfig
 from serving.targets import AUTOSCALING_PREFIX, REVISION_LABEL, ScaleTarget, scale_target
 
 COST_ANNOTATION = "controller.kubernetes.io/pod-deletion-cost"
+OUR_MANAGERS = "zerogate"
+"""How the names of our programs begin where they write."""
 COMPLETE = "NewReplicaSetAvailable"
 """The reason of a Deployment's condition Progressing from the moment that all its pods were ready once."""
 
@@ -28,6 +30,7 @@ def seen(deployment: Obj, config: AutoscalerConfig, data: Mapping[str, str]) -> 
         ),
         was_ever_ready(deployment) and not target.given_up,
         str(deployment["metadata"].get("resourceVersion") or ""),
+        any(map(is_ours, writers_of_replicas(deployment))),
     )
 
 
@@ -77,3 +80,34 @@ def ready_pods(slices: Iterable[Obj]) -> set[str]:
         if (endpoint.get("conditions") or {}).get("ready") is not False
         and (target := endpoint.get("targetRef") or {}).get("kind") == "Pod"
     }
+
+
+def is_ours(manager: str) -> bool:
+    """Whether a field manager is one of our programs."""
+    return manager.startswith(OUR_MANAGERS)
+
+
+def foreign_writer(former: Obj | None, deployment: Obj | None) -> str:
+    """Who but us has just written another `spec.replicas`, "" for nobody.
+
+    A number belongs to those who wrote it last, so whoever has one that changed has written it. The number
+    that a Deployment was made with is nobody's second word.
+    """
+    if former is None or deployment is None:
+        return ""
+    if former["spec"].get("replicas") == deployment["spec"].get("replicas"):
+        return ""
+    return next((name for name in sorted(writers_of_replicas(deployment)) if not is_ours(name)), "")
+
+
+def told_of_writer(manager: str) -> str:
+    """What an Event says of another writer, and how to end it."""
+    who, remedy = manager, "let one of us do it"
+    if manager == "kube-controller-manager":
+        who = "A HorizontalPodAutoscaler (kube-controller-manager)"
+        remedy = "delete the one whose scaleTargetRef is this Deployment"
+    elif "apply" in manager or "argo" in manager or "flux" in manager or "kustomize" in manager:
+        remedy = "take spec.replicas out of its manifest"
+    elif manager.startswith("kubectl"):
+        remedy = "set autoscaling.knative.dev/min-scale and max-scale instead"
+    return f"{who} writes the replicas of this Deployment too; load, min-scale and max-scale decide: {remedy}"

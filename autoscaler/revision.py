@@ -19,7 +19,7 @@ from autoscaler.lifecycle import UNKNOWN, Activity, Wish, first_seen
 from autoscaler.replicas import Outcome, Replicas, View
 from autoscaler.scalein import Pod
 from serving.config_autoscaler import KPA_CLASS
-from serving.targets import ScaleTarget
+from serving.targets import BLIND, ScaleTarget
 
 FIRST_RETRY = 10.0
 LONGEST_RETRY = 300.0
@@ -37,6 +37,8 @@ class Seen:
     """Whether its status tells that its pods were all ready once."""
     version: str = ""
     """The Deployment's resourceVersion."""
+    is_scaled_by_us: bool = False
+    """Whether the number of replicas that stands was written by us."""
 
 
 class Revision:
@@ -52,7 +54,7 @@ class Revision:
         self.highest_panic = 0.0
         self.decisions = 0
         self.is_initialised = seen.was_ready
-        self.has_traffic = not seen.target.is_plain or seen.target.replicas == 0
+        self.has_traffic = not seen.target.is_plain or seen.target.replicas == 0 or seen.is_scaled_by_us
         self.ready = seen.target.ready_replicas
         self.replicas = Replicas(seen.target.key, seen.target.replicas, number)
         self.scaler = Scaler(seen.spec, self.ready, now)
@@ -136,6 +138,9 @@ class Revision:
         self.decisions += 1
         if not self.is_ours:
             self.wish = Wish(UNKNOWN, f"left to {self.spec.scaler_class}")
+            return Outcome()
+        if self.target.is_blind:
+            self.wish = Wish(UNKNOWN, BLIND)
             return Outcome()
         before = self.lifecycle.activity
         self.wish = self._wish(self.decision, now)

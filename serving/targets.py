@@ -32,6 +32,9 @@ GIVEN_UP_ANNOTATION = "zerogate.dev/given-up"
 REACHABLE_ANNOTATION = "zerogate.dev/reachable"
 PROGRESS_DEADLINE_ANNOTATION = "serving.knative.dev/progress-deadline"
 
+BLIND = f'the pod template lacks the label {SCALE_LABEL}: "true", so its pods are not seen here; add it'
+"""What to say of a target that is blind."""
+
 DEFAULT_PORT = 8080
 DEFAULT_TIMEOUT = 300.0
 DEFAULT_PROGRESS_DEADLINE = 600.0
@@ -99,6 +102,8 @@ class ScaleTarget:
     probe: Probe
     problems: tuple[str, ...]
     created: str = ""
+    is_blind: bool = False
+    """A plain Deployment whose pod template lacks the label: its pods are seen by nobody here."""
 
     @property
     def key(self) -> Key:
@@ -142,7 +147,12 @@ def scale_target(deployment: Obj) -> ScaleTarget:
         probe=_probe(container, containers, pod, port),
         problems=tuple(reader.problems),
         created=str(mapping(deployment.get("metadata")).get("creationTimestamp") or ""),
+        is_blind=not revision and not _is_marked(mapping(spec.get("template"))),
     )
+
+
+def _is_marked(template: Obj) -> bool:
+    return mapping(mapping(template.get("metadata")).get("labels")).get(SCALE_LABEL) == "true"
 
 
 def autoscaling_annotations(values: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kube.objects import Key, Obj, annotations, condition, is_ready, key, labels, uid
-from serving.targets import PORT_ANNOTATION, REVISION_LABEL, ScaleTarget
+from serving.targets import BLIND, PORT_ANNOTATION, REVISION_LABEL, ScaleTarget
 
 IMAGE_FAULTS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 MAX_CRASHES = 3
@@ -73,6 +73,8 @@ def trouble_of(target: ScaleTarget, failure: str, pods: Iterable[PodView]) -> st
     """
     if target.given_up:
         return target.given_up
+    if target.is_blind:
+        return BLIND
     living = [pod for pod in pods if not pod.is_gone]
     if any(pod.is_ready or not pod.fault for pod in living):
         return ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from autoscaler.objects import COST_ANNOTATION
 from autoscaler.replicas import Write
 from kube.edge.client import ApiError, Client
-from kube.objects import Key, Obj
+from kube.objects import Key, Obj, name
 from kube.resources import DEPLOYMENTS, PODS, Resource
 from serving.targets import GIVEN_UP_ANNOTATION
 
@@ -22,6 +22,7 @@ ANSWER_WITHIN = 5.0
 """Seconds until a write without an answer counts as failed."""
 CHANGED = frozenset({409, 422})
 """The test in the patch did not hold: another one was faster."""
+Where = tuple[Resource, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +101,38 @@ class ScaleWriter:
         """Write the number; if another one changed it meanwhile, read what it is now."""
         where = (DEPLOYMENTS, job.revision[0], job.deployment)
         try:
-            scale = await self._client.patch(*where, scale_patch(write), kind="json", subresource="scale")
-            return Written(job, write.replicas, _version(scale), is_done=True)
+            scale = await (self._raise_or_lower(where, write) if write.replicas else self._end(where, write))
         except ApiError as error:
             if error.status not in CHANGED:
                 raise
+            found = await self._client.get(*where)
+            return Written(job, _replicas(found), _version(found), is_done=False)
+        return Written(job, write.replicas, _version(scale), is_done=True)
+
+    async def _raise_or_lower(self, where: Where, write: Write) -> Obj:
+        return await self._client.patch(*where, scale_patch(write), kind="json", subresource="scale")
+
+    async def _end(self, where: Where, write: Write) -> Obj:
+        """Zero is applied, not patched: a Scale of zero has no field that an update could own, and a number
+        without an owner has none ever after, however often it changes; other writers could not be named.
+        """
         found = await self._client.get(*where)
-        return Written(job, _replicas(found), _version(found), is_done=False)
+        if _replicas(found) != write.was:
+            raise ApiError(409, "Conflict", f"{_replicas(found)} replicas, no longer {write.was}")
+        patch = scale_to_apply(found, write.replicas)
+        return await self._client.patch(*where, patch, kind="apply", force=True, subresource="scale")
 
     async def _annotate(
-        self, resource: Resource, namespace: str, name: str, key: str, value: str | None
+        self, resource: Resource, namespace: str, which: str, key: str, value: str | None
     ) -> None:
         """Write an annotation that helps, but without which all goes on."""
         patch = {"metadata": {"annotations": {key: value}}}
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                await self._client.patch(resource, namespace, name, patch, kind="merge")
+                await self._client.patch(resource, namespace, which, patch, kind="merge")
         except (ApiError, TimeoutError) as error:
             if not (isinstance(error, ApiError) and error.is_not_found):
-                log.warning("%s of %s could not be written: %s", key, name, str(error) or "no answer")
+                log.warning("%s of %s could not be written: %s", key, which, str(error) or "no answer")
 
 
 def scale_patch(write: Write) -> list[Obj]:
@@ -131,6 +145,12 @@ def scale_patch(write: Write) -> list[Obj]:
     if write.was == 0:
         test = {"op": "test", "path": "/spec", "value": {}}
     return [test, {"op": "add", "path": "/spec/replicas", "value": write.replicas}]
+
+
+def scale_to_apply(deployment: Obj, replicas: int) -> Obj:
+    """The Scale to apply on a Deployment that must still be the one that was read."""
+    meta = {"name": name(deployment), "resourceVersion": _version(deployment)}
+    return {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": meta, "spec": {"replicas": replicas}}
 
 
 def _replicas(deployment: Obj) -> int:

@@ -8,8 +8,7 @@ from collections.abc import Set as AbstractSet
 
 from autoscaler.edge.leader import Leader
 from autoscaler.edge.settings import Settings
-from autoscaler.fleet import foreign_writer
-from autoscaler.objects import ready_pods
+from autoscaler.objects import foreign_writer, ready_pods, told_of_writer
 from kube.edge.client import Client
 from kube.edge.informer import Change, Informer
 from kube.resources import CONFIGMAPS, DEPLOYMENTS, ENDPOINTSLICES, PODS
@@ -87,10 +86,7 @@ class Watches:
         writer = foreign_writer(change.old, change.new)
         if writer and (key := (str(change.key), writer)) not in self._told:
             self._told.add(key)
-            told = (
-                f"{writer} writes the replicas of this Deployment too; what load asks for is written over it"
-            )
-            leader.tell(revision, "Warning", "OtherWriter", told)
+            leader.tell(revision, "Warning", "OtherWriter", told_of_writer(writer))
 
     def _on_pod(self, change: Change) -> None:
         revision = self._leader.fleet.see_pod(change.old, change.new)

@@ -64,7 +64,7 @@ class Controller:
         self._world = World(COMPILED, localhost_alias=settings.localhost_alias)
         self._queue: WorkQueue[Work] = WorkQueue()
         self._events = EventRecorder(client, client.manager)
-        self._told: dict[str, str] = {}
+        self._told: dict[str, dict[str, str]] = {}
         self._configs = Informer(
             client, CONFIGMAPS, namespace=settings.system_namespace, on_change=self._on_config
         )
@@ -169,10 +169,11 @@ class Controller:
                 raise
 
     def _tell(self, note: Note) -> None:
-        """An Event and a line, unless the last thing told about the object was the same."""
-        if self._told.get(uid(note.involved)) == note.message:
+        """An Event and a line, unless the last thing told about the object on that topic was the same."""
+        last = self._told.setdefault(uid(note.involved), {})
+        if last.get(note.topic) == note.message:
             return
-        self._told[uid(note.involved)] = note.message
+        last[note.topic] = note.message
         self._events.emit(note.involved, note.type, note.reason, note.message)
         if not note.is_logged:
             return

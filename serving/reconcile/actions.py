@@ -37,13 +37,17 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """An Event on ``involved``, and a line in the log unless another line says as much."""
+    """An Event on ``involved``, and a line in the log unless another line says as much.
+
+    ``topic``: what it is the last word on. It is not told again before another one on the same topic was.
+    """
 
     involved: Obj
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
     is_logged: bool = True
+    topic: str = ""
 
 
 Action = Create | Replace | SetStatus | Delete | Note

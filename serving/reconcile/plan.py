@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Mapping
 
-from kube.objects import Obj, key
+from kube.objects import Obj
 from kube.resources import CONFIGURATIONS, DEPLOYMENTS, REVISIONS, ROUTES, SERVICES, Resource
-from serving.reconcile.actions import Note, Outcome
+from serving.reconcile.actions import Outcome
 from serving.reconcile.configuration import reconcile_configuration
+from serving.reconcile.plain import reconcile_deployment
 from serving.reconcile.revision import reconcile_revision
 from serving.reconcile.route import forget_route, reconcile_route
 from serving.reconcile.service import reconcile_service
 from serving.reconcile.world import Work, World
-from serving.routing import target_claims
-from serving.targets import scale_target
 
 Reconcile = Callable[[World, Obj, float], Outcome]
 
@@ -23,14 +22,6 @@ def reconcile(world: World, work: Work, now: float) -> Outcome:
     if obj is None or obj["metadata"].get("deletionTimestamp"):
         return Outcome(forget_route(world, home, name, now) if resource == ROUTES else [])
     return RECONCILERS[resource](world, obj, now)
-
-
-def reconcile_deployment(world: World, deployment: Obj, now: float) -> Outcome:
-    """A plain Deployment is told when it does not get its host. Told each time it is asked about."""
-    del now
-    wanted = target_claims(scale_target(deployment), localhost_alias=world.localhost_alias)
-    lost = world.hosts.lost("Deployment", key(deployment), wanted)
-    return Outcome([Note(deployment, "Warning", "HostTaken", each.message) for each in lost])
 
 
 RECONCILERS: Mapping[Resource, Reconcile] = {

@@ -122,7 +122,9 @@ def plain_deployment(name="web", *, replicas=1, host="web.default.example.com"):
         "labels": {"zerogate.dev/scale": "true"},
         "annotations": {"zerogate.dev/host": host},
     }
-    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}}
+    marks = {"app": name, "zerogate.dev/scale": "true"}
+    template = {"metadata": {"labels": marks}}
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
     return {"metadata": meta, "spec": spec}
 
 

@@ -30,7 +30,12 @@ def target(name="hello", *, replicas=1, given_up="", selector=None, revision="")
         meta["annotations"]["zerogate.dev/given-up"] = given_up
     if revision:
         meta["labels"]["serving.knative.dev/revision"] = revision
-    spec = {"replicas": replicas, "selector": {"matchLabels": selector or {"app": name}}}
+    template = {"metadata": {"labels": {"zerogate.dev/scale": "true"}}}
+    spec = {
+        "replicas": replicas,
+        "selector": {"matchLabels": selector or {"app": name}},
+        "template": template,
+    }
     return scale_target({"metadata": meta, "spec": spec})
 
 
@@ -107,6 +112,13 @@ READY = pod_view(pod(ready=True))
 def test_trouble_is_when_no_pod_can_come(given, failure, pods, trouble):
     """One pod that runs or may still start is enough for hope; a target that was given up has none."""
     assert trouble_of(given, failure, pods) == trouble
+
+
+def test_pods_that_do_not_carry_the_label_are_not_waited_for():
+    """Who asks for such a plain Deployment is told what is missing, and does not hang."""
+    marks = {"zerogate.dev/scale": "true"}
+    made = {"metadata": {"name": "hello", "namespace": "default", "labels": marks}, "spec": {"template": {}}}
+    assert "the pod template lacks the label" in trouble_of(scale_target(made), "", [])
 
 
 def test_a_deployment_says_why_it_makes_no_pods():

@@ -7,8 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler import fleet as fleet_module
-from autoscaler.fleet import Fleet, foreign_writer
-from autoscaler.objects import live_pod, revision_of, was_ever_ready, writers_of_replicas
+from autoscaler.fleet import Fleet
+from autoscaler.objects import (
+    foreign_writer,
+    live_pod,
+    revision_of,
+    told_of_writer,
+    was_ever_ready,
+    writers_of_replicas,
+)
 from autoscaler.schedule import PHASES, TICK, Schedule
 from kube.objects import Key, Obj, key
 from serving.config_autoscaler import ConfigError
@@ -144,11 +151,12 @@ def test_a_history_is_taken_only_from_who_sleeps(monkeypatch: pytest.MonkeyPatch
         (3, 5, {"hpa"}, "hpa"),
         (3, 5, {"zerogate-autoscaler"}, ""),
         (3, 5, {"zerogate-activator", "argocd"}, "argocd"),
-        (3, 5, {"kubectl"}, ""),
+        (3, 5, {"kubectl"}, "kubectl"),
+        (3, 3, {"kubectl"}, ""),
     ],
 )
 def test_who_else_writes_replicas(before: int, after: int, managers: set[str], writer: str) -> None:
-    """`kubectl` has made this Deployment with its number, and does not write it again."""
+    """`kubectl` has made this Deployment with its number: that is no second word; another number is."""
 
     def at(replicas: int, names: set[str]) -> Obj:
         made = deployment(replicas=replicas)
@@ -159,6 +167,25 @@ def test_who_else_writes_replicas(before: int, after: int, managers: set[str], w
 
     assert writers_of_replicas(at(1, managers)) == managers
     assert foreign_writer(at(before, {"kubectl"}), at(after, managers)) == writer
+
+
+@pytest.mark.parametrize(
+    ("manager", "said"),
+    [
+        (
+            "kube-controller-manager",
+            "A HorizontalPodAutoscaler (kube-controller-manager) writes the replicas",
+        ),
+        ("kube-controller-manager", "delete the one whose scaleTargetRef is this Deployment"),
+        ("kubectl-client-side-apply", "kubectl-client-side-apply writes the replicas"),
+        ("kubectl-client-side-apply", "take spec.replicas out of its manifest"),
+        ("argocd-controller", "take spec.replicas out of its manifest"),
+        ("kubectl", "min-scale and max-scale instead"),
+        ("operator", "operator writes the replicas"),
+    ],
+)
+def test_another_writer_is_named_with_what_to_do(manager: str, said: str) -> None:
+    assert said in told_of_writer(manager)
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,50 @@ def test_a_plain_deployment_keeps_its_pods_until_a_request_came_this_way() -> No
     play(scene, replicas=3, is_plain=True)
 
 
+def test_a_plain_deployment_that_a_request_woke_goes_down_under_the_next_leader_too() -> None:
+    """That we wrote its number last tells that a request came this way; others' numbers do not."""
+
+    async def scenario() -> None:
+        api = FakeApi()
+        api.put("configmaps", config())
+        for name, manager in (("woken", "zerogate-autoscaler"), ("made", "kubectl")):
+            one = deployment(name, replicas=1, is_plain=True)
+            fields = {"f:spec": {"f:replicas": {}}}
+            one["metadata"]["managedFields"] = [{"manager": manager, "fieldsV1": fields}]
+            api.put("deployments", one)
+        async with leading(api) as leader, reporting(FakeActivator("a", leader)):
+            await until(400)
+        told = {
+            name: api.objects[HELLO.replace("hello", name)]["spec"]["replicas"] for name in ("woken", "made")
+        }
+        assert told == {"woken": 0, "made": 1}
+
+    run(scenario())
+
+
+def test_a_plain_deployment_whose_pods_are_not_seen_is_left_alone() -> None:
+    """Its pod template lacks the label: what runs there nobody here knows."""
+
+    async def scenario() -> None:
+        api = FakeApi()
+        api.put("configmaps", config())
+        blind = deployment(replicas=3, is_plain=True, max_scale="1")
+        blind["spec"]["template"] = {"metadata": {"labels": {"app": "hello"}}}
+        api.put("deployments", blind)
+        async with leading(api) as leader:
+            activator = FakeActivator("a", leader)
+            async with reporting(activator):
+                await until(100)
+                activator.arrive(20)
+                await until(200)
+                activator.arrive(0)
+                await until(500)
+            assert "lacks the label" in leader.state()["revisions"]["default/hello"]["reason"]
+        assert (replicas(api), written(api)) == (3, [])
+
+    run(scenario())
+
+
 def test_a_revision_of_ours_that_nobody_asks_for_goes_to_zero() -> None:
     async def scene(api: FakeApi, leader: Leader, activator: FakeActivator) -> None:
         await until(88)

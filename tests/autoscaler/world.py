@@ -124,12 +124,18 @@ class FakeApi:
         if is_scale:
             wanted = obj["spec"]["replicas"]
             shown = {"replicas": wanted} if wanted else {}  # as autoscaling/v1 is written
-            test, write = body
-            found: Any = shown if test["path"] == "/spec" else shown.get("replicas")
-            if found != test["value"]:
-                return 422, {"kind": "Status", "code": 422, "reason": "Invalid", "message": "test failed"}
-            obj["spec"]["replicas"] = write["value"]
-            self.writes.append((_now(), obj["metadata"]["name"], write["value"]))
+            if isinstance(body, dict):  # an apply
+                if body["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
+                    return 409, {"kind": "Status", "code": 409, "reason": "Conflict", "message": "it changed"}
+                number = body["spec"]["replicas"]
+            else:
+                test, write = body
+                found: Any = shown if test["path"] == "/spec" else shown.get("replicas")
+                if found != test["value"]:
+                    return 422, {"kind": "Status", "code": 422, "reason": "Invalid", "message": "test failed"}
+                number = write["value"]
+            obj["spec"]["replicas"] = number
+            self.writes.append((_now(), obj["metadata"]["name"], number))
         else:
             _merge(obj, body)
         self.put(_plural(path), obj)
@@ -262,7 +268,11 @@ def deployment(name: str = "hello", *, replicas: int = 0, is_plain: bool = False
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": name, "namespace": "default", "labels": marks, "annotations": notes},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": {"owner": name}}, "template": {}},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"owner": name}},
+            "template": {"metadata": {"labels": marks}},
+        },
     }
 
 

@@ -25,7 +25,7 @@ def test_the_wheel_runs_the_walk_through_from_an_empty_folder(tmp_path):
     _python(tmp_path, *pip, "install", "--no-deps", "--target", str(tmp_path / "lib"), str(wheel))
     home = _python(tmp_path, "-c", "import zerogate; print(zerogate.__file__)").strip()
     assert home.startswith(str(tmp_path)), "the test must not see the checkout"
-    assert _python(tmp_path, "-m", "zerogate", "sample").split() == ["helloworld-go"]
+    assert _python(tmp_path, "-m", "zerogate", "sample").split() == ["helloworld-go", "plain-deployment"]
     (tmp_path / "mine.yaml").write_text(_python(tmp_path, "-m", "zerogate", "sample", "helloworld-go"))
 
     machine = Machine(tmp_path, environment={"PYTHONPATH": str(tmp_path / "lib")})

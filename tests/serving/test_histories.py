@@ -8,6 +8,8 @@ from kube.objects import annotations, labels
 from kube.resources import CONFIGURATIONS, DEPLOYMENTS, REVISIONS, ROUTES, SERVICES
 from serving.configs import parse_configs
 
+MARKED = {"app": "shop", "zerogate.dev/scale": "true"}
+HOSTED = {"zerogate.dev/host": "shop.default.example.com"}
 ONE, TWO, THREE = (f"hello-0000{number}" for number in (1, 2, 3))
 
 
@@ -23,6 +25,14 @@ def service(name="hello", *, target="World", traffic=None, image="example.com/he
             },
             **({"traffic": traffic} if traffic else {}),
         },
+    }
+
+
+def plain_deployment(*, annotations, labels=MARKED):
+    """One that a user wrote; `labels` are those of its pods."""
+    return {
+        "metadata": {"name": "shop", "labels": MARKED, "annotations": annotations},
+        "spec": {"selector": {"matchLabels": {"app": "shop"}}, "template": {"metadata": {"labels": labels}}},
     }
 
 
@@ -487,9 +497,33 @@ def test_a_host_that_is_taken_is_said_and_given_over_later(make_cluster):
 
 def test_a_plain_deployment_is_told_that_its_host_is_taken(ready):
     host = ready.get(ROUTES, "hello")["status"]["url"].removeprefix("http://")
-    plain = {"metadata": {"name": "shop", "annotations": {"zerogate.dev/host": host}}, "spec": {}}
+    plain = plain_deployment(annotations={"zerogate.dev/host": host})
     ready.apply(DEPLOYMENTS, plain)
     assert ready.notes == [("HostTaken", f"{host} belongs to Route default/hello.")]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "labels", "reason", "said"),
+    [
+        ({}, MARKED, "NoHost", "zerogate.dev/host"),
+        (HOSTED, {"app": "shop"}, "NotSeen", 'zerogate.dev/scale: "true"'),
+        (HOSTED | {"zerogate.dev/timeout-seconds": "soon"}, MARKED, "BadValue", "'soon' is not a number"),
+        (
+            HOSTED | {"autoscaling.knative.dev/target": "x"},
+            MARKED,
+            "BadValue",
+            "autoscaling.knative.dev/target: ",
+        ),
+        (HOSTED, MARKED, "", ""),
+    ],
+)
+def test_a_plain_deployment_is_told_what_is_missing(make_cluster, annotations, labels, reason, said):
+    """By an Event that names the label or annotation; nothing of the Deployment is written."""
+    cluster = make_cluster({"config-domain": {"example.com": ""}})
+    cluster.apply(DEPLOYMENTS, plain_deployment(annotations=annotations, labels=labels))
+    assert [told for told, _ in cluster.notes] == ([reason] if reason else [])
+    assert all(said in message for _, message in cluster.notes)
+    assert cluster.writes == []
 
 
 def test_a_cluster_local_service_has_an_inner_url(make_cluster):
