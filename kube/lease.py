@@ -1,23 +1,69 @@
-"""Who leads: the pure part of an election by a Lease, as Kubernetes' own components hold it.
+"""Who leads, and for how long: the pure part of an election by a Lease, as Kubernetes' components hold it.
 
-A candidate trusts its own clock alone: what counts is how long the Lease has stood unchanged before its
-eyes, so that clocks of two machines need not agree.
+A candidate trusts its own clocks alone: what counts is how long the Lease has stood unchanged before its
+eyes, so that clocks of two machines need not agree. A leader likewise: what counts is when it asked for its
+Lease last with success. Its term ends before others may begin.
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from kube.objects import Obj, format_micro_time
+from kube.objects import Obj, annotations, format_micro_time
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Seconds: a Lease unrenewed for `duration` is free; its holder renews it each `renew`, others look
-    each `retry`.
+    """Seconds: a Lease unrenewed for `duration` is free; its holder renews it each `renew` and stops a fifth
+    before that time. Candidates watch it; after a failure they look again in `retry`.
     """
 
     duration: float = 15.0
     renew: float = 2.0
     retry: float = 2.0
+
+    @property
+    def answer(self) -> float:
+        """Seconds for the answer to a renewal, so that one that hangs can be tried again."""
+        return self.duration / 2
+
+    @property
+    def term(self) -> float:
+        """Seconds for which a leader may write after it asked for the Lease, or to renew it."""
+        return self.duration * 0.8
+
+
+class Moment(NamedTuple):
+    """One instant on two clocks: one that is never set and counts sleep, and the wall's; both in seconds.
+
+    The first one stands still with a virtual machine that is stopped, the other one may be set back.
+    """
+
+    steady: float
+    wall: float
+
+
+class Term:
+    """How long we may write. Over as soon as either clock says so, and before it begins."""
+
+    def __init__(self) -> None:
+        self._ends: Moment | None = None
+
+    def __repr__(self) -> str:
+        return f"<Term until {self._ends}>" if self._ends else "<Term that is over>"
+
+    def begin(self, asked: Moment, seconds: float) -> None:
+        """The Lease was ours when the API server answered what we `asked` then; so it is for that long."""
+        self._ends = Moment(asked.steady + seconds, asked.wall + seconds)
+
+    def end(self) -> None:
+        """Write no more."""
+        self._ends = None
+
+    def left(self, now: Moment) -> float:
+        """Seconds that remain, 0 when it is over."""
+        if self._ends is None:
+            return 0.0
+        return max(0.0, min(self._ends.steady - now.steady, self._ends.wall - now.wall))
 
 
 @dataclass(slots=True)
@@ -35,32 +81,49 @@ class Sighting:
             self.version, self.since = version, now
         self.lease = lease
 
+    @property
+    def free_at(self) -> float:
+        """When its holder will have been silent for too long, unless it is heard of before."""
+        return self.since + float((self.lease.get("spec") or {}).get("leaseDurationSeconds") or 0)
+
     def is_free(self, identity: str, now: float) -> bool:
         """Whether `identity` may take it: nobody holds it, it does itself, or the holder went silent."""
-        spec = self.lease.get("spec") or {}
-        holder = spec.get("holderIdentity") or ""
-        return holder in {"", identity} or now >= self.since + float(spec.get("leaseDurationSeconds") or 0)
+        return holder(self.lease) in {"", identity} or now >= self.free_at
 
 
-def taken(lease: Obj, identity: str, annotations: dict[str, str], terms: Terms, now: float) -> Obj:
-    """The Lease as `identity` holds it from now on; `leaseTransitions` is the epoch of this leader.
+def holder(lease: Obj) -> str:
+    """Who holds the Lease, "" for nobody."""
+    return str((lease.get("spec") or {}).get("holderIdentity") or "")
 
-    An annotation "" is taken away: the one who led before may have written it.
+
+def epoch(lease: Obj) -> int:
+    """The number of the present leadership."""
+    return int((lease.get("spec") or {}).get("leaseTransitions") or 0)
+
+
+def taken(lease: Obj, identity: str, notes: dict[str, str], terms: Terms, now: float) -> Obj:
+    """The Lease as `identity` takes it, with a new epoch: also where it held it before, as a program that was
+    started anew knows nothing of what it did then.
+
+    `notes` become annotations; one that is "" is taken away: the one who led before may have written it.
     """
-    spec = dict(lease.get("spec") or {})
-    is_new = spec.get("holderIdentity") != identity
     stamp = format_micro_time(now)
-    spec |= {
+    spec = {
+        **(lease.get("spec") or {}),
         "holderIdentity": identity,
         "leaseDurationSeconds": int(terms.duration),
+        "acquireTime": stamp,
         "renewTime": stamp,
-        "acquireTime": stamp if is_new else spec.get("acquireTime", stamp),
-        "leaseTransitions": int(spec.get("leaseTransitions") or 0) + is_new,
+        "leaseTransitions": epoch(lease) + 1,
     }
-    meta = dict(lease["metadata"])
-    merged = {**(meta.get("annotations") or {}), **annotations}
-    meta["annotations"] = {key: value for key, value in merged.items() if value or key not in annotations}
-    return {**lease, "metadata": meta, "spec": spec}
+    merged = {**annotations(lease), **notes}
+    kept = {key: text for key, text in merged.items() if text or key not in notes}
+    return {**lease, "metadata": {**lease["metadata"], "annotations": kept}, "spec": spec}
+
+
+def renewed(lease: Obj, now: float) -> Obj:
+    """The Lease with a sign of life of its holder."""
+    return {**lease, "spec": {**lease["spec"], "renewTime": format_micro_time(now)}}
 
 
 def released(lease: Obj) -> Obj:

@@ -14,7 +14,7 @@ from autoscaler.edge.metrics import LeaderMetrics
 from autoscaler.edge.settings import ADDRESS_ANNOTATION, CERTIFICATE_ANNOTATION, LEASE, Settings
 from autoscaler.edge.watches import Watches
 from kube.edge.client import Client
-from kube.edge.lease import Elector, LostLease
+from kube.edge.lease import Elector, Leadership
 
 log = logging.getLogger("zerogate.autoscaler")
 
@@ -45,11 +45,13 @@ class Autoscaler:
         settings = self._settings
         async with self._server.listening(settings.link_host, settings.link_port) as bound:
             self.address = settings.link_address or bound
-            while True:
-                try:
-                    await self._lead()
-                except LostLease as lost:
-                    log.warning("Leading no more: %s", lost)
+            elector = Elector(
+                self._client,
+                (settings.system_namespace, LEASE),
+                settings.identity,
+                annotations={ADDRESS_ANNOTATION: self.address, CERTIFICATE_ANNOTATION: self._fingerprint},
+            )
+            await elector.run(self._lead)
 
     def state(self) -> dict[str, Any]:
         """What `/debug/state` tells."""
@@ -65,25 +67,17 @@ class Autoscaler:
         """Have the registry show what happens here."""
         registry.register(LeaderMetrics(lambda: self.leader))
 
-    async def _lead(self) -> None:
-        settings = self._settings
-        elector = Elector(
-            self._client,
-            (settings.system_namespace, LEASE),
-            settings.identity,
-            annotations={ADDRESS_ANNOTATION: self.address, CERTIFICATE_ANNOTATION: self._fingerprint},
-        )
-        async with elector.lead() as epoch:
-            leader = Leader(self._client, settings, epoch)
-            log.info("Leading, epoch %d; activators connect to %s", epoch, self.address)
-            watches = Watches(self._client, settings, leader)
-            opening = asyncio.create_task(self._open(leader))
-            try:
-                await leader.run(watches.start)
-            finally:
-                opening.cancel()
-                self.leader = self._server.leader = None
-                await self._server.drop_all()
+    async def _lead(self, leadership: Leadership) -> None:
+        leader = Leader(leadership.client, self._settings, leadership.epoch)
+        log.info("Leading, epoch %d; activators connect to %s", leadership.epoch, self.address)
+        watches = Watches(leadership.client, self._settings, leader)
+        opening = asyncio.create_task(self._open(leader))
+        try:
+            await leader.run(watches.start)
+        finally:
+            opening.cancel()
+            self.leader = self._server.leader = None
+            await self._server.drop_all()
 
     async def _open(self, leader: Leader) -> None:
         """Let activators in once the leader knows what they speak of."""

@@ -1,7 +1,7 @@
 """The door for programs of the same process: requests without HTTP, objects without copies."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from embedded.api import Api, ApiRequest
@@ -21,7 +21,7 @@ class LocalTransport:
         self._api = api
         self._agent = agent
 
-    async def request(
+    async def request(  # noqa: PLR0913 - the Transport's
         self,
         method: str,
         path: str,
@@ -29,8 +29,11 @@ class LocalTransport:
         query: Mapping[str, str],
         body: Any = None,
         content_type: str = "application/json",
+        before: Callable[[], object] | None = None,
     ) -> tuple[int, Any]:
         """Status and body; never waits."""
+        if before is not None:
+            before()
         answer = self._api.handle(
             ApiRequest(method, path, query, body, content_type, user=self._agent, agent=self._agent)
         )

@@ -1,6 +1,6 @@
 """The verbs of the Kubernetes API over a transport: HTTP to a server, or a call within the process."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Literal, Protocol
 
 from kube.objects import Obj, namespace
@@ -77,7 +77,7 @@ class ApiError(Exception):
 class Transport(Protocol):
     """Carries requests to one API server."""
 
-    async def request(
+    async def request(  # noqa: PLR0913 - a request of HTTP, and its guard
         self,
         method: str,
         path: str,
@@ -85,8 +85,13 @@ class Transport(Protocol):
         query: Mapping[str, str],
         body: Any = None,
         content_type: str = "application/json",
+        before: Callable[[], object] | None = None,
     ) -> tuple[int, Any]:
-        """Status and decoded body. Raises ApiError with status 0 when the server can't be reached."""
+        """Status and decoded body. Raises ApiError with status 0 when the server can't be reached.
+
+        `before` is called in the step that hands the request over, as late as can be; the ApiError that it
+        may raise ends the request.
+        """
         ...
 
     def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[Obj]:
@@ -104,6 +109,10 @@ class Client:
     def __init__(self, transport: Transport, *, manager: str) -> None:
         self._transport = transport
         self.manager = manager
+
+    def over(self, wrap: Callable[[Transport], Transport]) -> "Client":
+        """The same verbs, by the same manager, over the transport wrapped."""
+        return Client(wrap(self._transport), manager=self.manager)
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Obj:
         """One object."""

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
 from kube.edge.client import ApiError
 from kube.edge.credentials import Credentials, NoCredentials
@@ -56,7 +57,7 @@ class HttpTransport:
             raise_for_status=False,
         )
 
-    async def request(
+    async def request(  # noqa: PLR0913 - the Transport's
         self,
         method: str,
         path: str,
@@ -64,9 +65,13 @@ class HttpTransport:
         query: Mapping[str, str],
         body: Any = None,
         content_type: str = "application/json",
+        before: Callable[[], object] | None = None,
     ) -> tuple[int, Any]:
-        """Status and decoded body. Raises ApiError, with status 0 when no answer comes."""
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        """Status and decoded body. Raises ApiError, with status 0 when no answer comes.
+
+        `before` is called at each try of a request that has a body.
+        """
+        data = None if body is None else _Guarded(json.dumps(body, separators=(",", ":")).encode(), before)
         content = {} if body is None else {"Content-Type": content_type}
         ask = partial(self._session.request, method, path, params=query, data=data)
         tries, is_renewed = Tries(is_read=method == "GET"), False
@@ -77,6 +82,8 @@ class HttpTransport:
                 proof = self._credentials.authorization()
                 status, retry_after, answer = await self._once(ask, {**proof, **content}, ends)
             except _FAILURES as error:
+                if isinstance(error.__cause__, ApiError):
+                    raise error.__cause__ from None
                 pause = None if isinstance(error, TimeoutError) else tries.broken(random.random())
                 if pause is None:
                     raise _unreachable(f"{method} {path}", error) from error
@@ -156,6 +163,19 @@ def _socket(address: Any) -> socket.socket:
         made.setsockopt(socket.IPPROTO_TCP, option, value)
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED)
     return made
+
+
+class _Guarded(aiohttp.BytesPayload):
+    """A body that asks before it is written. The head waits for it: both go to the kernel in one piece."""
+
+    def __init__(self, data: bytes, before: Callable[[], object] | None) -> None:
+        super().__init__(data)
+        self._before = before
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if self._before is not None:
+            self._before()
+        await super().write_with_length(writer, content_length)
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

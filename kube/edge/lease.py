@@ -1,110 +1,205 @@
 """Leading by a Lease."""
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 
 from kube.edge.client import ApiError, Client
-from kube.lease import Sighting, Terms, released, taken
+from kube.edge.fence import Fenced, moment
+from kube.edge.informer import Informer
+from kube.lease import Sighting, Term, Terms, epoch, holder, released, renewed, taken
 from kube.objects import Obj
 from kube.resources import LEASES
 
 log = logging.getLogger("zerogate.kube")
 
+RELEASE_WITHIN = 3.0
+"""Seconds that giving the Lease back may take."""
 
-class LostLease(Exception):  # noqa: N818 - what happened, not what is wrong with the program
-    """Another one leads now; who led before stops at once."""
+
+class Leadership(NamedTuple):
+    """`epoch` grows with each leadership; `client` writes only while it lasts."""
+
+    epoch: int
+    client: Client
 
 
 class Elector:
-    """One candidate for one Lease.
-
-    `async with elector.lead() as epoch:` waits until we lead; the body runs while we do. When the Lease is
-    lost the body is cancelled and LostLease raised; on leaving it the Lease is given back.
-    """
+    """One candidate for one Lease."""
 
     def __init__(
         self, client: Client, where: tuple[str, str], identity: str, *, annotations: Mapping[str, str]
     ) -> None:
         """`where` is (namespace, name) of the Lease; `annotations` are written on it while we lead."""
         self._client = client
-        self._namespace, self._name = where
+        self._where = where
         self._identity = identity
         self._annotations = dict(annotations)
         self._terms = Terms()
+        self._term = Term()
+        self._fenced = client.over(lambda transport: Fenced(transport, self._term))
         self._held: Obj = {}
-        self._renewed = 0.0
 
-    @contextlib.asynccontextmanager
-    async def lead(self) -> AsyncIterator[int]:
-        """Wait for the Lease, then yield this leadership's epoch (a number that grows with each leader)."""
-        await self._acquire()
-        leading = asyncio.current_task()
-        renewal = asyncio.create_task(self._renew(leading))
+    def __repr__(self) -> str:
+        return f"<Elector {self._identity} for {self._where[1]}: {self._term!r}>"
+
+    async def run(self, lead: Callable[[Leadership], Awaitable[None]]) -> None:
+        """Stand for election, have `lead` run while we lead, and stand again whenever the Lease was lost.
+
+        `lead` is cancelled when the Lease is lost, at the latest when our term is over. Ends when `lead` ends
+        by itself or fails, or by cancellation; the Lease is given back then.
+        """
+        while True:
+            await self._acquire()
+            try:
+                if await self._is_led_to_its_end(lead):
+                    return
+            finally:
+                await self._give_back()
+            log.warning("%s was lost: leading no more", self._where[1])
+
+    async def _is_led_to_its_end(self, lead: Callable[[Leadership], Awaitable[None]]) -> bool:
+        """Lead. False: until the Lease was lost."""
+        leading = asyncio.ensure_future(lead(Leadership(epoch(self._held), self._fenced)))
+        renewing = asyncio.ensure_future(self._renew())
+        tasks = (leading, renewing)
         try:
-            yield int(self._held["spec"]["leaseTransitions"])
-        except asyncio.CancelledError:
-            if leading is not None and renewal.done() and not renewal.cancelled():
-                leading.uncancel()
-                raise LostLease(f"lease {self._namespace}/{self._name} was lost") from None
-            raise
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            renewal.cancel()
-            with contextlib.suppress(ApiError):
-                await self._client.replace(LEASES, released(self._held))
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        if not leading.cancelled():
+            leading.result()
+            return True
+        renewing.result()
+        return False
+
+    # A candidate.
 
     async def _acquire(self) -> None:
-        seen = Sighting()
-        is_told = False
-        while True:
-            try:
-                lease = await self._get_or_create()
-                seen.see(lease, time.monotonic())
-                if seen.is_free(self._identity, time.monotonic()):
-                    return await self._take(lease)
-                if not is_told:
-                    is_told = True
-                    holder = (lease.get("spec") or {}).get("holderIdentity")
-                    log.info("%s waits: %s leads", self._name, holder)
-            except ApiError as error:
-                if not error.is_conflict:
-                    log.warning("%s can't be taken (%s); trying again", self._name, error)
-            await asyncio.sleep(self._terms.retry)
+        """Wait until the Lease is ours; its changes are watched, so that one given back is taken at once."""
+        namespace, name = self._where
+        news = asyncio.Event()
+        informer = Informer(
+            self._client,
+            LEASES,
+            namespace=namespace,
+            field_selector=f"metadata.name={name}",
+            on_change=lambda _change: news.set(),
+        )
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(informer.run())
+            await informer.synced.wait()
+            await self._stand(informer, news)
+            watching.cancel()
 
-    async def _get_or_create(self) -> Obj:
-        try:
-            return await self._client.get(LEASES, self._namespace, self._name)
-        except ApiError as error:
-            if not error.is_not_found:
-                raise
+    async def _stand(self, informer: Informer, news: asyncio.Event) -> None:
+        seen, told = Sighting(), ""
+        is_known = False
+        news.set()
+        while True:
+            pause = self._terms.retry
+            try:
+                if news.is_set():
+                    news.clear()
+                    lease = informer.objects.get(self._where)
+                elif not is_known:
+                    lease = await self._look()
+                is_known = True
+                now = time.monotonic()
+                seen.see(lease or await self._create(), now)
+                if seen.is_free(self._identity, now):
+                    return await self._take(seen.lease)
+                pause = seen.free_at - now
+                if holder(seen.lease) != told:
+                    told = holder(seen.lease)
+                    log.info("%s waits: %s leads", self._where[1], told)
+            except ApiError as error:
+                is_known = False
+                if not (error.is_conflict or error.is_already_exists):
+                    log.warning("%s can't be taken (%s); trying again", self._where[1], error)
+            await _set_within(news, pause)
+
+    async def _create(self) -> Obj:
+        namespace, name = self._where
         empty = {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,
-            "metadata": {"namespace": self._namespace, "name": self._name},
+            "metadata": {"namespace": namespace, "name": name},
             "spec": {},
         }
         return await self._client.create(LEASES, empty)
 
     async def _take(self, lease: Obj) -> None:
-        begun = time.monotonic()
-        wanted = taken(lease, self._identity, self._annotations, self._terms, time.time())
+        asked = moment()
+        wanted = taken(lease, self._identity, self._annotations, self._terms, asked.wall)
         self._held = await self._client.replace(LEASES, wanted)
-        self._renewed = begun
+        self._term.begin(asked, self._terms.term)
 
-    async def _renew(self, leading: asyncio.Task[object] | None) -> None:
-        """Renew until it fails for too long; then cancel the one who leads.
+    # A leader.
 
-        We stop a fifth before others may begin, so that there are never two.
-        """
-        while time.monotonic() < self._renewed + self._terms.duration * 0.8:
-            await asyncio.sleep(self._terms.renew)
+    async def _renew(self) -> None:
+        """Renew the Lease; return when it is lost, or our term is over because that failed for too long."""
+        while left := self._term.left(moment()):
+            await asyncio.sleep(min(self._terms.renew, left))
+            asked = moment()
+            if not (left := self._term.left(asked)):
+                break
             try:
-                await self._take(self._held)
-            except ApiError as error:
-                if error.is_conflict or error.is_not_found:
-                    break
-                log.warning("%s can't be renewed (%s)", self._name, error)
-        if leading is not None:
-            leading.cancel()
+                async with asyncio.timeout(min(left, self._terms.answer)):
+                    if not await self._change(lambda lease: renewed(lease, time.time())):
+                        break
+                self._term.begin(asked, self._terms.term)
+            except (ApiError, TimeoutError) as error:
+                log.warning("%s can't be renewed (%s)", self._where[1], str(error) or "no answer")
+        self._term.end()
+
+    async def _give_back(self) -> None:
+        """Let another one lead at once; one that was lost is left alone."""
+        left = self._term.left(moment())
+        try:
+            if left:
+                async with asyncio.timeout(min(left, RELEASE_WITHIN)):
+                    await self._change(released)
+        except (ApiError, TimeoutError) as error:
+            log.warning("%s can't be given back (%s)", self._where[1], str(error) or "no answer")
+        finally:
+            self._term.end()
+
+    async def _change(self, change: Callable[[Obj], Obj]) -> bool:
+        """Write our Lease changed; False: it is not ours any more.
+
+        Another version than we know is still ours where only an answer was lost, or somebody annotated it.
+        """
+        try:
+            self._held = await self._fenced.replace(LEASES, change(self._held))
+        except ApiError as error:
+            if error.is_not_found:
+                return False
+            if not error.is_conflict:
+                raise
+        else:
+            return True
+        lease = await self._look()
+        if lease is None or (holder(lease), epoch(lease)) != (self._identity, epoch(self._held)):
+            return False
+        self._held = await self._fenced.replace(LEASES, change(lease))
+        return True
+
+    async def _look(self) -> Obj | None:
+        """The Lease as it is now; listed, so that the right to list and watch is enough."""
+        namespace, name = self._where
+        found = await self._client.list(LEASES, namespace, field_selector=f"metadata.name={name}")
+        return next(iter(found.get("items") or ()), None)
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event for so long at most."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -73,7 +73,14 @@ class FakeApi:
         ]
 
     async def request(
-        self, method: str, path: str, *, query: Mapping[str, str], body: Any = None, content_type: str = ""
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        body: Any = None,
+        content_type: str = "",
+        before: Any = None,
     ) -> tuple[int, Any]:
         await asyncio.sleep(0)
         if self.is_down:

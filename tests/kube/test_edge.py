@@ -1,4 +1,4 @@
-"""The cache survives lost watches and expired versions; an election has one winner."""
+"""The cache survives lost watches and expired versions; events are told once."""
 
 import asyncio
 import contextlib
@@ -10,8 +10,7 @@ from kube.edge.credentials import Credentials, NoCredentials, load_credentials
 from kube.edge.events import EventRecorder
 from kube.edge.http import HttpTransport
 from kube.edge.informer import Informer
-from kube.edge.lease import Elector, LostLease
-from kube.resources import CONFIGMAPS, EVENTS, LEASES
+from kube.resources import CONFIGMAPS, EVENTS
 
 
 def _config_map(name, version):
@@ -105,7 +104,7 @@ async def test_a_server_that_is_away_is_asked_again():
 
 
 class MemoryApi:
-    """Objects by path with optimistic concurrency: enough for Leases and Events."""
+    """Objects by path with optimistic concurrency: enough for Events."""
 
     def __init__(self):
         self.objects = {}
@@ -140,49 +139,6 @@ class MemoryApi:
 
     async def close(self):
         pass
-
-
-async def test_of_two_candidates_one_leads_and_hands_over_when_it_ends():
-    """The second one leads as soon as the first gave the Lease back, with a higher epoch."""
-    api = MemoryApi()
-    told = []
-
-    async def candidate(name, end):
-        elector = Elector(Client(api, manager="t"), ("s", "l"), name, annotations={"who": name})
-        async with elector.lead() as epoch:
-            told.append((name, epoch))
-            await end.wait()
-
-    first_end, second_end = asyncio.Event(), asyncio.Event()
-    async with asyncio.timeout(10):
-        first = asyncio.create_task(candidate("a", first_end))
-        while not told:
-            await asyncio.sleep(0.005)
-        second = asyncio.create_task(candidate("b", second_end))
-        first_end.set()
-        await first
-        second_end.set()
-        await second
-    assert told == [("a", 1), ("b", 2)]
-    lease = await Client(api, manager="t").get(LEASES, "s", "l")
-    assert lease["metadata"]["annotations"] == {"who": "b"}
-    assert lease["spec"]["holderIdentity"] == ""
-
-
-async def test_a_leader_whose_lease_was_taken_stops_at_once():
-    """The body is cancelled and LostLease says why."""
-    api = MemoryApi()
-    client = Client(api, manager="t")
-
-    async def lead():
-        async with Elector(client, ("s", "l"), "a", annotations={}).lead():
-            lease = await client.get(LEASES, "s", "l")
-            await client.replace(LEASES, {**lease, "spec": {"holderIdentity": "b"}})
-            await asyncio.Event().wait()
-
-    async with asyncio.timeout(10):
-        with pytest.raises(LostLease):
-            await lead()
 
 
 async def test_a_repeated_event_raises_its_count():

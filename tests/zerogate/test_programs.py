@@ -1,10 +1,12 @@
 """The settings of programs that run alone, before anything is started."""
 
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from kube.edge.credentials import NoCredentials
 from zerogate import cli
 from zerogate.edge import programs
 from zerogate.errors import Failed
@@ -77,3 +79,24 @@ def test_a_way_to_prove_oneself_that_does_not_exist_is_wrong_usage(
         parsed("autoscaler", "--link-auth", "trust")
     assert ended.value.code == 2
     assert "--link-auth: 'trust' is none of token-file, token-review" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("cause", "line"),
+    [
+        (NoCredentials("no API server: set KUBECONFIG"), "no API server: set KUBECONFIG"),
+        (OSError(98, "Address already in use"), "controller: [Errno 98] Address already in use"),
+        (KeyError("x"), "controller ended by a defect, its trace is in the log: KeyError: 'x'"),
+    ],
+)
+def test_whatever_ends_a_program_is_one_line_and_a_defect_leaves_its_trace_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, cause: Exception, line: str
+) -> None:
+    async def controller(_arguments: Namespace, _environment: Mapping[str, str]) -> None:
+        raise ExceptionGroup("tasks", [ExceptionGroup("inner", [cause])])
+
+    monkeypatch.setattr(programs, "_controller", controller)
+    with pytest.raises(Failed) as failed:
+        programs.main(parsed("controller"), {})
+    assert str(failed.value) == line
+    assert ("Traceback" in caplog.text) is isinstance(cause, KeyError)

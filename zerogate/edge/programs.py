@@ -20,7 +20,7 @@ from zerogate.addresses import Address
 from zerogate.edge import logs
 from zerogate.edge.admin import Pages, Views
 from zerogate.edge.sockets import listen
-from zerogate.errors import Failed
+from zerogate.errors import Failed, first_cause
 
 log = logging.getLogger("zerogate")
 
@@ -33,11 +33,21 @@ def main(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     program = {"activator": _activator, "autoscaler": _autoscaler, "controller": _controller, "node": _node}
     try:
         uvloop.run(program[arguments.command](arguments, environment))
-    except NoCredentials as error:
-        raise Failed(str(error)) from error
-    except OSError as error:
-        raise Failed(f"{arguments.command}: {error}") from error
+    except Exception as error:
+        raise _failed(arguments.command, first_cause(error)) from error
     return 0
+
+
+def _failed(command: str, cause: BaseException) -> Failed:
+    """The line for what ended a program; where that is a defect, its trace goes to the log."""
+    if isinstance(cause, Failed):
+        return cause
+    if isinstance(cause, NoCredentials):
+        return Failed(str(cause))
+    if isinstance(cause, OSError):
+        return Failed(f"{command}: {cause}")
+    log.error("%s ended by a defect", command, exc_info=cause)
+    return Failed(f"{command} ended by a defect, its trace is in the log: {type(cause).__name__}: {cause}")
 
 
 @contextlib.asynccontextmanager
@@ -164,21 +174,20 @@ async def _autoscaler(arguments: argparse.Namespace, environment: Mapping[str, s
 
 
 async def _controller(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
-    from kube.edge.lease import Elector  # noqa: PLC0415
+    from kube.edge.lease import Elector, Leadership  # noqa: PLC0415
     from serving.edge import controller  # noqa: PLC0415
 
     namespace = _system_namespace(environment)
+
+    async def lead(leadership: Leadership) -> None:
+        log.info("Leading, epoch %d", leadership.epoch)
+        await controller.run(leadership.client, controller.Settings(namespace))
+
     async with _client("zerogate-controller", environment) as client:
-
-        async def lead() -> None:
-            elector = Elector(
-                client, (namespace, "zerogate-controller"), _identity(environment), annotations={}
-            )
-            async with elector.lead():
-                await controller.run(client, controller.Settings(namespace))
-
+        lease = (namespace, "zerogate-controller")
+        elector = Elector(client, lease, _identity(environment), annotations={})
         async with _shown(arguments.admin, Views(REGISTRY)):
-            await _until_asked(lead())
+            await _until_asked(elector.run(lead))
 
 
 async def _node(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:

@@ -20,6 +20,7 @@ from zerogate.edge import cluster, logs
 from zerogate.edge.folder import DataFolder
 from zerogate.edge.laptop import Doors, Laptop
 from zerogate.edge.sockets import listen
+from zerogate.errors import first_cause
 
 log = logging.getLogger("zerogate.up")
 
@@ -83,7 +84,7 @@ async def _run(
         log.warning("not everything ended in time; the next `zerogate up` on this folder clears up")
         return 1
     if not running.cancelled() and (error := running.exception()) is not None:
-        raise _told(error)
+        raise first_cause(error)
     return 0
 
 
@@ -94,13 +95,6 @@ async def _first(*waits: Coroutine[Any, Any, object] | asyncio.Task[None]) -> No
     for task, wait in zip(tasks, waits, strict=True):
         if task is not wait:
             task.cancel()
-
-
-def _told(error: BaseException) -> BaseException:
-    """What failed first, without the groups it travelled in."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _on_signals() -> asyncio.Event:

@@ -1,0 +1,64 @@
+"""The fence around a leader's writes: none leaves when its term is over.
+
+A process may be stopped anywhere and go on much later, long after another one leads. So the term is looked at
+when a write is asked for, and again in the very step that hands its bytes to the kernel; what is in the
+kernel's hands then is sent even if we are stopped. The API server is told how much is left of the term, and
+gives the write up when it could not carry it out by then. For the microseconds between the last look and the
+kernel there is what each write says itself: the version, the UID or the number that it expects.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from kube.edge.client import ApiError, Transport
+from kube.lease import Moment, Term
+from kube.objects import Obj
+
+LEAST = 0.001
+"""Seconds; the API server would take 0 for "no limit"."""
+
+
+def moment() -> Moment:
+    """Now, on the clock since boot, which counts sleep, and on the wall's."""
+    return Moment(time.clock_gettime(time.CLOCK_BOOTTIME), time.time())
+
+
+class Fenced:
+    """A Transport that refuses to write outside the term; it reads at any time."""
+
+    def __init__(self, inner: Transport, term: Term) -> None:
+        self._inner = inner
+        self._term = term
+
+    async def request(  # noqa: PLR0913 - the Transport's
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        body: Any = None,
+        content_type: str = "application/json",
+        before: Callable[[], object] | None = None,
+    ) -> tuple[int, Any]:
+        """Raises ApiError (0, NotLeading) for a write when the term is over."""
+        if method != "GET":
+            query = {**query, "timeout": f"{self._left():.3f}s"}
+            before = self._left
+        return await self._inner.request(
+            method, path, query=query, body=body, content_type=content_type, before=before
+        )
+
+    def _left(self) -> float:
+        left = self._term.left(moment())
+        if left < LEAST:
+            raise ApiError(0, "NotLeading", "another one may lead by now: nothing is written")
+        return left
+
+    def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[Obj]:
+        """As the transport's own."""
+        return self._inner.watch(path, query=query)
+
+    async def close(self) -> None:
+        """As the transport's own."""
+        await self._inner.close()
