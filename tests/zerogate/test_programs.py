@@ -1,5 +1,6 @@
 """The settings of programs that run alone, before anything is started."""
 
+import asyncio
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,6 +82,11 @@ def test_a_way_to_prove_oneself_that_does_not_exist_is_wrong_usage(
     assert "--link-auth: 'trust' is none of token-file, token-review" in capsys.readouterr().err
 
 
+async def _fails(cause: Exception) -> None:
+    async with asyncio.TaskGroup():
+        raise cause
+
+
 @pytest.mark.parametrize(
     ("cause", "line"),
     [
@@ -90,13 +96,15 @@ def test_a_way_to_prove_oneself_that_does_not_exist_is_wrong_usage(
     ],
 )
 def test_whatever_ends_a_program_is_one_line_and_a_defect_leaves_its_trace_in_the_log(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, cause: Exception, line: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cause: Exception, line: str
 ) -> None:
     async def controller(_arguments: Namespace, _environment: Mapping[str, str]) -> None:
-        raise ExceptionGroup("tasks", [ExceptionGroup("inner", [cause])])
+        async with asyncio.TaskGroup() as outer:
+            outer.create_task(_fails(cause))
+            await asyncio.Event().wait()
 
     monkeypatch.setattr(programs, "_controller", controller)
     with pytest.raises(Failed) as failed:
         programs.main(parsed("controller"), {})
     assert str(failed.value) == line
-    assert ("Traceback" in caplog.text) is isinstance(cause, KeyError)
+    assert ("Traceback" in capsys.readouterr().err) is isinstance(cause, KeyError)
