@@ -9,7 +9,7 @@ from typing import Any
 
 from machine import ROOT, Machine, free_port, wait_for
 
-from tests.cluster.control_plane import ControlPlane
+from tests.cluster.control_plane import Cluster
 
 CONFIG = ROOT / "config"
 SYSTEM = "zerogate-system"
@@ -25,11 +25,12 @@ class ClusterMachine(Machine):
 
     engine = "kubernetes"
 
-    def __init__(self, folder: Path, plane: ControlPlane) -> None:
+    def __init__(self, folder: Path, plane: Cluster) -> None:
         super().__init__(folder)
         self.plane = plane
         self.kubeconfig = plane.kubeconfig
         self.link = free_port()
+        self.local_gateway = free_port()
         self.logs = free_port()
         self.programs: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -63,34 +64,45 @@ class ClusterMachine(Machine):
         return any(is_ready.items() <= each.items() for each in conditions) and not node["spec"].get("taints")
 
     def _install(self) -> None:
-        self.kubectl("create", "namespace", SYSTEM, check=False)
-        files = [CONFIG / "crds.yaml", *sorted(CONFIG.glob("config-*.yaml"))]
-        self.kubectl("apply", "--server-side", "--force-conflicts", *(f"-f={file}" for file in files))
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(CONFIG))
+        for file in ("config-images.yaml", "node.yaml"):
+            self.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CONFIG / file))
         self.kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/name=zerogate")
 
     def _arguments(self, program: str) -> list[str]:
-        admin, token = f"--admin=127.0.0.1:{free_port()}", self.folder / "token"
-        token.write_text("a secret of this test")
-        secret = f"--link-token-file={token}"
+        admin = f"--admin=127.0.0.1:{free_port()}"
         return {
             "controller": [admin],
-            "autoscaler": [admin, f"--link=127.0.0.1:{self.link}", secret],
-            "node": [
-                f"--name={self._node}", f"--data={self.data}",
-                f"--logs=127.0.0.1:{self.logs}", f"--client-ca-file={self.plane.authority}",
+            "autoscaler": [
+                admin, f"--link=127.0.0.1:{self.link}", f"--link-address=127.0.0.1:{self.link}",
+                "--link-auth=token-review",
             ],
+            "node": [f"--name={self._node}", f"--data={self.data}", *self._logs()],
             "activator": [
-                f"--admin=127.0.0.1:{self.admin}", secret, "--drain-delay=0s", "--error-details",
-                f"--gateway=127.0.0.1:{self.gateway}",
+                f"--admin=127.0.0.1:{self.admin}", f"--link-token-file={self._link_token()}",
+                "--drain-delay=0s", "--error-details",
+                f"--gateway=127.0.0.1:{self.gateway}", f"--local-gateway=127.0.0.1:{self.local_gateway}",
             ],
         }[program]  # fmt: skip
 
+    def _logs(self) -> list[str]:
+        authority = self.plane.folder / "pki" / "ca.crt"
+        return [f"--logs=127.0.0.1:{free_port()}", f"--client-ca-file={authority}"]
+
+    def _link_token(self) -> Path:
+        account = ("zerogate-activator", "-n", SYSTEM)
+        token = self.kubectl("create", "token", *account, "--audience=zerogate-link", "--duration=1h")
+        file = self.folder / "link-token"
+        file.write_text(token)
+        return file
+
     def _start_program(self, program: str, cwd: Path) -> None:
+        account = self.plane.kubeconfig_of(f"zerogate-{program}")
         with (self.folder / f"program-{program}.log").open("ab") as log:
             self.programs[program] = subprocess.Popen(
                 [sys.executable, "-m", "zerogate", program, *self._arguments(program)],
                 stdout=log, stderr=subprocess.STDOUT, cwd=cwd,
-                env={**self.environment, "PYTHONPATH": str(ROOT), "KUBECONFIG": str(self.kubeconfig)},
+                env={**self.environment, "PYTHONPATH": str(ROOT), "KUBECONFIG": str(account)},
             )  # fmt: skip
 
     def status_or_none(self, host: str) -> int | None:
