@@ -10,11 +10,13 @@ from tests.cluster.rights import CONFIG
 
 
 def pytest_collection_modifyitems(items):
-    """Everything in this folder needs the control plane."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.cluster)
-            item.add_marker(pytest.mark.e2e)
+    """Everything in this folder needs the control plane, and comes last; uninstalling last of all."""
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.cluster)
+        item.add_marker(pytest.mark.e2e)
+    ours.sort(key=lambda item: item.path.stem == "test_uninstall")
+    items[:] = [item for item in items if item not in ours] + ours
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +27,7 @@ def own_plane(tmp_path_factory):
     plane.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def installed(own_plane):
     """The control plane with config/ applied as README says, and what `zerogate node` needs beside it."""
     own_plane.kubectl("apply", "-k", str(CONFIG))

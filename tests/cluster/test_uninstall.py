@@ -1,0 +1,81 @@
+"""Uninstalling, command by command as README has it: what users run stays as it was."""
+
+import json
+import re
+import shlex
+import urllib.request
+
+from tests.cluster.programs import SYSTEM
+from tests.cluster.rights import CONFIG
+from tests.cluster.test_rights import Story, plain
+from tests.e2e.machine import ROOT, service, wait_for
+
+
+def commands(heading):
+    """The lines that README tells to type below a heading."""
+    text = (ROOT / "README.md").read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    lines = re.findall(r"^\$ (kubectl .*)$", text, re.MULTILINE)
+    return [shlex.split(line, comments=True)[1:] for line in lines]
+
+
+def in_place(command):
+    """README's commands are typed at the top of the checkout."""
+    return [str(CONFIG) if word == "config/" else word for word in command]
+
+
+def workloads(plane):
+    """Deployments with their replicas, pods with their restarts, each by its identity."""
+    found = json.loads(plane.kubectl("get", "deployments,pods", "-n", "default", "-o", "json"))["items"]
+    return {
+        (item["kind"], item["metadata"]["name"], item["metadata"]["uid"]): (
+            item["spec"].get("replicas"),
+            [each["restartCount"] for each in item.get("status", {}).get("containerStatuses", ())],
+        )
+        for item in found
+    }
+
+
+def address(plane):
+    """Where the Service's pod listens."""
+    (pod,) = json.loads(plane.kubectl("get", "pods", "-l", "serving.knative.dev/service=kept", "-o", "json"))[
+        "items"
+    ]
+    return f"{pod['status']['podIP']}:{pod['metadata']['annotations']['zerogate.dev/port']}"
+
+
+def owners(plane, deployment):
+    found = json.loads(plane.kubectl("get", "deployment", deployment, "-n", "default", "-o", "json"))
+    return found["metadata"].get("ownerReferences", [])
+
+
+def test_what_users_run_stays_as_it_was(programs):
+    """With the programs gone, and then with the definitions gone as well."""
+    plane, story = programs.plane, Story(programs)
+    # The node is the cluster's here, and goes on.
+    programs.start("node", kubeconfig=plane.kubeconfig)
+    programs.start("controller-a", "autoscaler-a", "activator-a")
+    programs.admit_all_pods()
+    story.apply(service("kept", annotations={"autoscaling.knative.dev/min-scale": "1"}), plain())
+    story.ready("kept")
+    wait_for("two pods", lambda: len(workloads(plane)) == 4)
+    before, where = workloads(plane), address(plane)
+    remove_programs, orphan, remove_rest = commands("Uninstall")
+
+    def is_as_before():
+        with urllib.request.urlopen(f"http://{where}/", timeout=10) as answer:
+            assert answer.status == 200
+        return workloads(plane) == before
+
+    plane.kubectl(*in_place(remove_programs))
+    assert is_as_before()
+    assert "kept" in plane.kubectl("get", "ksvc")
+    left = plane.kubectl("get", "clusterroles,clusterrolebindings,validatingadmissionpolicies", "-o", "name")
+    assert {line for line in left.splitlines() if "zerogate" in line and "zerogate-node" not in line} == set()
+    assert plane.kubectl("get", "namespace", SYSTEM, "--ignore-not-found") == ""
+
+    assert owners(plane, "kept-00001-deployment") != []
+    plane.kubectl(*orphan)
+    assert owners(plane, "kept-00001-deployment") == []
+    plane.kubectl(*in_place(remove_rest))
+    assert "knative" not in plane.kubectl("get", "crd", "-o", "name")
+    assert is_as_before()
