@@ -60,3 +60,8 @@ def config_maps() -> list[Obj]:
 def custom_resources() -> list[Obj]:
     """The custom resource definitions of serving.knative.dev."""
     return list(objects_of((config_folder() / "crds.yaml").read_text()))
+
+
+def program_manifests(program: str) -> list[Obj]:
+    """What a cluster needs for the controller, the autoscaler or the activator, its Roles among it."""
+    return list(objects_of((config_folder() / f"{program}.yaml").read_text()))

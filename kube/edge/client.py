@@ -140,6 +140,10 @@ class Client:
         """The APIResourceList of a group's version: which kinds it serves, and how."""
         return await self._call("GET", f"/apis/{group}/{version}" if group else f"/api/{version}")
 
+    async def read(self, path: str) -> Obj:
+        """What the server says of itself: /version, /apis."""
+        return await self._call("GET", path)
+
     def watch(
         self, resource: Resource, namespace: str = "", *, query: Mapping[str, str]
     ) -> AsyncIterator[Obj]:

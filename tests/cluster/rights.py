@@ -54,6 +54,12 @@ class Request(NamedTuple):
     is_allowed: bool
     reason: str
 
+    @property
+    def is_everybodys(self) -> bool:
+        """Whether every account may ask that: what the server is, and what one may do oneself."""
+        roles = ("system:basic-user", "system:discovery", "system:public-info-viewer")
+        return any(f'ClusterRole "{role}"' in self.reason for role in roles)
+
     def uses(self, right: Right) -> bool:
         """Whether it was this right that let the request pass, as far as the authorizer tells."""
         return (

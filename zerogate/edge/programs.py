@@ -17,7 +17,7 @@ from kube.edge.client import Client
 from kube.edge.credentials import NoCredentials, is_in_pod, load_credentials
 from kube.edge.http import HttpTransport
 from zerogate.addresses import Address
-from zerogate.edge import logs
+from zerogate.edge import logs, preflight
 from zerogate.edge.admin import Pages, Views
 from zerogate.edge.sockets import listen
 from zerogate.errors import Failed, first_cause
@@ -55,7 +55,10 @@ async def _client(program: str, environment: Mapping[str, str]) -> AsyncIterator
     credentials = await load_credentials(environment.get("KUBECONFIG", ""))
     client = Client(HttpTransport(credentials, user_agent=program), manager=program)
     try:
-        yield client
+        async with preflight.passed(
+            client, program.removeprefix("zerogate-"), _system_namespace(environment)
+        ):
+            yield client
     finally:
         await client.close()
 
