@@ -25,6 +25,9 @@ FIRST_RETRY = 10.0
 LONGEST_RETRY = 300.0
 """Seconds that a revision whose activation failed is left alone; doubled by each failure in a row."""
 
+REQUEST_WAITING = "request waiting"
+"""Why a revision wakes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -162,7 +165,7 @@ class Revision:
             wanted = current if self.held else wanted
         because = self.wish.because
         if current == 0 and wanted:
-            because = "request waiting" if self.desired > 0 else because
+            because = REQUEST_WAITING if self.desired > 0 else because
         return self.replicas.steer(wanted, self.pods, self.target.timeout, view, because)
 
     def explain(self) -> str:

@@ -20,7 +20,7 @@ from autoscaler.edge.settings import LEASE, Settings
 from autoscaler.fleet import Fleet
 from autoscaler.messages import Bye, Cordoned, Message, Pods, Stat, Stats
 from autoscaler.replicas import Outcome, View
-from autoscaler.revision import Revision
+from autoscaler.revision import REQUEST_WAITING, Revision
 from autoscaler.schedule import TICK, Schedule
 from autoscaler.sight import Sight
 from kube.edge.client import Client
@@ -230,7 +230,9 @@ class Leader:
             namespace, name = revision.target.key
             data = {"namespace": namespace, "revision": name, "from": write.was, "to": write.replicas}
             log.info("%s %s", name, told, extra={"data": data})
-            self.tell(revision, "Normal", "Scaled", told)
+            if write.because != REQUEST_WAITING or revision.target.is_plain:
+                # A Revision that wakes says so in its status; an Event too would be a third write each time.
+                self.tell(revision, "Normal", "Scaled", told)
         elif written.replicas is not None:
             self._decide(revision, self._view())
 

@@ -6,6 +6,7 @@ slow or refused write keeps no other revision waiting.
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from autoscaler.replicas import Write
 from kube.edge.client import ApiError, Client
 from kube.objects import Key, Obj, name
 from kube.resources import DEPLOYMENTS, PODS, Resource
+from kube.retry import Pauses
 from serving.targets import GIVEN_UP_ANNOTATION
 
 log = logging.getLogger("zerogate.autoscaler")
@@ -21,7 +23,10 @@ log = logging.getLogger("zerogate.autoscaler")
 ANSWER_WITHIN = 5.0
 """Seconds until a write without an answer counts as failed."""
 CHANGED = frozenset({409, 422})
-"""The test in the patch did not hold: another one was faster."""
+"""The test in the patch did not hold: another one was faster. Or something else was refused."""
+TRIES = 4
+FIRST_PAUSE = 0.02
+"""Seconds, doubled with each further try."""
 Where = tuple[Resource, str, str]
 
 
@@ -98,16 +103,25 @@ class ScaleWriter:
         self._on_end(replace(written, is_last=job.revision not in self._next))
 
     async def _scale(self, job: Job, write: Write) -> Written:
-        """Write the number; if another one changed it meanwhile, read what it is now."""
+        """Write the number; if another one changed it meanwhile, read what it is now.
+
+        A refusal while the number stands as it was is about something else; a few more tries, then it counts.
+        """
         where = (DEPLOYMENTS, job.revision[0], job.deployment)
-        try:
-            scale = await (self._raise_or_lower(where, write) if write.replicas else self._end(where, write))
-        except ApiError as error:
-            if error.status not in CHANGED:
-                raise
+        pauses = Pauses(first=FIRST_PAUSE)
+        while True:
+            try:
+                scale = await (
+                    self._raise_or_lower(where, write) if write.replicas else self._end(where, write)
+                )
+                return Written(job, write.replicas, _version(scale), is_done=True)
+            except ApiError as error:
+                if error.status not in CHANGED or pauses.failures + 1 == TRIES:
+                    raise
             found = await self._client.get(*where)
-            return Written(job, _replicas(found), _version(found), is_done=False)
-        return Written(job, write.replicas, _version(scale), is_done=True)
+            if _replicas(found) != write.was:
+                return Written(job, _replicas(found), _version(found), is_done=False)
+            await asyncio.sleep(pauses.ended(0.0, random.random()))
 
     async def _raise_or_lower(self, where: Where, write: Write) -> Obj:
         return await self._client.patch(*where, scale_patch(write), kind="json", subresource="scale")

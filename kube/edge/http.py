@@ -8,6 +8,7 @@ credentials what was refused for old ones.
 import asyncio
 import json
 import logging
+import os
 import random
 import socket
 import time
@@ -29,6 +30,8 @@ log = logging.getLogger("zerogate.kube")
 CONNECT_TIMEOUT = 5.0
 REQUEST_TIMEOUT = 30.0
 """Seconds, tries and pauses between them included."""
+WATCH_BEGINS = 10.0
+"""Seconds until a watch has its head, which servers send at once."""
 WATCH_SILENCE = 90.0
 """Seconds without a line. Servers send a bookmark about each minute, but need not: it may be dead or not, so
 the watch ends in good order, and its caller begins the next one where this one stood."""
@@ -114,7 +117,7 @@ class HttpTransport:
         proof: dict[str, str] = {}
         try:
             proof = self._credentials.authorization()
-            async with asyncio.timeout(REQUEST_TIMEOUT):
+            async with asyncio.timeout(WATCH_BEGINS):
                 answer = await self._session.get(
                     path, params=query, headers=proof, timeout=timeout, ssl=self._credentials.tls or True
                 )
@@ -214,4 +217,17 @@ def _turned_away(status: int, answer: Any, retry_after: float | None) -> ApiErro
 
 
 def _unreachable(what: str, error: BaseException) -> ApiError:
-    return ApiError(0, "Unreachable", f"{what}: {str(error) or type(error).__name__}")
+    return ApiError(0, "Unreachable", f"{what}: {_told(error)}")
+
+
+def _told(error: BaseException) -> str:
+    """The failure in a few words."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the answer broke off"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        reason: OSError | None = getattr(error, "os_error", None)  # a certificate's error has none
+        if reason is not None and reason.errno:
+            return f"no connection to {error.host}:{error.port}: {os.strerror(reason.errno)}"
+    return str(error) or type(error).__name__

@@ -16,10 +16,29 @@ def test_a_request_at_zero_gets_a_pod_without_waiting_for_a_tick() -> None:
         activator.arrive(1)
         await asyncio.sleep(0.001)
         assert api.writes == [(EPOCH + 101.23, "hello", 1)]
-        await asyncio.sleep(1)
-        assert "Scaled: 0 → 1: request waiting" in api.events()
 
     play(scene)
+
+
+@pytest.mark.parametrize("is_plain", [False, True])
+def test_a_wake_is_one_write_here(is_plain: bool) -> None:
+    """A Revision's status will say that it woke; a plain Deployment has none, and gets an Event instead."""
+
+    async def scenario() -> None:
+        api = FakeApi()
+        api.put("configmaps", config())
+        api.put("deployments", deployment("hello", is_plain=is_plain))
+        async with leading(api) as leader:
+            activator = FakeActivator("a", leader)
+            api.requests.clear()
+            activator.arrive(1)
+            await asyncio.sleep(5)
+            assert api.events() == (["Scaled: 0 → 1: request waiting"] if is_plain else [])
+            writes = [path for method, path in api.requests if method != "GET"]
+            assert len(writes) == (2 if is_plain else 1), writes
+            assert written(api) == [1]
+
+    run(scenario())
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ class FakeApi:
         self.writes: list[tuple[float, str, int]] = []
         self.requests: list[tuple[str, str]] = []
         self.is_down = False
+        self.conflicts = 0  # so many scale writes are refused, whatever they say
         self.starts = starts
         self._watchers: list[tuple[str, asyncio.Queue[Obj]]] = []
         self._versions = itertools.count(1)
@@ -100,6 +101,9 @@ class FakeApi:
         if obj is None:
             return 404, {"kind": "Status", "code": 404, "reason": "NotFound", "message": "not found"}
         if method == "PATCH":
+            if is_scale and self.conflicts:
+                self.conflicts -= 1
+                return 409, {"kind": "Status", "code": 409, "reason": "Conflict", "message": "it changed"}
             return self._patch(where, copy.deepcopy(obj), body, is_scale=is_scale)
         if method == "PUT":
             if body["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:

@@ -89,6 +89,10 @@ class Programs:
         path = ("lease", lease, "-n", SYSTEM, "-o", "jsonpath={.spec.holderIdentity}")
         return self.plane.kubectl("get", *path)
 
+    def pid(self, instance: str) -> int:
+        """Its process."""
+        return self._running[instance].pid
+
     def running(self) -> set[str]:
         """The instances that were started and not ended by us."""
         return set(self._running)

@@ -135,7 +135,7 @@ class Machine:
 
     def apply(self, *manifests: dict[str, Any]) -> str:
         """`kubectl apply` of objects."""
-        text = "\n---\n".join(json.dumps(manifest) for manifest in manifests)
+        text = "\n".join(json.dumps(manifest) for manifest in manifests)
         return self.kubectl("apply", "-f", "-", given=text)
 
     def configure(self, name: str, **data: str) -> None:

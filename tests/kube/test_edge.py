@@ -163,7 +163,8 @@ async def test_a_repeated_event_raises_its_count():
 async def test_a_server_that_refuses_connections_is_an_unreachable_api_error(unused_tcp_port):
     """Callers see one kind of failure, with the address in it."""
     transport = HttpTransport(Credentials(f"http://127.0.0.1:{unused_tcp_port}", None), user_agent="t")
-    with pytest.raises(ApiError) as failure:
+    refused = f"no connection to 127.0.0.1:{unused_tcp_port}: Connection refused"
+    with pytest.raises(ApiError, match=refused) as failure:
         await Client(transport, manager="t").get(CONFIGMAPS, "d", "x")
     await transport.close()
     assert failure.value.is_unreachable

@@ -125,6 +125,7 @@ async def test_a_read_whose_connection_broke_is_sent_once_more_and_a_write_is_no
 async def test_a_server_that_accepts_and_never_answers_is_unreachable(monkeypatch):
     """A read ends by its deadline and is not repeated; so does a watch that gets no head."""
     monkeypatch.setattr(http, "REQUEST_TIMEOUT", 0.2)
+    monkeypatch.setattr(http, "WATCH_BEGINS", 0.2)
 
     async def answer(_request, _number):
         await asyncio.Event().wait()
