@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.control_plane import ControlPlane, GivenCluster
+from tests.cluster.rights import requests
 
 
 def pytest_collection_modifyitems(items):
@@ -20,7 +21,8 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory):
     """A real API server, its controllers and its scheduler, for all tests of this run that ask for one: those
-    that $KUBECONFIG_FOR_TESTS names, or some of our own.
+    that $KUBECONFIG_FOR_TESTS names, or some of our own. Of these no test may have seen one of our programs
+    ask for what its account may not.
     """
     given = os.environ.get("KUBECONFIG_FOR_TESTS", "")
     if given:
@@ -30,3 +32,4 @@ def control_plane(tmp_path_factory):
     plane.start()
     yield plane
     plane.stop()
+    assert [request for request in requests(plane.audit_log) if not request.is_allowed] == []

@@ -81,7 +81,7 @@ def kubernetes(plane: ClusterOfOthers, folder: Path) -> Iterator[Engine]:
         _add_images(engine)
     with contextlib.ExitStack() as running:
         for name, arguments in programs.items():
-            running.enter_context(_program(engine, name, arguments))
+            running.enter_context(_program(engine, name, arguments, plane.kubeconfig_of(f"zerogate-{name}")))
         if not is_given:
             _admit_all_pods(engine)
         yield engine
@@ -89,12 +89,12 @@ def kubernetes(plane: ClusterOfOthers, folder: Path) -> Iterator[Engine]:
 
 
 @contextlib.contextmanager
-def _program(engine: Engine, name: str, arguments: list[str]) -> Iterator[None]:
+def _program(engine: Engine, name: str, arguments: list[str], kubeconfig: Path) -> Iterator[None]:
     with (engine.folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "zerogate", name, *arguments],
             stdout=log, stderr=subprocess.STDOUT, cwd=engine.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": str(engine.kubeconfig)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": str(kubeconfig)},
         )  # fmt: skip
     try:
         yield
@@ -111,13 +111,11 @@ def _program(engine: Engine, name: str, arguments: list[str]) -> Iterator[None]:
 
 
 def _install(engine: Engine) -> None:
-    """Our definitions, namespace and config maps, as an administrator would."""
+    """What is in config/, as an administrator would."""
     config = ROOT / "config"
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}
-    engine.kubectl("apply", "-f", "-", given=json.dumps(namespace))
-    files = [config / "crds.yaml", *sorted(config.glob("config-*.yaml"))]
-    named = [word for file in files for word in ("-f", str(file))]
-    engine.kubectl("apply", "--server-side", "--force-conflicts", *named)
+    apply = ("apply", "--server-side", "--force-conflicts")
+    engine.kubectl(*apply, "-k", str(config))
+    engine.kubectl(*apply, "-f", str(config / "node.yaml"), "-f", str(config / "config-images.yaml"))
     engine.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
 
 
