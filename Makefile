@@ -6,7 +6,7 @@ RUN := $(VENV)/installed
 DEV := $(VENV)/installed-dev
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
-.PHONY: help run test quick test-cluster image check format bench tools lock messages clean
+.PHONY: help run test quick test-cluster test-node image check format bench tools lock messages clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -29,10 +29,14 @@ test: $(DEV) tools ## The whole suite, with real kubectl and hey
 	@$(BIN)/pytest -q
 
 quick: $(DEV) ## The suite without its end-to-end tests: under two minutes
-	@$(BIN)/pytest -q -m "not e2e"
+	@$(BIN)/pytest -q -m "not e2e and not node"
 
 test-cluster: $(DEV) tools ## The tests against a real API server alone
 	@$(BIN)/pytest -q -m cluster
+
+test-node: $(DEV) tools image ## The walk-through and the no-loss suite with real containers; needs root
+	@tools/node.sh
+	@$(BIN)/pytest -q -m node
 
 check: $(DEV) ## Format, lint, types and the arrows between packages
 	@$(BIN)/ruff format --check .

@@ -128,7 +128,7 @@ def walk(machine: Machine) -> dict[str, Any]:
 
 def url(machine: Machine) -> str:
     """The gateway's address."""
-    return f"http://127.0.0.1:{machine.gateway}/"
+    return f"http://{machine.door}/"
 
 
 def sampled_pods(machine: Machine, first: float, last: float) -> list[int]:
@@ -271,7 +271,7 @@ def held(machine: Machine) -> dict[str, Any]:
     machine.wait_ready(NAME, deadline=60)
     wait_for("zero pods", lambda: not machine.get("pods")["items"], 60, 0.25)
     say("held: 1,000 requests, the pod listens after 20 s")
-    outcome = load.burst(machine.gateway, host(NAME), 1000, 90)
+    outcome = load.burst(machine.door, host(NAME), 1000, 90)
     machine.stop()
     return {"answers": dict(outcome.answers), "failures": outcome.failures}
 

@@ -2,7 +2,7 @@
 # Builds a real Kubernetes from its Go modules into a folder outside the tree, and prints that folder.
 # Usage: build.sh [api|node]
 #   api   etcd, kube-apiserver, kube-controller-manager, kube-scheduler (some three minutes on two cores, once)
-#   node  the same with kubelet and kube-proxy
+#   node  the same with kubelet, kube-proxy and the programs of the tests' own images
 set -eu
 cd "$(dirname "$0")"
 level=${1:-api}
@@ -29,5 +29,6 @@ build etcd go.etcd.io/etcd/server/v3
 for part in kube-apiserver kube-controller-manager kube-scheduler; do build $part k8s.io/kubernetes/cmd/$part; done
 if [ "$level" = node ]; then
   for part in kubelet kube-proxy; do build $part k8s.io/kubernetes/cmd/$part; done
+  CGO_ENABLED=0 "$go" build -trimpath -ldflags "-s -w" -o "$folder" ./images/...
 fi
 echo "$folder"

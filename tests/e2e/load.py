@@ -27,9 +27,10 @@ class Load:
     Half of them keep their connection, half open one per request; every third request is a POST.
     """
 
-    def __init__(self, port: int, host: str, clients: int) -> None:
+    def __init__(self, door: str, host: str, clients: int) -> None:
+        """`door` is where the gateway listens, ADDRESS:PORT."""
         self.outcome = Outcome()
-        self._port = port
+        self._door = door.split(":")
         self._host = host
         self._clients = clients
         self._is_over = threading.Event()
@@ -56,7 +57,7 @@ class Load:
             began = asyncio.get_running_loop().time()
             try:
                 if connection is None:
-                    connection = await asyncio.open_connection("127.0.0.1", self._port)
+                    connection = await asyncio.open_connection(*self._door)
                 status, is_closed = await asyncio.wait_for(
                     self._exchange(*connection, is_post=sent % 3 == 0, keeps=keeps), 45
                 )
@@ -90,13 +91,13 @@ class Load:
         return answer[0].split(" ")[1], fields.get("connection") == "close"
 
 
-async def _burst(port: int, host: str, count: int, deadline: float) -> Outcome:
+async def _burst(door: str, host: str, count: int, deadline: float) -> Outcome:
     outcome = Outcome()
-    single = Load(port, host, 0)
+    single = Load(door, host, 0)
 
     async def one() -> None:
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection(*single._door)
             status, _ = await asyncio.wait_for(
                 single._exchange(reader, writer, is_post=False, keeps=False), deadline
             )
@@ -109,6 +110,6 @@ async def _burst(port: int, host: str, count: int, deadline: float) -> Outcome:
     return outcome
 
 
-def burst(port: int, host: str, count: int, deadline: float = 60.0) -> Outcome:
+def burst(door: str, host: str, count: int, deadline: float = 60.0) -> Outcome:
     """`count` requests at once, each on a connection of its own."""
-    return asyncio.run(_burst(port, host, count, deadline))
+    return asyncio.run(_burst(door, host, count, deadline))

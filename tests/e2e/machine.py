@@ -68,6 +68,11 @@ class Machine:
         self.lives = 0
 
     @property
+    def door(self) -> str:
+        """Where requests arrive: ADDRESS:PORT."""
+        return f"127.0.0.1:{self.gateway}"
+
+    @property
     def output(self) -> str:
         """All that the present `up` has printed."""
         path = self.folder / f"up-{self.lives}.log"
@@ -175,7 +180,7 @@ class Machine:
     def curl_result(self, host: str, *arguments: str, path: str = "/") -> subprocess.CompletedProcess[str]:
         """The same with its exit status."""
         return subprocess.run(
-            ["curl", "-sS", "-m", "60", "-H", f"Host: {host}", *arguments, f"http://127.0.0.1:{self.gateway}{path}"],
+            ["curl", "-sS", "-m", "60", "-H", f"Host: {host}", *arguments, f"http://{self.door}{path}"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 

@@ -36,8 +36,8 @@ def _no_loss(load):
 
 def test_scale_in_from_five_pods_to_one_loses_nothing(slow):
     """The busy pods stay until they are empty; the app would drop what it has."""
-    with Load(slow.gateway, host(NAME), 4) as steady:
-        with Load(slow.gateway, host(NAME), 44) as rush:
+    with Load(slow.door, host(NAME), 4) as steady:
+        with Load(slow.door, host(NAME), 44) as rush:
             slow.wait_pods(REVISION, 5)
         _no_loss(rush)
         slow.wait_pods(REVISION, 1, 90)
@@ -51,9 +51,9 @@ def test_to_zero_and_back_loses_nothing(slow):
     began = time.monotonic()
     # Silences around the moment at which the last pod goes: 6 s window, 1 s grace, 2 s ticks.
     for silence in (6.0, 7.0, 8.0, 9.0, 10.0, 11.0):
-        wait_for("a pod", lambda: burst(slow.gateway, host(NAME), 2).good == 2)
+        wait_for("a pod", lambda: burst(slow.door, host(NAME), 2).good == 2)
         time.sleep(silence)
-        outcome = burst(slow.gateway, host(NAME), 6)
+        outcome = burst(slow.door, host(NAME), 6)
         assert not outcome.failures
         total += outcome.good
     assert total == 36
@@ -62,7 +62,7 @@ def test_to_zero_and_back_loses_nothing(slow):
 
 def test_update_grey_release_and_rollback_lose_nothing(slow):
     """Under steady load: a new revision, a split, and the way back."""
-    with Load(slow.gateway, host(NAME), 12) as load:
+    with Load(slow.door, host(NAME), 12) as load:
         slow.apply(_slow(target="New"))
         wait_for("the update", lambda: "New" in slow.curl(host(NAME)), 60)
         slow.apply(
@@ -80,7 +80,7 @@ def test_update_grey_release_and_rollback_lose_nothing(slow):
 
 def test_deleting_a_pod_by_hand_loses_nothing(slow):
     """`kubectl delete pod` under load: the pod gets no new request, and preStop gives the old ones time."""
-    with Load(slow.gateway, host(NAME), 12) as load:
+    with Load(slow.door, host(NAME), 12) as load:
         slow.wait_pods(REVISION, 2)
         for _ in range(3):
             victim = slow.pods(f"serving.knative.dev/revision={REVISION}")[0]["metadata"]["name"]
@@ -99,7 +99,7 @@ def test_many_requests_are_held_while_one_pod_starts_slowly(up):
     )  # fmt: skip
     up.wait_ready(NAME)
     up.wait_pods(REVISION, 0)
-    outcome = burst(up.gateway, host(NAME), 1000)
+    outcome = burst(up.door, host(NAME), 1000)
     assert not outcome.failures, outcome.failures[:10]
     assert outcome.good == 1000
 
@@ -113,6 +113,6 @@ def test_a_hard_limit_is_kept_and_the_rest_waits(up):
         )
     )  # fmt: skip
     up.wait_ready(NAME)
-    outcome = burst(up.gateway, host(NAME), 60)
+    outcome = burst(up.door, host(NAME), 60)
     assert not outcome.failures, outcome.failures[:10]
     assert outcome.good == 60

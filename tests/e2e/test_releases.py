@@ -59,5 +59,5 @@ def test_a_failing_update_leaves_traffic_on_the_old_revision(up):
     broken["spec"]["template"]["spec"]["containers"][0]["image"] = "nobody.example/none:1"
     up.apply(broken)
     wait_for("READY False", lambda: "False" in up.kubectl("get", "ksvc", NAME))
-    assert burst(up.gateway, host(NAME), 20).good == 20
+    assert burst(up.door, host(NAME), 20).good == 20
     assert up.curl(host(NAME)) == "Hello World!\n"

@@ -46,7 +46,7 @@ def test_hello_world_from_zero(engine):
     wait_for("a line about the cold start", lambda: re.search(r"woke|cold start", engine.output))
 
     press = subprocess.Popen(
-        ["hey", "-z", "12s", "-c", "50", "-host", host(NAME), f"http://127.0.0.1:{engine.gateway}/"],
+        ["hey", "-z", "12s", "-c", "50", "-host", host(NAME), f"http://{engine.door}/"],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     engine.wait_pods(REVISION, 5, 30)
@@ -62,7 +62,7 @@ def test_a_burst_at_a_sleeping_service_is_answered_whole(up):
     up.wait_ready(NAME)
     up.wait_pods(REVISION, 0)
     done = subprocess.run(
-        ["hey", "-z", "5s", "-c", "50", "-host", host(NAME), f"http://127.0.0.1:{up.gateway}/"],
+        ["hey", "-z", "5s", "-c", "50", "-host", host(NAME), f"http://{up.door}/"],
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert re.findall(r"\[(\d+)\]\s+\d+ responses", done.stdout) == ["200"], done.stdout
