@@ -5,6 +5,7 @@ eyes, so that clocks of two machines need not agree. A leader likewise: what cou
 Lease last with success. Its term ends before others may begin.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ class Terms:
     before that time. Candidates watch it; after a failure they look again in `retry`.
     """
 
-    duration: float = 15.0
+    duration: float = 12.0
     renew: float = 2.0
     retry: float = 2.0
 
@@ -101,11 +102,13 @@ def epoch(lease: Obj) -> int:
     return int((lease.get("spec") or {}).get("leaseTransitions") or 0)
 
 
-def taken(lease: Obj, identity: str, notes: dict[str, str], terms: Terms, now: float) -> Obj:
+Notes = Mapping[str, str]
+"""What a leader says in annotations. One that is "" is taken away: who led before may have written it."""
+
+
+def taken(lease: Obj, identity: str, notes: Notes, terms: Terms, now: float) -> Obj:
     """The Lease as `identity` takes it, with a new epoch: also where it held it before, as a program that was
     started anew knows nothing of what it did then.
-
-    `notes` become annotations; one that is "" is taken away: the one who led before may have written it.
     """
     stamp = format_micro_time(now)
     spec = {
@@ -116,14 +119,19 @@ def taken(lease: Obj, identity: str, notes: dict[str, str], terms: Terms, now: f
         "renewTime": stamp,
         "leaseTransitions": epoch(lease) + 1,
     }
+    return {**lease, "metadata": _noted(lease, notes), "spec": spec}
+
+
+def renewed(lease: Obj, notes: Notes, now: float) -> Obj:
+    """The Lease with a sign of life of its holder; what it says there is put right if somebody changed it."""
+    spec = {**lease["spec"], "renewTime": format_micro_time(now)}
+    return {**lease, "metadata": _noted(lease, notes), "spec": spec}
+
+
+def _noted(lease: Obj, notes: Notes) -> Obj:
     merged = {**annotations(lease), **notes}
     kept = {key: text for key, text in merged.items() if text or key not in notes}
-    return {**lease, "metadata": {**lease["metadata"], "annotations": kept}, "spec": spec}
-
-
-def renewed(lease: Obj, now: float) -> Obj:
-    """The Lease with a sign of life of its holder."""
-    return {**lease, "spec": {**lease["spec"], "renewTime": format_micro_time(now)}}
+    return {**lease["metadata"], "annotations": kept}
 
 
 def released(lease: Obj) -> Obj:

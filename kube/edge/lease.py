@@ -150,12 +150,15 @@ class Elector:
                 break
             try:
                 async with asyncio.timeout(min(left, self._terms.answer)):
-                    if not await self._change(lambda lease: renewed(lease, time.time())):
+                    if not await self._change(self._with_sign_of_life):
                         break
                 self._term.begin(asked, self._terms.term)
             except (ApiError, TimeoutError) as error:
                 log.warning("%s can't be renewed (%s)", self._where[1], str(error) or "no answer")
         self._term.end()
+
+    def _with_sign_of_life(self, lease: Obj) -> Obj:
+        return renewed(lease, self._annotations, time.time())
 
     async def _give_back(self) -> None:
         """Let another one lead at once; one that was lost is left alone."""

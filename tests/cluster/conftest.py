@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.programs import Programs
-from tests.cluster.rights import CONFIG
+from tests.cluster.programs import Programs, install
 
 
 def pytest_collection_modifyitems(items):
@@ -29,10 +28,8 @@ def own_plane(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def installed(own_plane):
-    """The control plane with config/ applied as README says, and what `zerogate node` needs beside it."""
-    own_plane.kubectl("apply", "-k", str(CONFIG))
-    own_plane.kubectl("apply", "-f", str(CONFIG / "node.yaml"), "-f", str(CONFIG / "config-images.yaml"))
-    own_plane.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
+    """The control plane with our manifests applied."""
+    install(own_plane)
     return own_plane
 
 

@@ -27,6 +27,13 @@ def container(program: str) -> dict[str, Any]:
     return dict(found)
 
 
+def install(plane: ControlPlane) -> None:
+    """Apply config/ as README says, and what `zerogate node` needs beside it."""
+    plane.kubectl("apply", "-k", str(CONFIG))
+    plane.kubectl("apply", "-f", str(CONFIG / "node.yaml"), "-f", str(CONFIG / "config-images.yaml"))
+    plane.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
+
+
 class Programs:
     """Instances by name ("controller-a"); what is to the left of the dash says which program it is."""
 
@@ -98,7 +105,7 @@ class Programs:
         return set(self._running)
 
     def stop(self, *instances: str, number: int = signal.SIGTERM) -> list[int]:
-        """End them, all where none is named; their exit statuses."""
+        """End them, all where none is named; their exit statuses. Signal 0: those that are ending already."""
         ending = {name: self._running.pop(name) for name in instances or [*self._running]}
         for process in ending.values():
             process.send_signal(number)
@@ -108,6 +115,10 @@ class Programs:
             for process in ending.values():
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
+
+    def signal(self, instance: str, number: int) -> None:
+        """Have a signal do to it what it does."""
+        self._running[instance].send_signal(number)
 
     def log(self, instance: str) -> str:
         """What it has printed."""
