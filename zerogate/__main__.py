@@ -32,6 +32,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from zerogate.edge import up  # noqa: PLC0415
 
         return up.main(arguments, os.environ)
+    if arguments.command == "doctor":
+        from zerogate.edge import doctor  # noqa: PLC0415
+
+        return doctor.main(arguments, os.environ)
     from zerogate.edge import programs  # noqa: PLC0415
 
     return programs.main(arguments, os.environ)

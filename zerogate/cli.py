@@ -86,6 +86,10 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> argparse.
     _autoscaler(command("autoscaler", "The decisions: how many pods each revision has."))
     _controller(command("controller", "Services into Configurations, Revisions, Deployments and Routes."))
     _node(command("node", "A node whose pods are processes of this machine."))
+    doctor = command("doctor", "Look at a laptop or a cluster, and say what is wrong and what to do.")
+    doctor.parser.add_argument(
+        "-o", dest="output", choices=("text", "json"), default="text", help="one line a finding, or JSON"
+    )
     replay = command("replay", "Print what the autoscaler decides for a recorded history.")
     replay.parser.add_argument(
         "trace", type=Path, metavar="TRACE.jsonl", help="a history, one JSON object a line"

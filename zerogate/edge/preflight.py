@@ -14,7 +14,7 @@ from kube.objects import Obj
 from kube.resources import DEPLOYMENTS
 from zerogate import shipped
 from zerogate.doctor.cluster import KNATIVE, KNATIVE_LABEL, KNATIVE_NAMESPACE, ClusterFacts, unfit
-from zerogate.doctor.rights import PROGRAMS, REVIEWS, SELF_REVIEWS, Right, is_allowed, review, rights_of
+from zerogate.doctor.rights import PROGRAMS, SELF_REVIEWS, Right, is_allowed, review, rights_of
 from zerogate.errors import Failed
 
 log = logging.getLogger("zerogate")
@@ -116,14 +116,9 @@ async def knative(client: Client) -> list[Obj]:
     return [each for one in found if one is not None for each in one["items"]]
 
 
-async def refused_rights(
-    client: Client, rights: Sequence[Right], account: str = "", namespace: str = ""
-) -> list[Right]:
-    """Those that we, or a ServiceAccount, do not have; what can't be asked counts as granted."""
-    kind = REVIEWS if account else SELF_REVIEWS
-    answers = await asyncio.gather(
-        *(_told(client.create(kind, review(right, account, namespace))) for right in rights)
-    )
+async def refused_rights(client: Client, rights: Sequence[Right]) -> list[Right]:
+    """Those that we do not have; what can't be asked counts as granted."""
+    answers = await asyncio.gather(*(_told(client.create(SELF_REVIEWS, review(right))) for right in rights))
     return [right for right, answer in zip(rights, answers, strict=True) if answer and not is_allowed(answer)]
 
 
