@@ -5,7 +5,7 @@ In reading order:
 `store`: objects, revisions, history.
 `api/`: from a request to its answer.
 `schema/`: types, defaults and limits of objects.
-`patch`: JSON and merge patches.
+`json_patch`, `patch`: JSON and merge patches.
 `strategic`: strategic merge patches.
 `fieldsets`, `managed`, `merging`, `apply`: server-side apply.
 `tables/`: kubectl's columns.

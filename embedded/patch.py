@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import jsonpatch
-import jsonpointer
-
+from embedded.json_patch import Misfit, operate
 from embedded.schema.types import copy_json
 from kube.objects import Obj
 
@@ -25,33 +23,25 @@ class PatchFailed(Exception):  # noqa: N818  the patch failed, no program did
 def json_patch(doc: Obj, ops: Any) -> Obj:
     """The document after all operations in order; the argument stays as it was.
 
-    Raises PatchFailed: 400 for what is no JSON patch, 413 for one that is too long, 422 when an operation
-    does not fit the document, a failed `test` among them.
+    Raises PatchFailed: 400 for what is no list of operations, 413 for one that is too long, 422 when an
+    operation does not fit the document, a failed `test` among them.
     """
     if not isinstance(ops, list) or not all(isinstance(operation, dict) for operation in ops):
         raise PatchFailed(400, "BadRequest", "error decoding patch: a JSON patch is a list of operations")
     if len(ops) > MAX_OPERATIONS:
         message = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(ops)}"
-        raise PatchFailed(413, "RequestEntityTooLarge", message)
+        raise PatchFailed(413, "RequestEntityTooLarge", f"Request entity too large: {message}")
     patched = copy_json(doc)
     for operation in ops:
-        patched = _operate(patched, operation)
+        try:
+            patched = operate(patched, operation)
+        except Misfit as error:
+            # Operation and path only: the object may hold secrets.
+            where = f"{operation.get('op')} {operation.get('path')}"
+            raise PatchFailed(422, "Invalid", f"{REJECTED}: {error} ({where})") from error
     if not isinstance(patched, dict):
         raise PatchFailed(422, "Invalid", f"{REJECTED}: the patch leaves no object")
     return patched
-
-
-def _operate(doc: Any, operation: Obj) -> Any:
-    """One operation, in place. Its refusal names operation and path only: the object may hold secrets."""
-    where = f"{operation.get('op')} {operation.get('path')}"
-    try:
-        return jsonpatch.JsonPatch([operation]).apply(doc, in_place=True)
-    except jsonpatch.InvalidJsonPatch as error:
-        raise PatchFailed(400, "BadRequest", f"error decoding patch: {error}") from error
-    except jsonpatch.JsonPatchTestFailed as error:
-        raise PatchFailed(422, "Invalid", f"{REJECTED}: testing value failed ({where})") from error
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, KeyError, TypeError) as error:
-        raise PatchFailed(422, "Invalid", f"{REJECTED}: the path does not fit ({where})") from error
 
 
 def merge_patch(doc: Obj, patch: Any) -> Obj:
