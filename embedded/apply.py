@@ -83,7 +83,7 @@ def server_side_apply(  # noqa: PLR0913  the request's parts, each named by its 
     try:
         fields = managed.all_fields(wanted, schema)
     except BadList as error:
-        raise PatchFailed(400, "BadRequest", _untyped(applied, str(error))) from error
+        raise PatchFailed(400, "BadRequest", untyped(applied, str(error))) from error
     if live is None:
         return managed.write(wanted, [who.entry(fields, now)], now)
     entries = managed.read(live) or [_first(live, schema)]
@@ -127,16 +127,16 @@ def _version(wanted: Obj) -> Obj:
     return {"apiVersion": wanted["apiVersion"]} if "apiVersion" in wanted else {}
 
 
-def _untyped(applied: Obj, problem: str) -> str:
-    metadata = applied.get("metadata") or {}
-    where = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
-    kind = f"{applied.get('apiVersion', '')}, Kind={applied.get('kind', '')}"
-    return f"failed to create typed patch object ({where}; {kind}): {problem}"
+def untyped(applied: Obj, problem: str) -> str:
+    """How Kubernetes words that what is applied does not fit the kind's schema."""
+    name, version = (applied.get("metadata") or {}).get("name", ""), applied.get("apiVersion", "")
+    kind = f"{version if '/' in version else f'/{version}'}, Kind={applied.get('kind', '')}"
+    return f"failed to create typed patch object (/{name}; {kind}): {problem}"
 
 
 def _first(live: Obj, schema: TypeSchema) -> Entry:
     try:
-        fields = managed.all_fields(live, schema)
+        fields = managed.all_fields(live, schema, is_new=True)
     except BadList:
         fields = {}
     created = (live.get("metadata") or {}).get("creationTimestamp") or ""
@@ -192,6 +192,8 @@ def track_update(  # noqa: PLR0913  the request's parts, each named by its calle
         if not written and not gone and _sent(new) in (None, _sent(old)):
             return managed.keep(new, old)
         entries = _standing(old, new)
+        if not entries:
+            return managed.write(new, [], now)  # whom nobody was written down for stays so until an apply
     mine = Entry(manager, operation, new.get("apiVersion", ""), subresource, format_time(now), {})
     after = []
     for entry in entries:
@@ -206,7 +208,7 @@ def track_update(  # noqa: PLR0913  the request's parts, each named by its calle
 
 def _everything(new: Obj, schema: TypeSchema) -> FieldSet:
     try:
-        return managed.all_fields(new, schema)
+        return managed.all_fields(new, schema, is_new=True)
     except BadList:
         return managed.changes({}, new, schema)[0]
 

@@ -42,7 +42,8 @@ def element_key(entry: Any, schema: TypeSchema) -> str:
 def _default_of(key: str, schema: TypeSchema) -> Any:
     if schema.is_custom:
         return schema.element().child(key).rules.get("default")
-    return KEY_DEFAULTS.get(key)
+    found = KEY_DEFAULTS.get(key)
+    return "" if found is None and schema.element().child(key).shape == "string" else found
 
 
 def is_keyed(schema: TypeSchema) -> bool:
@@ -50,13 +51,16 @@ def is_keyed(schema: TypeSchema) -> bool:
     return schema.shape == "list" and schema.list_type in ("set", "map")
 
 
-def of(value: Any, schema: TypeSchema, path: str = "") -> FieldSet:
-    """All that the value sets. Raises BadList."""
+def of(value: Any, schema: TypeSchema, path: str = "", *, is_new: bool = False) -> FieldSet:
+    """All that the value sets; of a new one the maps themselves as well. Raises BadList."""
     if isinstance(value, dict) and not schema.is_atomic:
         fields: FieldSet = {}
         for key, entry in value.items():
-            below = of(entry, schema.child(key), f"{path}.{key}")
-            if below or _is_leaf(entry, schema.child(key)):
+            known = schema.child(key)
+            below = of(entry, known, f"{path}.{key}", is_new=is_new)
+            if below and is_new and _is_map(entry, known):
+                below = {SELF: {}, **below}
+            if below or _is_leaf(entry, known):
                 fields[f"f:{key}"] = below
         return fields
     if isinstance(value, list) and is_keyed(schema):
@@ -68,10 +72,15 @@ def of(value: Any, schema: TypeSchema, path: str = "") -> FieldSet:
         for key, entry in zip(keys, value, strict=True):
             if key in found:
                 raise BadList(f"{path}: duplicate entries for key {shown(key)}")
-            below = of(entry, schema.element(), path + shown(key))
+            below = of(entry, schema.element(), path + shown(key), is_new=is_new)
             found[key] = {} if key[0] == "v" else {SELF: {}, **below}
         return found
     return {}
+
+
+def _is_map(value: Any, schema: TypeSchema) -> bool:
+    """Whether a value is there or not apart from what is in it: a map, any object of a custom resource."""
+    return isinstance(value, dict) and (schema.shape == "map" or schema.is_custom)
 
 
 def _is_leaf(value: Any, schema: TypeSchema) -> bool:
@@ -220,7 +229,7 @@ def _changed_list(old: list[Any], new: list[Any], schema: TypeSchema) -> tuple[F
 def added(value: Any, schema: TypeSchema) -> FieldSet:
     """A new value's fields, itself among them."""
     try:
-        return {SELF: {}, **of(value, schema)}
+        return {SELF: {}, **of(value, schema, is_new=True)}
     except BadList:
         return dict(LEAF)
 

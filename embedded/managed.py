@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embedded import fieldsets
-from embedded.fieldsets import FieldSet
+from embedded.fieldsets import SELF, FieldSet
 from embedded.schema.types import TypeSchema
 from kube.objects import Obj, format_time
 
@@ -122,9 +122,11 @@ def own_part(obj: Obj) -> Obj:
     return part
 
 
-def all_fields(obj: Obj, schema: TypeSchema) -> FieldSet:
-    """What an object sets, less what nobody owns. Raises BadList."""
-    fields = fieldsets.of(own_part(obj), schema)
+def all_fields(obj: Obj, schema: TypeSchema, *, is_new: bool = False) -> FieldSet:
+    """What an object sets, less what nobody owns; of a new one the maps themselves too. Raises BadList."""
+    fields = fieldsets.of(own_part(obj), schema, is_new=is_new)
+    if SELF in fields.get("f:metadata", {}):
+        fields["f:metadata"] = {key: below for key, below in fields["f:metadata"].items() if key != SELF}
     return {key: below for key, below in fields.items() if below or key != "f:metadata"}
 
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from kube.objects import Key, Obj, key
 
@@ -64,7 +64,7 @@ def event_line(type_: str, text: str) -> bytes:
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
 
 
-def encode(obj: Obj) -> str:
+def encode(obj: Any) -> str:
     """The object as compact ASCII JSON. Raises ValueError for numbers that JSON does not have."""
     return _ENCODER.encode(obj)
 

@@ -2,7 +2,7 @@
 
 In reading order:
 `requests` (a request, its answer, what a path means), `refusals` (Status errors), `registry` (kinds served),
-`ownership` and `cluster` (what all verbs share), `core` (from a request to its verb),
+`call`, `ownership` and `cluster` (what all verbs share), `core` (from a request to its verb),
 `bodies` and `protobuf` (bytes into JSON), `metadata`, `admission`, `definitions` (what may be stored),
 `changes` (create, update, patch), `deletion` (grace, finalizers, garbage), `lists`, `watches`, `scale`,
 `podlogs`, `reviews`, `representation` (tables, metadata alone), `discovery`, `openapi`.

@@ -1,15 +1,14 @@
 """From what a client sent to what is stored: checked, completed, without what the client may not write."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
+from embedded.api.call import Call
 from embedded.api.cluster import DEFINITIONS, Cluster
 from embedded.api.definitions import check_definition, established
 from embedded.api.metadata import carry_over, check_metadata, refuse, stamp_new
-from embedded.api.refusals import Cause, bad_request, conflict
+from embedded.api.refusals import Cause, conflict
 from embedded.api.registry import Served
-from embedded.api.requests import ApiRequest, Place, WriteOptions
 from embedded.apply import track_update
 from embedded.schema import TypeSchema, apply_defaults, copy_json, prune, type_errors, unknown_fields
 from embedded.schema.types import ANY, joined
@@ -18,18 +17,6 @@ from kube.resources import NODES, PODS
 from serving.refusals import Refused
 
 _KEEP_STATUS_ON_CREATE = (NODES,)
-
-
-@dataclass(slots=True)
-class Call:
-    """One request to one resource; warnings gather on the way."""
-
-    request: ApiRequest
-    place: Place
-    served: Served
-    options: WriteOptions
-    warnings: list[str] = field(default_factory=list)
-    repeated: list[str] = field(default_factory=list)  # fields that the body gave twice
 
 
 def schema_of(cluster: Cluster, served: Served) -> TypeSchema:
@@ -56,8 +43,8 @@ def admit_new(cluster: Cluster, call: Call, obj: Obj, *, is_tracked: bool = Fals
 
 def admit_change(cluster: Cluster, call: Call, obj: Obj, old: Obj, *, is_tracked: bool = False) -> Obj:
     """The object to store in place of `old`; `old` itself when nothing would change."""
-    check_expected(call.served, obj, old)
-    carry_over(obj, old)
+    check_expected(call, obj, old)
+    carry_over(obj, old, is_tracked=is_tracked)
     if call.place.subresource == "status":
         obj = _status_only(call, obj, old)
     elif call.served.has_status:
@@ -80,12 +67,18 @@ def admit_change(cluster: Cluster, call: Call, obj: Obj, old: Obj, *, is_tracked
     return obj if is_tracked else _tracked(cluster, call, obj, old)
 
 
-def check_expected(served: Served, obj: Obj, old: Obj) -> None:
+def check_expected(call: Call, obj: Obj, old: Obj) -> None:
     """Refuse a change that was made for another version of the object, or for a namesake."""
-    meta, stored = obj["metadata"], old["metadata"]
+    served, meta, stored = call.served, obj["metadata"], old["metadata"]
     version, uid = meta.get("resourceVersion"), meta.get("uid")
     if version and version != stored["resourceVersion"]:
         raise conflict(served.id, stored["name"])
+    gone = meta.get("deletionTimestamp")
+    if gone and gone != stored.get("deletionTimestamp"):
+        text = f'Invalid value: "{gone}": field is immutable'
+        raise refuse(served, old, [Cause("metadata.deletionTimestamp", text)])
+    if uid and uid != stored["uid"] and call.request.method == "PATCH":
+        raise refuse(served, old, [Cause("metadata.uid", f'Invalid value: "{uid}": field is immutable')])
     if uid and uid != stored["uid"]:
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored['uid']}"
         raise conflict(served.id, stored["name"], why)
@@ -129,14 +122,13 @@ def _completed(cluster: Cluster, call: Call, obj: Obj, old: Obj | None) -> Obj:
     schema = schema_of(cluster, call.served)
     if old is not None and _differs_in_metadata_only(obj, old):
         return _completed_metadata(cluster, call, obj, old)
-    _check_fields(call, obj, schema)
+    check_fields(call, obj, schema)
     obj = prune(obj, schema)
     if not schema.is_custom and isinstance(call.request.body, bytes):
         _check_elements(call, obj)
     if schema.is_custom:
         obj = apply_defaults(obj, schema)
-    causes = [Cause(problem.path, problem.message) for problem in type_errors(obj, schema, old)]
-    causes = causes or check_metadata(call.served, obj, old)
+    causes = _type_problems(call, obj, schema, old) or check_metadata(call.served, obj, old)
     if not causes and call.served.id == DEFINITIONS:
         causes = check_definition(obj, old)
     if causes:
@@ -177,10 +169,9 @@ def _completed_metadata(cluster: Cluster, call: Call, obj: Obj, old: Obj) -> Obj
     """Labels and annotations, the most frequent change: what did not change needs no second look."""
     schema = schema_of(cluster, call.served)
     head: Obj = {"metadata": obj["metadata"]}
-    _check_fields(call, head, schema)
+    check_fields(call, head, schema)
     obj = {**old, **prune(head, schema)}
-    causes = [Cause(problem.path, problem.message) for problem in type_errors(obj, schema, old)]
-    causes = causes or check_metadata(call.served, obj, old)
+    causes = _type_problems(call, obj, schema, old) or check_metadata(call.served, obj, old)
     if causes:
         raise refuse(call.served, obj, causes)
     return _admitted(cluster, call, {**obj, "metadata": dict(obj["metadata"])}, old)
@@ -190,26 +181,38 @@ def _completed_status(cluster: Cluster, call: Call, obj: Obj, old: Obj) -> Obj:
     """A status checked by type; the rest of the object is the stored one and needs no second look."""
     schema = schema_of(cluster, call.served)
     status = {"status": obj["status"]} if "status" in obj else {}
-    _check_fields(call, status, schema)
+    check_fields(call, status, schema)
     obj = {**obj, **prune(status, schema)}
-    causes = [Cause(problem.path, problem.message) for problem in type_errors(obj, schema, old)]
+    causes = _type_problems(call, obj, schema, old)
     if causes:
         raise refuse(call.served, obj, causes)
     return obj
 
 
-def _check_fields(call: Call, obj: Obj, schema: TypeSchema) -> None:
+def _type_problems(call: Call, obj: Obj, schema: TypeSchema, old: Obj | None) -> list[Cause]:
+    """What the type refuses. JSON of a wrong type can't even be read, except where a definition checks it."""
+    problems = type_errors(obj, schema, old)
+    unread = [
+        problem
+        for problem in problems
+        if problem.is_type and (not schema.is_custom or problem.path.startswith("metadata."))
+    ]
+    if unread:
+        raise call.undecodable(", ".join(f"{problem.path}: {problem.message}" for problem in unread))
+    return [
+        Cause(problem.path, problem.message, "FieldValueTypeInvalid" if problem.is_type else "")
+        for problem in problems
+    ]
+
+
+def check_fields(call: Call, obj: Obj, schema: TypeSchema) -> None:
     """Refuse, or warn of, fields that the kind does not have or that were given twice."""
     if call.options.validation == "Ignore":
         return
     found = [f'unknown field "{path}"' for path in unknown_fields(obj, schema)]
     found += [f'duplicate field "{path}"' for path in call.repeated]
     if found and call.options.validation == "Strict":
-        kind, version = call.served.resource.kind, call.served.resource.version
-        told = ", ".join(found)
-        raise bad_request(
-            f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {told}'
-        )
+        raise call.undecodable(f"strict decoding error: {', '.join(found)}")
     call.warnings += found
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from embedded.api import changes, deletion, discovery, lists, podlogs, reviews, scale
-from embedded.api.admission import Call
 from embedded.api.bodies import decode
+from embedded.api.call import Call
 from embedded.api.cluster import Admit, Cluster
 from embedded.api.openapi import Documents
 from embedded.api.refusals import (
@@ -78,11 +78,11 @@ class Api:
             return reviews.review(request, kind, self.cluster.clock())
         verb = verb_of(request.method, place, request.query)
         if verb is None or (verb not in served.verbs and not place.subresource):
-            raise method_not_allowed(served.id)
+            raise method_not_allowed()
         if place.namespace and not served.resource.namespaced:
             raise unknown_path()
         if served.resource.namespaced and not place.namespace and (place.name or verb in _IN_NAMESPACE):
-            raise method_not_allowed(served.id) if not place.name else unknown_path()
+            raise method_not_allowed() if not place.name else unknown_path()
         call = Call(request, place, served, write_options(request))
         return self._part(verb, call) if place.subresource else self._whole(verb, call)
 
@@ -123,7 +123,7 @@ class Api:
             return scale.write_scale(self.cluster, call)
         if part == "status" and verb in {"get", "update", "patch"}:
             return self._whole(verb, call)
-        raise method_not_allowed(call.served.id)
+        raise method_not_allowed()
 
     # Deleting
 

@@ -81,7 +81,7 @@ def _problems(obj: Obj, old: Obj | None) -> Iterator[Cause]:
     if old is not None and old["spec"]["scope"] != scope:
         yield Cause("spec.scope", f'Invalid value: "{scope}": field is immutable')
     if not names.get("kind"):
-        yield Cause("spec.names.kind", "Required value", "FieldValueRequired")
+        yield Cause("spec.names.kind", "Required value")
     versions = spec.get("versions") or []
     stored = [version for version in versions if version.get("storage")]
     if len(stored) != 1 or not stored[0].get("served"):
@@ -89,7 +89,7 @@ def _problems(obj: Obj, old: Obj | None) -> Iterator[Cause]:
     for index, version in enumerate(versions):
         path = f"spec.versions[{index}]"
         if not version.get("name"):
-            yield Cause(f"{path}.name", "Required value", "FieldValueRequired")
+            yield Cause(f"{path}.name", "Required value")
         schema = (version.get("schema") or {}).get("openAPIV3Schema")
         if schema is not None:
             yield from _schema_problems(schema, f"{path}.schema.openAPIV3Schema")

@@ -4,7 +4,7 @@ import base64
 import json
 from dataclasses import dataclass
 
-from embedded.api.admission import Call
+from embedded.api.call import Call
 from embedded.api.cluster import Cluster
 from embedded.api.refusals import ApiRefusal, bad_request, expired
 from embedded.api.registry import Served

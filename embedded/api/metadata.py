@@ -1,75 +1,101 @@
 """An object's head: kind, names, labels, and what only the server writes there."""
 
 import random
-import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from embedded.api.refusals import ApiRefusal, Cause, bad_request, invalid
+from embedded.api.call import Call
+from embedded.api.refusals import ApiRefusal, Cause, bad_request, invalid, nameless
 from embedded.api.registry import Served
 from embedded.api.requests import Place
+from embedded.schema import naming
 from embedded.schema.limits import labels as label_problems
+from embedded.store import encode
 from kube import names
 from kube.objects import Obj, format_time
 from kube.resources import CORE_SERVICES, NAMESPACES
 
-_SUBDOMAIN = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
-    "and must start and end with an alphanumeric character"
-)
-_LABEL = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
-    "and must start and end with an alphanumeric character"
-)
-_LABEL_1035 = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
-    "start with an alphabetic character, and end with an alphanumeric character"
-)
-_KEY_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _MAX_ANNOTATIONS = 256 * 1024
 _MAX_GENERATED = 58  # what of generateName fits before five random characters
 _SERVERS_OWN = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 
 
-def check_head(served: Served, place: Place, obj: Any) -> Obj:
+def check_head(call: Call, obj: Any) -> Obj:
     """The body as an object of the kind and place that the path names; absent words are filled in."""
+    served, place = call.served, call.place
     resource = served.resource
     if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict | None):
         raise bad_request(f"the body is no {resource.kind}: an object with metadata is expected")
-    for field, wanted in (("apiVersion", resource.api_version), ("kind", resource.kind)):
-        found = obj.get(field) or wanted
-        if found != wanted:
-            what = "API version" if field == "apiVersion" else "kind"
-            raise bad_request(f"the {what} in the data ({found}) does not match the expected one ({wanted})")
+    _check_kind(call, obj)
     obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
     meta = obj["metadata"] = obj.get("metadata") or {}
-    _check_text(served, meta)
+    _check_text(call, meta)
     if meta.get("namespace") and not resource.namespaced:
         meta.pop("namespace")
     if resource.namespaced and meta.setdefault("namespace", place.namespace) != place.namespace:
         raise bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"
         )
-    if place.name and not place.subresource == "binding" and (meta.get("name") or place.name) != place.name:
-        raise bad_request(
-            f"the name of the object ({meta['name']}) does not match the name on the URL ({place.name})"
-        )
-    if place.name:
-        meta["name"] = place.name
+    if place.name and place.subresource != "binding":
+        check_name(place, meta)
     return obj
 
 
-def _check_text(served: Served, meta: Obj) -> None:
+def check_name(place: Place, meta: Obj) -> None:
+    """Refuse a change whose body is somebody else's, or nobody's."""
+    if not meta.get("name"):
+        raise nameless(place.name)
+    if meta["name"] != place.name:
+        raise bad_request(
+            f"the name of the object ({meta['name']}) does not match the name on the URL ({place.name})"
+        )
+
+
+def _check_kind(call: Call, obj: Obj) -> None:
+    """Refuse another kind's object; where none is told, a custom resource's as well."""
+    resource, is_custom = call.served.resource, call.served.crd is not None
+    version, kind = obj.get("apiVersion") or "", obj.get("kind") or ""
+    if call.is_apply:
+        if (version, kind) != (resource.api_version, resource.kind):
+            group_version = version if "/" in version else f"/{version}"
+            raise bad_request(f"invalid object type: {group_version}, Kind={kind}")
+    elif is_custom and call.patch is None and not (version and kind):
+        what = "apiVersion" if kind else "Kind"
+        raise bad_request(
+            f"the object provided is unrecognized (must be of type {resource.kind}): "
+            f"Object '{what}' is missing"
+        )
+    elif is_custom:
+        _check_words(call, obj, version or resource.api_version, kind or resource.kind)
+    elif (version or resource.api_version, kind or resource.kind) != (resource.api_version, resource.kind):
+        raise call.undecodable(f"it is a {kind} of {version}")
+
+
+def _check_words(call: Call, obj: Obj, version: str, kind: str) -> None:
+    resource = call.served.resource
+    if version != resource.api_version and call.patch is None:
+        raise bad_request(
+            f"the API version in the data ({version}) does not match the expected API version "
+            f"({resource.api_version})"
+        )
+    for field, found, wanted in (
+        ("apiVersion", version, resource.api_version),
+        ("kind", kind, resource.kind),
+    ):
+        if found != wanted:
+            cause = Cause(field, f'Invalid value: "{found}": must be {wanted}')
+            name = (obj.get("metadata") or {}).get("name") or ""
+            raise invalid(f"{kind}.{resource.group}", name, [cause])
+
+
+def _check_text(call: Call, meta: Obj) -> None:
     for field in ("name", "namespace", "generateName", "uid", "resourceVersion"):
         value = meta.get(field)
         if value is None:
             meta.pop(field, None)
         elif not isinstance(value, str):
-            raise bad_request(
-                f'{served.resource.kind} in version "{served.resource.version}" cannot be handled as a '
-                f"{served.resource.kind}: metadata.{field} must be a string"
-            )
+            raise call.undecodable(f"metadata.{field} must be a string")
 
 
 def stamp_new(served: Served, obj: Obj, now: float, rng: random.Random) -> None:
@@ -88,15 +114,18 @@ def stamp_new(served: Served, obj: Obj, now: float, rng: random.Random) -> None:
         meta["generation"] = 1
 
 
-def carry_over(obj: Obj, old: Obj) -> None:
-    """Give a changed object what only the server writes, from the stored one, in place."""
+def carry_over(obj: Obj, old: Obj, *, is_tracked: bool) -> None:
+    """Give a changed object what only the server writes, from the stored one, in place.
+
+    `is_tracked`: its managedFields are right, also when it has none.
+    """
     meta, before = obj["metadata"], old["metadata"]
     for field in (*_SERVERS_OWN, "generation", "resourceVersion", "generateName"):
         if field in before:
             meta[field] = before[field]
         else:
             meta.pop(field, None)
-    if "managedFields" not in meta and "managedFields" in before:
+    if not is_tracked and "managedFields" not in meta and "managedFields" in before:
         meta["managedFields"] = before["managedFields"]
 
 
@@ -112,15 +141,17 @@ def check_metadata(served: Served, obj: Obj, old: Obj | None) -> list[Cause]:
                 for problem in label_problems(meta.get("labels") or {}, "metadata.labels")
             ]
     if meta.get("annotations") != before.get("annotations"):
-        causes += _key_problems(meta.get("annotations") or {}, "metadata.annotations")
+        causes += _key_problems(meta.get("annotations") or {}, "metadata.annotations", is_lowered=True)
         if (
             sum(len(name) + len(text) for name, text in (meta.get("annotations") or {}).items())
             > _MAX_ANNOTATIONS
         ):
             text = f"Too long: may not be more than {_MAX_ANNOTATIONS} bytes"
-            causes.append(Cause("metadata.annotations", text, "FieldValueTooLong"))
+            causes.append(Cause("metadata.annotations", text))
     if meta.get("ownerReferences") != before.get("ownerReferences"):
         causes += _owner_problems(meta.get("ownerReferences") or [])
+    if meta.get("finalizers") != before.get("finalizers"):
+        causes += _finalizer_problems(served, meta.get("finalizers") or [])
     if before.get("deletionTimestamp"):
         added = set(meta.get("finalizers") or ()) - set(before.get("finalizers") or ())
         if added:
@@ -128,52 +159,63 @@ def check_metadata(served: Served, obj: Obj, old: Obj | None) -> list[Cause]:
                 "Forbidden: no new finalizers can be added if the object is being deleted, "
                 f"found new finalizers {sorted(added)}"
             )
-            causes.append(Cause("metadata.finalizers", text, "FieldValueForbidden"))
+            causes.append(Cause("metadata.finalizers", text))
     return causes
 
 
 def _name_problems(served: Served, meta: Obj) -> Iterator[Cause]:
-    name = meta.get("name") or ""
+    rule = _NAMES.get(served.id, naming.subdomain)
+    prefix, name = meta.get("generateName") or "", meta.get("name") or ""
+    if prefix:
+        # A prefix may end where no name may: something is to come after it.
+        for words in rule(f"{prefix[:-1]}a" if prefix.endswith("-") else prefix):
+            yield Cause("metadata.generateName", f'Invalid value: "{prefix}": {words}')
     if not name:
-        yield Cause("metadata.name", "Required value: name or generateName is required", "FieldValueRequired")
-        return
-    if served.resource == CORE_SERVICES:
-        valid, text = names.is_dns1035_label(name), _LABEL_1035
-    elif served.resource == NAMESPACES:
-        valid, text = names.is_dns1123_label(name), _LABEL
-    else:
-        valid, text = names.is_dns1123_subdomain(name), _SUBDOMAIN
-    if not valid:
-        yield Cause("metadata.name", f'Invalid value: "{name}": {text}')
+        yield Cause("metadata.name", "Required value: name or generateName is required")
+    for words in rule(name) if name else ():
+        yield Cause("metadata.name", f'Invalid value: "{name}": {words}')
 
 
-def _key_problems(entries: dict[str, Any], path: str) -> list[Cause]:
-    found = []
-    for name in entries:
-        prefix, slash, last = name.rpartition("/")
-        if (slash and not names.is_dns1123_subdomain(prefix)) or not _KEY_NAME.fullmatch(last):
-            text = (
-                f'Invalid value: "{name}": name part must consist of alphanumeric characters, '
-                "'-', '_' or '.', after an optional DNS prefix and '/'"
-            )
-            found.append(Cause(path, text))
-    return found
+_NAMES = {CORE_SERVICES.plural: naming.label_1035, NAMESPACES.plural: naming.label}
+
+
+def _key_problems(entries: dict[str, Any], path: str, *, is_lowered: bool = False) -> list[Cause]:
+    """`is_lowered`: capitals are taken in a key's domain, as for annotations."""
+    return [
+        Cause(path, f'Invalid value: "{key}": {words}')
+        for key in entries
+        for words in naming.qualified(key.lower() if is_lowered else key)
+    ]
+
+
+def _finalizer_problems(served: Served, finalizers: list[str]) -> Iterator[Cause]:
+    for index, name in enumerate(finalizers):
+        complaints = naming.qualified(name)
+        for words in complaints:
+            yield Cause("metadata.finalizers", f'Invalid value: "{name}": {words}')
+        if not complaints and served.crd is None and "/" not in name and name not in _FINALIZERS:
+            words = "name is neither a standard finalizer name nor is it fully qualified"
+            yield Cause(f"metadata.finalizers[{index}]", f'Invalid value: "{name}": {words}')
+
+
+_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 
 
 def _owner_problems(references: list[Obj]) -> Iterator[Cause]:
-    for index, reference in enumerate(references):
-        for field in ("apiVersion", "kind", "name", "uid"):
+    for reference in references:
+        if not reference.get("apiVersion"):
+            yield Cause("metadata.ownerReferences.apiVersion", 'Invalid value: "": version must not be empty')
+        for field in ("kind", "name", "uid"):
             if not reference.get(field):
-                yield Cause(
-                    f"metadata.ownerReferences[{index}].{field}",
-                    "Required value: must not be empty",
-                    "FieldValueRequired",
-                )
-    controllers = [reference.get("kind") for reference in references if reference.get("controller")]
+                yield Cause(f"metadata.ownerReferences.{field}", 'Invalid value: "": must not be empty')
+    controllers = [each for each in references if each.get("controller")]
     if len(controllers) > 1:
-        yield Cause(
-            "metadata.ownerReferences", "Invalid value: only one reference can have controller set to true"
+        first, second = (f"{each.get('kind')}/{each.get('name')}" for each in controllers[:2])
+        words = (
+            "Only one reference can have Controller set to true. "
+            f'Found "true" in references for {first} and {second}'
         )
+        yield Cause("metadata.ownerReferences", f"Invalid value: {encode(references)}: {words}")
 
 
 def refuse(served: Served, obj: Obj, causes: list[Cause]) -> ApiRefusal:

@@ -1,6 +1,6 @@
 """GET on pods/…/log: which container's log is meant."""
 
-from embedded.api.admission import Call
+from embedded.api.call import Call
 from embedded.api.cluster import Cluster
 from embedded.api.refusals import bad_request
 from embedded.api.requests import ApiResponse

@@ -6,14 +6,31 @@ from dataclasses import dataclass
 from embedded import instead
 from kube.objects import Obj
 
+_REASONS = {
+    "Required value": "FieldValueRequired",
+    "Unsupported value": "FieldValueNotSupported",
+    "Duplicate value": "FieldValueDuplicate",
+    "Forbidden": "FieldValueForbidden",
+    "Too long": "FieldValueTooLong",
+    "Not found": "FieldValueNotFound",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One field that is wrong: its path, Kubernetes' reason for the kind of mistake, and what is wrong."""
+    """One field that is wrong: its path, what is wrong, and Kubernetes' reason for the kind of mistake.
+
+    A message begins with words that tell the reason, where none is given.
+    """
 
     field: str
     message: str
-    reason: str = "FieldValueInvalid"
+    kind: str = ""
+
+    @property
+    def reason(self) -> str:
+        """`Required value: …` → FieldValueRequired."""
+        return self.kind or _REASONS.get(self.message.partition(":")[0], "FieldValueInvalid")
 
     def __str__(self) -> str:
         return f"{self.field}: {self.message}" if self.field else self.message
@@ -57,10 +74,9 @@ def success(details: Obj | None = None) -> Obj:
 
 
 def details_of(group_resource: str, name: str) -> Obj:
-    """`deployments.apps`, x → {"name": x, "group": "apps", "kind": "deployments"}."""
+    """`deployments.apps`, x → {"name": x, "group": "apps", "kind": "deployments"}; nothing empty in it."""
     kind, _, group = group_resource.partition(".")
-    details = {"name": name, "kind": kind}
-    return {**details, "group": group} if group else details
+    return {key: value for key, value in (("name", name), ("group", group), ("kind", kind)) if value}
 
 
 def not_found(group_resource: str, name: str) -> ApiRefusal:
@@ -128,13 +144,16 @@ def unauthorized() -> ApiRefusal:
     return ApiRefusal(401, "Unauthorized", "Unauthorized")
 
 
-def method_not_allowed(group_resource: str = "") -> ApiRefusal:
+def method_not_allowed() -> ApiRefusal:
     """405."""
-    return ApiRefusal(
-        405,
-        "MethodNotAllowed",
-        "the server does not allow this method on the requested resource",
-        details_of(group_resource, "") if group_resource else None,
+    text = "the server does not allow this method on the requested resource"
+    return ApiRefusal(405, "MethodNotAllowed", text)
+
+
+def nameless(name: str) -> ApiRefusal:
+    """400: the body of a change does not say whose it is; `name` is the path's."""
+    return bad_request(
+        f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
     )
 
 

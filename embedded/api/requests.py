@@ -156,5 +156,5 @@ def write_options(request: ApiRequest) -> WriteOptions:
 def bad_option(name: str, value: str, known: Sequence[str]) -> ApiRefusal:
     """A query parameter with a value that is none of its values."""
     told = ", ".join(f'"{option}"' for option in known)
-    cause = Cause(name, f'Unsupported value: "{value}": supported values: {told}', "FieldValueNotSupported")
+    cause = Cause(name, f'Unsupported value: "{value}": supported values: {told}')
     return invalid("WriteOptions.meta.k8s.io", "", [cause])

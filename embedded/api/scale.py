@@ -2,16 +2,21 @@
 
 from typing import Any
 
-from embedded.api.admission import Call, admit_change
+from embedded.api.admission import admit_change, check_fields
 from embedded.api.bodies import OBJECT_TYPES, PATCH_TYPES, decode, media_type
-from embedded.api.changes import patched, store_changed
+from embedded.api.call import Call
+from embedded.api.changes import apply_object, check_patch_options, patched, store_changed
 from embedded.api.cluster import Cluster
-from embedded.api.refusals import Cause, bad_request, invalid
+from embedded.api.metadata import check_name
+from embedded.api.refusals import ApiRefusal, Cause, bad_request, invalid
 from embedded.api.registry import BUILT_IN_SCALE, ScalePaths
 from embedded.api.requests import ApiResponse
 from embedded.schema import ANY
 from kube.objects import Obj
+from kube.resources import Resource
 from kube.selectors import selector_of
+
+_SCALE = Resource("autoscaling", "v1", "", "Scale")
 
 
 def read_scale(cluster: Cluster, call: Call) -> ApiResponse:
@@ -24,19 +29,56 @@ def write_scale(cluster: Cluster, call: Call) -> ApiResponse:
     """PUT and PATCH: what of the Scale may change is spec.replicas."""
     old = cluster.get(call.served, (call.place.namespace, call.place.name)).obj
     before = scale_of(old, _paths(call))
+    wanted = _wanted(cluster, call, before)
+    if call.is_apply:
+        return _apply(cluster, call, old, _replicas(call, wanted))
+    obj = _scaled(old, _paths(call), _replicas(call, wanted))
+    for expected in ("resourceVersion", "uid"):
+        obj["metadata"][expected] = (wanted.get("metadata") or {}).get(expected) or ""
+    stored = store_changed(cluster, call, admit_change(cluster, call, obj, old), old)
+    return ApiResponse(200, scale_of(stored.body, _paths(call)), warnings=call.warnings)
+
+
+def _wanted(cluster: Cluster, call: Call, before: Obj) -> Obj:
+    """The Scale that a client wants in place of the present one; of an apply what it lists."""
     request = call.request
     if request.method == "PUT":
         wanted, call.repeated = decode(request.body, request.content_type, OBJECT_TYPES)
     else:
         body, call.repeated = decode(request.body, request.content_type, tuple(PATCH_TYPES))
         kind = PATCH_TYPES[media_type(request.content_type)]
-        # A Scale has no lists, and one field of interest: these two languages say the same of it.
-        wanted = patched("json" if kind == "json" else "merge", before, body, ANY)
-    obj = _scaled(old, _paths(call), _replicas(call, wanted))
-    for expected in ("resourceVersion", "uid"):
-        obj["metadata"][expected] = (wanted.get("metadata") or {}).get(expected) or ""
-    stored = store_changed(cluster, call, admit_change(cluster, call, obj, old), old)
-    return ApiResponse(200, scale_of(stored.body, _paths(call)), warnings=call.warnings)
+        check_patch_options(call, kind)
+        if call.is_apply:
+            wanted = body
+        else:
+            call.patch = body
+            # A Scale has no lists, and one field of interest: these two languages say the same of it.
+            wanted = patched("json" if kind == "json" else "merge", before, body, ANY)
+    if not isinstance(wanted, dict) or not isinstance(wanted.get("metadata") or {}, dict):
+        raise bad_request("the body is no Scale")
+    if (wanted.get("kind") or _SCALE.kind) != _SCALE.kind:
+        raise call.undecodable(f"it is a {wanted['kind']}", _SCALE.kind)
+    check_name(call.place, wanted.get("metadata") or {})
+    schema = cluster.schemas.for_kind(_SCALE.group, _SCALE.version, _SCALE.kind) or ANY
+    check_fields(call, wanted, schema)
+    return wanted
+
+
+def _apply(cluster: Cluster, call: Call, old: Obj, replicas: int) -> ApiResponse:
+    """Server-side apply of a Scale is one of the object that it stands for."""
+    resource, paths = call.served.resource, _paths(call)
+    meta = {name: old["metadata"][name] for name in ("name", "namespace")}
+    head: Obj = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": meta}
+    try:
+        stored = apply_object(cluster, call, _scaled(head, paths, replicas))
+    except ApiRefusal as refusal:
+        # The conflict is about a Scale's field, so the other's version is told as a Scale's.
+        told, api_version = f"using {resource.api_version}", f"using {_SCALE.api_version}"
+        refusal.message = refusal.message.replace(told, api_version)
+        for cause in (refusal.details or {}).get("causes") or ():
+            cause["message"] = cause["message"].replace(told, api_version)
+        raise
+    return ApiResponse(200, scale_of(stored.body, paths), warnings=call.warnings)
 
 
 def _paths(call: Call) -> ScalePaths:
@@ -45,14 +87,15 @@ def _paths(call: Call) -> ScalePaths:
 
 def _replicas(call: Call, scale: Any) -> int:
     """spec.replicas of the wanted Scale; a Scale without it wants none."""
-    spec = (scale.get("spec") or {}) if isinstance(scale, dict) else None
-    if not isinstance(spec, dict) or not isinstance(scale.get("metadata") or {}, dict):
+    spec = scale.get("spec") or {}
+    if not isinstance(spec, dict):
         raise bad_request("the body is no Scale")
     found = spec.get("replicas") or 0
     if isinstance(found, bool) or not isinstance(found, int):
-        raise bad_request(
-            'Scale in version "v1" cannot be handled as a Scale: spec.replicas must be a whole number'
-        )
+        raise call.undecodable("spec.replicas must be a whole number", _SCALE.kind)
+    if found < 0 and call.served.crd is not None:
+        text = f"Invalid value: {found}: should be a non-negative integer"
+        raise invalid(call.served.group_kind, call.place.name, [Cause(_paths(call).spec_replicas, text)])
     if found < 0:
         text = f"Invalid value: {found}: must be greater than or equal to 0"
         raise invalid("Scale.autoscaling", call.place.name, [Cause("spec.replicas", text)])

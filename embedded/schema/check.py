@@ -32,7 +32,7 @@ def _problems(value: Any, schema: TypeSchema, path: str, old: Any) -> Iterator[F
         return
     if not FITS[schema.shape](value):
         wanted = NAMES.get(schema.shape, schema.shape)
-        yield FieldProblem(path, _wrong_type(path, wanted, value))
+        yield FieldProblem(path, _wrong_type(path, wanted, value), is_type=True)
         return
     if schema.rules:
         yield from _broken_rules(value, schema, path)
@@ -67,8 +67,8 @@ def _in_list(value: list[Any], schema: TypeSchema, path: str) -> Iterator[FieldP
 
 def _identity(entry: Any, keys: tuple[str, ...]) -> str:
     if keys and isinstance(entry, dict):
-        return json.dumps({key: entry.get(key) for key in keys})
-    return json.dumps(entry)
+        entry = {key: entry.get(key) for key in keys}
+    return json.dumps(entry, separators=(",", ":"))
 
 
 # -- JSON types ------------------------------------------------------------------------------------------
@@ -140,14 +140,18 @@ NAMES = {
     "bytes": "string (base64)",
 }
 
+# Of a value that has a plain type, only its own type is told.
+NAMELESS = ("string", "integer", "number", "boolean", "object", "array")
+
 
 def _wrong_type(path: str, wanted: str, value: Any) -> str:
-    actual = json.dumps(value) if isinstance(value, str) else f'"{_type_name(value)}"'
+    is_shown = isinstance(value, str) and wanted not in NAMELESS
+    actual = json.dumps(value) if is_shown else f'"{_type_name(value)}"'
     return f"Invalid value: {actual}: {path or 'the object'} in body must be of type {wanted}: {actual}"
 
 
 def _type_name(value: Any) -> str:
-    names = {bool: "boolean", int: "integer", float: "number", dict: "object", list: "array"}
+    names = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object", list: "array"}
     return names.get(type(value), "null")
 
 

@@ -3,10 +3,10 @@
 Source of the numbers: the Kubernetes API reference (each field's "Defaults to …").
 """
 
-import base64
 from collections.abc import Callable
 from typing import Any
 
+from embedded.schema.configs import with_string_data
 from embedded.schema.types import TypeSchema, copy_json
 from kube.objects import Obj
 
@@ -189,10 +189,9 @@ def _service(service: Obj) -> None:
 def _secret(secret: Obj) -> None:
     """`stringData` is a way of writing `data`, and never stored."""
     _set(secret, {"type": "Opaque"})
-    plain = secret.pop("stringData", None)
-    if plain:
-        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
-        secret["data"] = {**(secret.get("data") or {}), **encoded}
+    stored = with_string_data(secret)
+    secret.pop("stringData", None)
+    secret.update(stored)
 
 
 def _namespace(namespace: Obj) -> None:

@@ -34,7 +34,8 @@ def _unknown(value: Any, schema: TypeSchema, path: str) -> Iterator[str]:
 
 
 def prune(obj: Obj, schema: TypeSchema) -> Obj:
-    """The object without what its type has no place for, and without nulls that mean "not set".
+    """The object without what its type has no place for, and without what means "not set": nulls, and in
+    Kubernetes' own kinds empty lists and maps.
 
     The very same object comes back when nothing had to go; the argument is never changed.
     """
@@ -59,8 +60,12 @@ def _pruned_object(value: Obj, schema: TypeSchema) -> Obj:
         if _is_dropped(entry, known, schema):
             is_same = False
         elif known is not None and isinstance(entry, dict | list):
-            kept[key] = _pruned(entry, known)
-            is_same = is_same and kept[key] is entry
+            below = _pruned(entry, known)
+            if not below and _is_unset(key, known, schema):
+                is_same = False
+            else:
+                kept[key] = below
+                is_same = is_same and below is entry
         else:
             kept[key] = entry
     return value if is_same else kept
@@ -70,6 +75,11 @@ def _is_dropped(entry: Any, known: TypeSchema | None, schema: TypeSchema) -> boo
     if known is None:
         return not schema.keeps_unknown
     return entry is None and not _keeps_null(known)
+
+
+def _is_unset(key: str, known: TypeSchema, schema: TypeSchema) -> bool:
+    """Whether an empty value means that there is none."""
+    return not schema.is_custom and known.shape in ("map", "list") and key not in schema.required
 
 
 def _same(left: object, right: object) -> bool:

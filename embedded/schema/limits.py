@@ -1,19 +1,14 @@
 """What Kubernetes refuses in its own kinds beyond JSON types; messages as its API server words them."""
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
+from embedded.schema import naming
+from embedded.schema.configs import config_map_problems, secret_problems
 from embedded.schema.types import FieldProblem, joined
-from kube.names import is_dns1123_label
 from kube.objects import Obj
 
-LABEL_1123 = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
-    "and must start and end with an alphanumeric character"
-)
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 _CHANGEABLE = frozenset(
@@ -26,6 +21,10 @@ def built_in_problems(kind: str, obj: Obj, old: Obj | None) -> Iterator[FieldPro
     metadata = obj.get("metadata") or {}
     if metadata.get("labels") and metadata.get("labels") != ((old or {}).get("metadata") or {}).get("labels"):
         yield from labels(metadata["labels"], "metadata.labels")
+    if kind == "ConfigMap":
+        yield from config_map_problems(obj, old)
+    elif kind == "Secret":
+        yield from secret_problems(obj, old)
     spec, before = obj.get("spec") or {}, (old or {}).get("spec") or {}
     if old is not None and spec == before:
         return
@@ -41,38 +40,42 @@ def built_in_problems(kind: str, obj: Obj, old: Obj | None) -> Iterator[FieldPro
 def labels(found: dict[str, str], path: str) -> Iterator[FieldProblem]:
     """Label values that no selector could name."""
     for value in found.values():
-        if not isinstance(value, str) or not _LABEL_VALUE.fullmatch(value):
-            yield FieldProblem(
-                path,
-                f'Invalid value: "{value}": a valid label must be an empty string or consist of at most 63 '
-                "alphanumeric characters, '-', '_' or '.', and must start and end with an "
-                "alphanumeric character",
-            )
+        for words in naming.label_value(value):
+            yield FieldProblem(path, f'Invalid value: "{value}": {words}')
 
 
 def _replicated(kind: str, spec: Obj, before: Obj) -> Iterator[FieldProblem]:
     yield from _at_least_zero(spec, "spec", "replicas", "revisionHistoryLimit", "minReadySeconds")
-    if spec.get("template") == before.get("template") and spec.get("selector") == before.get("selector"):
+    if all(spec.get(part) == before.get(part) for part in ("template", "selector", "strategy")):
         return
-    selector = spec.get("selector") or {}
-    if before and selector != before.get("selector"):
-        yield FieldProblem("spec.selector", f"Invalid value: {_shown(selector)}: field is immutable")
-    if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        what = "deployment" if kind == "Deployment" else "replicaset"
-        yield FieldProblem("spec.selector", f"Invalid value: {{}}: empty selector is invalid for {what}")
-    template = spec.get("template") or {}
-    found = (template.get("metadata") or {}).get("labels") or {}
-    yield from labels(found, "spec.template.metadata.labels")
-    if any(found.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        message = f"Invalid value: {_shown(found)}: `selector` does not match template `labels`"
-        yield FieldProblem("spec.template.metadata.labels", message)
+    yield from _selected(kind, spec)
     strategy = spec.get("strategy") or {}
     if strategy.get("type") == "Recreate" and strategy.get("rollingUpdate"):
         message = "Forbidden: may not be specified when strategy `type` is 'Recreate'"
         yield FieldProblem("spec.strategy.rollingUpdate", message)
-    policy = (template.get("spec") or {}).get("restartPolicy", "Always")
-    yield from _one_of(policy, "spec.template.spec.restartPolicy", "Always")
-    yield from pod_spec(template.get("spec") or {}, "spec.template.spec")
+    pod = (spec.get("template") or {}).get("spec") or {}
+    yield from _one_of(pod.get("restartPolicy", "Always"), "spec.template.spec.restartPolicy", "Always")
+    yield from pod_spec(pod, "spec.template.spec")
+    selector = spec.get("selector")
+    if before and selector != before.get("selector"):
+        yield FieldProblem("spec.selector", f"Invalid value: {_shown(selector)}: field is immutable")
+
+
+def _selected(kind: str, spec: Obj) -> Iterator[FieldProblem]:
+    """The selector, and whether it finds the pods of the template."""
+    selector = spec.get("selector") or {}
+    if spec.get("selector") is None:
+        yield FieldProblem("spec.selector", "Required value")
+    elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
+        what = "deployment" if kind == "Deployment" else "replicaset"
+        yield FieldProblem("spec.selector", f"Invalid value: {{}}: empty selector is invalid for {what}")
+    template = spec.get("template") or {}
+    found = (template.get("metadata") or {}).get("labels")
+    yield from labels(found or {}, "spec.template.metadata.labels")
+    wanted = selector.get("matchLabels") or {}
+    if spec.get("selector") is None or not wanted.items() <= (found or {}).items():
+        message = f"Invalid value: {_shown(found)}: `selector` does not match template `labels`"
+        yield FieldProblem("spec.template.metadata.labels", message)
 
 
 def _changed_pod(spec: Obj, before: Obj) -> Iterator[FieldProblem]:
@@ -119,8 +122,8 @@ def _container(container: Obj, path: str, volumes: set[Any]) -> Iterator[FieldPr
     name = container.get("name") or ""
     if not name:
         yield FieldProblem(f"{path}.name", "Required value")
-    elif not is_dns1123_label(name):
-        yield FieldProblem(f"{path}.name", f'Invalid value: "{name}": {LABEL_1123}')
+    for words in naming.label(name) if name else ():
+        yield FieldProblem(f"{path}.name", f'Invalid value: "{name}": {words}')
     if not container.get("image"):
         yield FieldProblem(f"{path}.image", "Required value")
     policy = container.get("imagePullPolicy", "Always")
@@ -176,5 +179,5 @@ def _one_of(value: str, path: str, *allowed: str) -> Iterator[FieldProblem]:
         yield FieldProblem(path, f'Unsupported value: "{value}": supported values: {names}')
 
 
-def _shown(value: dict[str, Any]) -> str:
+def _shown(value: dict[str, Any] | None) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

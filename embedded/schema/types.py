@@ -68,10 +68,11 @@ ANY = TypeSchema("any", keeps_unknown=True)
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """A field that the API refuses: its path (`spec.ports[0].port`) and why."""
+    """A field that the API refuses: its path (`spec.ports[0].port`) and why; `is_type`: by its JSON type."""
 
     path: str
     message: str
+    is_type: bool = False
 
 
 def copy_json(value: Any) -> Any:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract import engines
+from tests.contract.objects import WIDGET_DEFINITION, WIDGETS
 
 
 def pytest_collection_modifyitems(items):
@@ -38,3 +39,10 @@ def pods(engine, namespace):
     if engine.logs is None:
         pytest.skip("the pods' images are commands of our own node, which no given cluster has")
     return namespace
+
+
+@pytest.fixture(scope="package")
+def widgets(engine):
+    """The path of the widgets of a namespace, whose definition the engine knows."""
+    engine.define(WIDGET_DEFINITION)
+    return WIDGETS.path

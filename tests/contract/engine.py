@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 from kube.edge.credentials import load_credentials
-from kube.resources import CONFIGMAPS, NAMESPACES, Resource
+from kube.resources import CONFIGMAPS, CRDS, NAMESPACES, Resource
 
 JSON = "application/json"
 MERGE = "application/merge-patch+json"
@@ -60,6 +60,7 @@ class Engine:
         self.kubeconfig = kubeconfig
         self.folder = folder
         self.logs = logs
+        self.namespaces: set[str] = set()
         self._credentials = asyncio.run(load_credentials(str(kubeconfig)))
         self._address = urlsplit(self._credentials.server)
 
@@ -175,10 +176,26 @@ class Engine:
         """Server-side apply as a manager."""
         return self.patch(path, body, APPLY, fieldManager=manager, **query)
 
+    def define(self, definition: dict[str, Any]) -> None:
+        """Make a custom resource known, and wait until it can be created."""
+        answer = self.request("POST", CRDS.path(), definition)
+        assert answer.status == 201 or answer.reason == "AlreadyExists", answer
+        path = CRDS.path(name=definition["metadata"]["name"])
+
+        def is_established() -> bool:
+            conditions = (self.get(path).get("status") or {}).get("conditions") or ()
+            return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+
+        wait_for("the definition", is_established)
+        spec = definition["spec"]
+        served = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
+        wait_for("the resource", lambda: self.request("GET", served).status == 200)
+
     def new_namespace(self) -> str:
         """A fresh namespace in which pods can be made."""
         name = f"{NAMESPACE_PREFIX}{secrets.token_hex(4)}"
         self.create(NAMESPACES, {"metadata": {"name": name}})
+        self.namespaces.add(name)
         if self.name == "kubernetes":
             # Pods are refused until the account that they run as is there.
             account = f"/api/v1/namespaces/{quote(name)}/serviceaccounts/default"

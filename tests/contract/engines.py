@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.contract.engine import NAMESPACE_PREFIX, Engine, wait_for
+from tests.contract.engine import Engine, wait_for
 from tests.e2e.machine import Machine, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -146,7 +146,7 @@ def _clear(engine: Engine) -> None:
 
     def is_clear() -> bool:
         found = engine.get("/api/v1/namespaces")["items"]
-        return not any(item["metadata"]["name"].startswith(NAMESPACE_PREFIX) for item in found)
+        return engine.namespaces.isdisjoint(item["metadata"]["name"] for item in found)
 
     wait_for("the tests' namespaces to go", is_clear, 60, 0.25)
     engine.request("DELETE", f"/api/v1/nodes/{NODE}")

@@ -80,11 +80,11 @@ REFUSED_CREATIONS = [
     ("label value", CONFIGMAPS, config_map("x", labels={"a": "b c"}), 422, "Invalid", "metadata.labels"),
     ("no namespace", "/api/v1/namespaces/no/configmaps", config_map("x"), 404, "NotFound", 'namespaces "no"'),
     ("other namespace", CONFIGMAPS, config_map("x", namespace="y"), 400, "BadRequest", "does not match"),
-    ("other kind", CONFIGMAPS, pod("x"), 400, "BadRequest", "does not match"),
+    ("other kind", CONFIGMAPS, pod("x"), 400, "BadRequest", "cannot be handled as a ConfigMap: it is a Pod"),
     ("versioned", CONFIGMAPS, config_map("x", resourceVersion="5"), 400, "BadRequest", "should not be set"),
     ("no object", CONFIGMAPS, ["x"], 400, "BadRequest", "an object with metadata"),
     ("name of a wrong type", CONFIGMAPS, config_map(5), 400, "BadRequest", "metadata.name must be a string"),
-    ("wrong type", DEPLOYMENTS, deployment("x", replicas="3"), 422, "Invalid", "spec.replicas"),
+    ("wrong type", DEPLOYMENTS, deployment("x", replicas="3"), 400, "BadRequest", "spec.replicas"),
     ("negative", DEPLOYMENTS, deployment("x", replicas=-1), 422, "Invalid", "spec.replicas: Invalid"),
     ("no containers", PODS, {"metadata": {"name": "x"}, "spec": {}}, 422, "Invalid", "spec.containers"),
     ("all namespaces", "/api/v1/configmaps", config_map("x"), 405, "MethodNotAllowed", "does not allow"),
@@ -233,15 +233,14 @@ def test_refused_updates(world: World, path: str, patch: Obj, text: str) -> None
 
 
 def test_the_servers_own_fields_cannot_be_written(world: World) -> None:
-    """Whatever a patch says of them, they stay."""
+    """Whatever a patch says of them, they stay; an end that was not asked for is refused."""
     made = world.ok("POST", DEPLOYMENTS, deployment("d"))
-    patch = {
-        "metadata": {"generation": 50, "creationTimestamp": None, "deletionTimestamp": "2030-01-01T00:00:00Z"}
-    }
+    patch = {"metadata": {"generation": 50, "creationTimestamp": None}}
     found = world.ok("PATCH", f"{DEPLOYMENTS}/d", patch, MERGE)
     assert found["metadata"]["generation"] == 1
     assert found["metadata"]["creationTimestamp"] == made["metadata"]["creationTimestamp"]
-    assert "deletionTimestamp" not in found["metadata"]
+    patch = {"metadata": {"deletionTimestamp": "2030-01-01T00:00:00Z"}}
+    assert world.call("PATCH", f"{DEPLOYMENTS}/d", patch, MERGE).status == 422
 
 
 # -- patches ---------------------------------------------------------------------------------------------
@@ -261,7 +260,7 @@ def test_the_four_patch_languages(world: World) -> None:
     assert [(entry["name"], entry["image"], entry["env"]) for entry in found] == [
         ("main", "hello:1", [{"name": "A", "value": "1"}])
     ]
-    applied = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"minReadySeconds": 4}}
+    applied = {**deployment("d"), "spec": {"minReadySeconds": 4}}
     assert world.ok("PATCH", f"{path}?fieldManager=me", applied, APPLY)["spec"]["minReadySeconds"] == 4
 
 
@@ -288,8 +287,8 @@ def test_the_scale_is_written_whole_as_well(world: World) -> None:
     scale = world.ok("GET", path)
     assert world.ok("PUT", path, {**scale, "spec": {"replicas": 4}})["spec"]["replicas"] == 4
     assert world.call("PUT", path, {**scale, "spec": {"replicas": 5}}).status == 409
-    for replicas, code in ((-1, 422), ("4", 400), (1.5, 400), (True, 400)):
-        assert world.call("PATCH", path, {"spec": {"replicas": replicas}}, MERGE).status == code
+    for replicas in (-1, "4", 1.5, True):
+        assert world.call("PATCH", path, {"spec": {"replicas": replicas}}, MERGE).status == 422
     assert world.ok("GET", path)["spec"]["replicas"] == 4
 
 
@@ -315,7 +314,7 @@ def test_apply_creates_owns_and_conflicts(world: World) -> None:
     assert refused.body["details"]["causes"][0]["field"] == ".data.k"
     forced = world.ok("PATCH", f"{CONFIGMAPS}/a?fieldManager=two&force=true", other, APPLY)
     assert forced["data"] == {"k": "2"}
-    assert world.call("PATCH", f"{CONFIGMAPS}/a", body, APPLY).status == 400, "apply needs a field manager"
+    assert world.call("PATCH", f"{CONFIGMAPS}/a", body, APPLY).status == 422, "apply needs a field manager"
 
 
 @pytest.mark.parametrize(
@@ -364,7 +363,7 @@ def test_a_misspelt_field_in_a_patch_is_refused_too(widgets: World) -> None:
     """The result of a patch is looked at as a whole object is."""
     widgets.ok("POST", WIDGETS, widget("w"))
     answer = widgets.sent("PATCH", f"{WIDGETS}/w?fieldValidation=Strict", {"spec": {"colour": "red"}}, MERGE)
-    assert answer.status == 400
+    assert answer.status == 422
     assert 'unknown field "spec.colour"' in answer.body["message"]
 
 
@@ -374,7 +373,7 @@ def test_a_misspelt_field_in_a_patch_is_refused_too(widgets: World) -> None:
         ("POST", CONFIGMAPS, config_map("b"), "application/json"),
         ("PUT", f"{CONFIGMAPS}/a", config_map("a", {"k": "new"}), "application/json"),
         ("PATCH", f"{CONFIGMAPS}/a", {"data": {"k": "new"}}, MERGE),
-        ("PATCH", f"{CONFIGMAPS}/n", {"data": {"k": "new"}}, APPLY),
+        ("PATCH", f"{CONFIGMAPS}/n", config_map("n"), APPLY),
         ("DELETE", f"{CONFIGMAPS}/a", None, "application/json"),
         ("DELETE", CONFIGMAPS, None, "application/json"),
     ],
@@ -572,7 +571,8 @@ def test_yaml_bodies_are_read_as_kubernetes_reads_them(world: World) -> None:
     made = world.sent("POST", CONFIGMAPS, text, "application/yaml").body
     assert made["data"] == {"day": "2024-01-01", "1": "one"}
     assert decode(b"a: 2024-01-01", "application/yaml") == ({"a": "2024-01-01"}, [])
-    applied = world.sent("PATCH", f"{CONFIGMAPS}/b?fieldManager=m", b"data: {x: y}", APPLY)
+    text = b"{apiVersion: v1, kind: ConfigMap, metadata: {name: b}, data: {x: y}}"
+    applied = world.sent("PATCH", f"{CONFIGMAPS}/b?fieldManager=m", text, APPLY)
     assert applied.status == 201
 
 
