@@ -1,34 +1,25 @@
 """What is taken and what is refused when an object is created or changed.
 
-`admit` fills in defaults, then asks every rule in `rules/`; all refusals come together. It is the whole of
-our admission: the embedded API server calls it, and nothing else of ours refuses an object.
+`admit` fills in what the schema says, then asks every rule in `rules/`: first those of the schema, then the
+policies, which rely on it. It is the check of the embedded API; a cluster's API server is given the same
+rules as custom resource definitions (`crds`) and admission policies (`policies`).
 """
 
-import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from kube.objects import Obj, annotations, name, namespace
-from kube.resources import CONFIGMAPS, CONFIGURATIONS, REVISIONS, ROUTES, SERVICES, Resource
+from kube.objects import Obj, name, namespace
+from kube.resources import CONFIGMAPS, Resource
 from serving.config_autoscaler import ConfigError
-from serving.config_defaults import DefaultsConfig
 from serving.configs import PARSERS, Configs, parse_configs
 from serving.reading import mapping
-from serving.refusals import Errors, FieldError, Refused, under
-from serving.rules.defaults import fill_in
-from serving.rules.metadata import check_object
-from serving.rules.revisions import (
-    check_annotations,
-    check_revision_update,
-    check_spec,
-    check_template,
-    check_template_update,
-)
-from serving.rules.traffic import check_traffic
+from serving.refusals import Errors, FieldError, Refused
+from serving.rules.kinds import POLICIES, SPECS
+from serving.rules.policy import Subject
+from serving.rules.shape import completed, problems
 
-__all__ = ["FieldError", "Refused", "admit"]
+__all__ = ["FieldError", "Refused", "admit", "refusals"]
 
 SYSTEM_NAMESPACE = "zerogate-system"
-OURS = (SERVICES, CONFIGURATIONS, REVISIONS, ROUTES)
 
 
 def admit(
@@ -50,30 +41,33 @@ def admit(
         if namespace(obj) == system_namespace:
             _raise(_config_map(obj))
         return obj
-    if resource not in OURS:
+    if resource not in SPECS:
         return obj
-    parsed = parse_configs(configs)
-    obj = copy.deepcopy(obj)
-    fill_in(resource, obj, parsed.defaults)
-    if old is not None:
-        _keep_former_defaults(resource, obj, old, parsed.defaults)
-    if old is None or _is_changed(obj, old):
-        _raise(_check(resource, obj, old, parsed))
+    obj = {**obj, "spec": completed(SPECS[resource]["properties"]["spec"], obj.get("spec", {}))}
+    if old is None or _seen(obj) != _seen(old):
+        _raise(refusals(resource, obj, old, parse_configs(configs)))
     return obj
 
 
-def _keep_former_defaults(resource: Resource, obj: Obj, old: Obj, config: DefaultsConfig) -> None:
-    """Let what differs from the former object in nothing but defaults stay as it was.
+def refusals(resource: Resource, obj: Obj, old: Obj | None, configs: Configs) -> Errors:
+    """What is wrong with an object of ours, or with its change.
 
-    Otherwise a change of config-defaults would make a new revision of every Service that is next labelled.
+    What an update leaves as it was is not looked at: an object that was taken once stays writable, even when
+    the config maps became stricter since.
     """
-    former = copy.deepcopy(old)
-    fill_in(resource, former, config)
-    spec, was = mapping(obj.get("spec")), mapping(old.get("spec"))
-    if resource == REVISIONS and obj.get("spec") == former.get("spec"):
-        obj["spec"] = copy.deepcopy(was)
-    elif "template" in spec and spec["template"] == mapping(former.get("spec")).get("template"):
-        spec["template"] = copy.deepcopy(was["template"])
+    found = list(problems(SPECS[resource], _seen(obj), _seen(old) if old else None))
+    yield from found
+    if not found:
+        subject = Subject(resource, obj, configs)
+        for policy in POLICIES:
+            yield from policy.errors(subject, old)
+
+
+def _seen(obj: Obj) -> Obj:
+    """What rules look at."""
+    wanted = ("name", "labels", "annotations")
+    meta = {field: value for field, value in mapping(obj.get("metadata")).items() if field in wanted}
+    return {"metadata": meta, "spec": obj.get("spec")}
 
 
 def _raise(errors: Errors) -> None:
@@ -83,46 +77,7 @@ def _raise(errors: Errors) -> None:
         raise Refused(found)
 
 
-def _is_changed(obj: Obj, old: Obj) -> bool:
-    """Whether anything is new that a rule looks at.
-
-    An object that was taken once stays writable otherwise, even when the config maps became stricter since.
-    """
-    return any(
-        _looked_at(obj, field) != _looked_at(old, field) for field in ("spec", "labels", "annotations")
-    )
-
-
-def _looked_at(obj: Obj, field: str) -> Obj:
-    return mapping(obj.get("spec") if field == "spec" else mapping(obj.get("metadata")).get(field))
-
-
-def _check(resource: Resource, obj: Obj, old: Obj | None, configs: Configs) -> Errors:
-    spec, former = mapping(obj.get("spec")), mapping((old or {}).get("spec"))
-    if resource == REVISIONS:
-        yield from under("metadata.annotations", check_annotations(annotations(obj), configs))
-        yield from under("spec", check_spec(spec, configs))
-        if old is not None:
-            yield from check_revision_update(old, obj)
-        return
-    yield from check_object(obj)
-    if resource in {SERVICES, CONFIGURATIONS}:
-        yield from _check_template(obj, spec, former, configs)
-    if resource in {SERVICES, ROUTES}:
-        yield from under("spec", check_traffic(obj, spec, configs.network, is_service=resource == SERVICES))
-
-
-def _check_template(obj: Obj, spec: Obj, former: Obj, configs: Configs) -> Errors:
-    template = mapping(spec.get("template"))
-    if not template:
-        yield FieldError("spec.template", "missing field: describe the container to run")
-        return
-    yield from under("spec.template", check_template(name(obj), template, configs))
-    if former:
-        yield from under("spec.template", check_template_update(mapping(former.get("template")), template))
-
-
-def _config_map(obj: Obj) -> Errors:
+def _config_map(obj: Obj) -> Iterator[FieldError]:
     parse = PARSERS.get(name(obj))
     if parse is None:
         return

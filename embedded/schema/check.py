@@ -159,9 +159,9 @@ def _type_name(value: Any) -> str:
 
 BOUNDS: tuple[tuple[str, Callable[[Any], Any], Callable[[Any, Any], bool], str], ...] = (
     ("minLength", len, lambda size, bound: size >= bound, "should be at least {} chars long"),
-    ("maxLength", len, lambda size, bound: size <= bound, "should be at most {} chars long"),
+    ("maxLength", len, lambda size, bound: size <= bound, "Too long: may not be more than {0} bytes"),
     ("minItems", len, lambda size, bound: size >= bound, "should have at least {} items"),
-    ("maxItems", len, lambda size, bound: size <= bound, "should have at most {} items"),
+    ("maxItems", len, lambda size, bound: size <= bound, "Too many: {1}: must have at most {0} items"),
     ("minProperties", len, lambda size, bound: size >= bound, "should have at least {} properties"),
     ("maxProperties", len, lambda size, bound: size <= bound, "should have at most {} properties"),
     ("multipleOf", float, lambda number, bound: number % bound == 0, "should be a multiple of {}"),
@@ -179,7 +179,7 @@ SIZED = {
 def _broken_rules(value: Any, schema: TypeSchema, path: str) -> Iterator[FieldProblem]:
     shown = json.dumps(value)
     for text in _broken(value, schema.rules):
-        if text.startswith("Unsupported"):
+        if text.startswith(("Unsupported", "Too ")):
             yield FieldProblem(path, text)
         else:
             yield FieldProblem(path, f"Invalid value: {shown}: {path} in body {text}")
@@ -197,7 +197,7 @@ def _broken(value: Any, rules: Any) -> Iterator[str]:
         kind = SIZED.get(rule)
         applies = isinstance(value, kind) if kind else _is_number(value)
         if rule in rules and applies and not holds(measure(value), rules[rule]):
-            yield text.format(rules[rule])
+            yield text.format(rules[rule], measure(value))
     yield from _broken_combinations(value, rules)
 
 

@@ -3,139 +3,234 @@
 Beyond Knative: the class ``hpa.autoscaling.knative.dev`` is refused, since nothing here would scale by it.
 """
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 
-from kube.duration import parse_duration
+from kube.resources import REVISIONS
 from serving.config_autoscaler import AutoscalerConfig
-from serving.refusals import Errors, FieldError
+from serving.configs import COMPILED
+from serving.refusals import Errors
+from serving.rules.policy import Offence, PolicyRule, Subject
+from serving.rules.rule import quoted
+from serving.rules.texts import TextRule, Texts, between, choice, conditions, number, problem, span, whole
 from serving.targets import AUTOSCALING_PREFIX, OLD_SPELLINGS, autoscaling_annotations
 
 KPA = "kpa.autoscaling.knative.dev"
-MAX_INT32 = 2**31 - 1
-HOUR = 3600.0
+ANNOTATIONS = "annotation_validation.go"
 Check = Callable[[str], str]
 """From an annotation's text to what is wrong with it, "" when nothing is."""
 
+_CLASS: Texts = (
+    TextRule(
+        f"invalid value '{{}}': nothing here scales by it; leave the annotation out for {KPA}",
+        lambda text: text == KPA or not text.endswith(".knative.dev"),
+        f"{{}} == '{KPA}' || !{{}}.endsWith('.knative.dev')",
+    ),
+)
 
-def check(annotations: Mapping[str, str], config: AutoscalerConfig) -> Errors:
-    """Every annotation by itself, then the scales against each other. Paths are annotation keys."""
-    values = autoscaling_annotations(annotations)
-    sound: dict[str, str] = {}
-    for key, text in values.items():
-        is_checked = key not in KPA_ONLY or values.get("class", KPA) == KPA
-        problem = CHECKS[key](text) if key in CHECKS and is_checked else ""
-        if problem:
-            yield FieldError(_path(key, annotations), problem)
-        else:
-            sound[key] = text
-    yield from _scales(sound, annotations, config)
-
-
-def _path(key: str, annotations: Mapping[str, str]) -> str:
-    """The key as the user spelled it."""
-    if AUTOSCALING_PREFIX + key not in annotations:
-        for old, new in OLD_SPELLINGS.items():
-            if new == key and AUTOSCALING_PREFIX + old in annotations:
-                return AUTOSCALING_PREFIX + old
-    return AUTOSCALING_PREFIX + key
-
-
-def _scales(sound: Mapping[str, str], annotations: Mapping[str, str], config: AutoscalerConfig) -> Errors:
-    lowest, highest = int(sound.get("min-scale", 0)), int(sound.get("max-scale", 0))
-    limit = config.max_scale_limit
-    if highest and highest < lowest:
-        problem = f"max-scale={highest} is less than min-scale={lowest}; raise it or lower min-scale"
-        yield FieldError(_path("max-scale", annotations), problem)
-    if limit and "max-scale" in sound and not 1 <= highest <= limit:
-        shown = f"max-scale={highest}" + ("" if highest else " (unlimited)")
-        problem = f"{shown}, must be from 1 to {limit}, the max-scale-limit of config-autoscaler"
-        yield FieldError(_path("max-scale", annotations), problem)
-    activation = int(sound.get("activation-scale", 0))
-    if activation and activation < lowest:
-        problem = f"activation-scale={activation} is less than min-scale={lowest}"
-        yield FieldError(_path("activation-scale", annotations), problem)
-    if activation and highest and activation > highest:
-        problem = f"activation-scale={activation} is more than max-scale={highest}"
-        yield FieldError(_path("activation-scale", annotations), problem)
-    if sound.get("initial-scale") == "0" and not config.allow_zero_initial_scale:
-        problem = "0 is not allowed by the cluster; set allow-zero-initial-scale in config-autoscaler"
-        yield FieldError(_path("initial-scale", annotations), problem)
-
-
-def _class(text: str) -> str:
-    if text == KPA or not text.endswith(".knative.dev"):
-        return ""
-    return f"invalid value {text!r}: nothing here scales by it; leave the annotation out for {KPA}"
-
-
-def _whole(lowest: int, highest: int = MAX_INT32) -> Check:
-    def problem(text: str) -> str:
-        digits = text.removeprefix("-")
-        if not digits.isascii() or not digits.isdecimal():
-            return f"invalid value {text!r}: must be a whole number"
-        if not lowest <= int(text) <= highest:
-            return f"{text} is out of bounds: must be from {lowest} to {highest}"
-        return ""
-
-    return problem
-
-
-def _number(is_allowed: Callable[[float], bool], wanted: str) -> Check:
-    def problem(text: str) -> str:
-        try:
-            number = float(text)
-        except ValueError:
-            return f"invalid value {text!r}: must be a number"
-        if not math.isfinite(number) or not is_allowed(number):
-            return f"invalid value {text!r}: {wanted}"
-        return ""
-
-    return problem
-
-
-def _span(lowest: float, *, only_whole: bool) -> Check:
-    def problem(text: str) -> str:
-        try:
-            seconds = parse_duration(text)
-        except ValueError:
-            return f'invalid value {text!r}: must be a duration like "60s"'
-        if not lowest <= seconds <= HOUR:
-            return f"{text} is out of bounds: must be from {lowest:g}s to 1h"
-        if only_whole and seconds != int(seconds):
-            return f"{text} is too precise: must be whole seconds"
-        return ""
-
-    return problem
-
-
-def _one_of(*choices: str) -> Check:
-    def problem(text: str) -> str:
-        if text in choices:
-            return ""
-        return f"invalid value {text!r}: must be {' or '.join(each for each in choices if each)}"
-
-    return problem
-
-
-CHECKS: Mapping[str, Check] = {
-    "class": _class,
-    "metric": _one_of("concurrency", "rps"),
-    "target": _number(lambda number: number >= 0.01, "should be at least 0.01"),
-    "target-utilization-percentage": _number(lambda number: 1 <= number <= 100, "must be from 1 to 100"),
-    "target-burst-capacity": _number(lambda number: number >= 0 or number == -1, "must be at least 0, or -1"),
-    "window": _span(6.0, only_whole=True),
-    "panic-window-percentage": _number(lambda number: 1 <= number <= 100, "must be from 1 to 100"),
-    "panic-threshold-percentage": _number(lambda number: 110 <= number <= 1000, "must be from 110 to 1000"),
-    "min-scale": _whole(0),
-    "max-scale": _whole(0),
-    "activation-scale": _whole(2),
-    "initial-scale": _whole(0),
-    "scale-down-delay": _span(0.0, only_whole=True),
-    "scale-to-zero-pod-retention-period": _span(0.0, only_whole=False),
-    "metric-aggregation-algorithm": _one_of("", "linear", "weighted-exponential", "weightedExponential"),
+TEXTS: Mapping[str, Texts] = {
+    "class": _CLASS,
+    "metric": choice("concurrency", "rps"),
+    "target": number(lambda value: value >= 0.01, "{} >= 0.01", "should be at least 0.01"),
+    "target-utilization-percentage": between(1, 100),
+    "target-burst-capacity": number(
+        lambda value: value >= 0 or value == -1, "({} >= 0.0 || {} == -1.0)", "must be at least 0, or -1"
+    ),
+    "window": span(6.0, only_whole=True),
+    "panic-window-percentage": between(1, 100),
+    "panic-threshold-percentage": between(110, 1000),
+    "min-scale": whole(0),
+    "max-scale": whole(0),
+    "activation-scale": whole(2),
+    "initial-scale": whole(0),
+    "scale-down-delay": span(0.0, only_whole=True),
+    "scale-to-zero-pod-retention-period": span(0.0, only_whole=False),
+    "metric-aggregation-algorithm": choice("", "linear", "weighted-exponential", "weightedExponential"),
 }
 """Each annotation by itself."""
 
+CHECKS: Mapping[str, Check] = {key: partial(problem, rules) for key, rules in TEXTS.items()}
+
 KPA_ONLY = ("metric", "metric-aggregation-algorithm")
 """Annotations whose values another class may choose for itself."""
+
+
+def spellings(key: str) -> list[str]:
+    """How an annotation may be spelled, today's spelling first."""
+    old = [each for each, new in OLD_SPELLINGS.items() if new == key]
+    return [AUTOSCALING_PREFIX + each for each in (key, *old)]
+
+
+def _spelled(key: str, subject: Subject) -> str:
+    """The key as the user spelled it."""
+    return next((each for each in spellings(key) if each in subject.notes), AUTOSCALING_PREFIX + key)
+
+
+def keys_variable(key: str) -> tuple[str, str]:
+    """The variable of a policy that has the spellings which an object uses."""
+    name = key.title().replace("-", "")
+    listed = ", ".join(map(quoted, spellings(key)))
+    return f"keysOf{name}", f"[{listed}].filter(key, key in variables.notes)"
+
+
+def _keys(key: str) -> str:
+    return f"variables.{keys_variable(key)[0]}"
+
+
+def _text(key: str) -> str:
+    return f"variables.notes[{_keys(key)}[0]]"
+
+
+VARIABLES = tuple(keys_variable(key) for key in TEXTS)
+
+
+def _alone(key: str, rules: Texts) -> Iterator[PolicyRule]:
+    """An annotation by itself: each rule where those before it hold."""
+    another = f"(size({_keys('class')}) > 0 && {_text('class')} != '{KPA}')"
+    free = f"{another} || " if key in KPA_ONLY else ""
+    for place, rule in enumerate(rules):
+
+        def find(subject: Subject, rule: TextRule = rule, before: Texts = rules[:place]) -> Iterator[Offence]:
+            values = autoscaling_annotations(subject.notes)
+            text = values.get(key)
+            if text is None or (key in KPA_ONLY and values.get("class", KPA) != KPA):
+                return
+            if not problem(before, text) and not rule.holds(text):
+                yield (_spelled(key, subject),), (text,)
+
+        before = "".join(f"!({each.on(_text(key))}) || " for each in rules[:place])
+        yield PolicyRule(
+            "{}",
+            rule.message,
+            ANNOTATIONS,
+            find,
+            f"size({_keys(key)}) == 0 || {free}{before}({rule.on(_text(key))})",
+            (f"{_keys(key)}[0]",),
+            (_text(key),) if "{}" in rule.message else (),
+        )
+
+
+def _scale(key: str, subject: Subject) -> int:
+    """A number of pods; 0 where none is given that makes sense."""
+    text = autoscaling_annotations(subject.notes).get(key, "0")
+    return 0 if CHECKS[key](text) else int(text)
+
+
+def scale_variable(key: str) -> tuple[str, str]:
+    name = key.title().replace("-", "")
+    sound = conditions(TEXTS[key], _text(key))
+    # What does not match is not read: the conditions stand in the order in which they rely on each other.
+    return f"numberOf{name}", f"size({_keys(key)}) > 0 && {sound} ? int({_text(key)}) : 0"
+
+
+def _value(key: str) -> str:
+    return f"variables.{scale_variable(key)[0]}"
+
+
+SCALES = ("min-scale", "max-scale", "activation-scale")
+
+
+def _against(key: str, other: str, message: str, is_bad: Callable[[int, int], bool], bad: str) -> PolicyRule:
+    """A scale against another; ``bad`` is in CEL of ``a`` and ``b``."""
+
+    def find(subject: Subject) -> Iterator[Offence]:
+        a, b = _scale(key, subject), _scale(other, subject)
+        if is_bad(a, b):
+            yield (_spelled(key, subject),), (a, b)
+
+    cel = bad.replace("a ", f"{_value(key)} ").replace("b ", f"{_value(other)} ")
+    return PolicyRule(
+        "{}", message, ANNOTATIONS, find, f"!({cel})", (f"{_keys(key)}[0]",), (_value(key), _value(other))
+    )
+
+
+RULES = (
+    *(rule for key, rules in TEXTS.items() for rule in _alone(key, rules)),
+    _against(
+        "max-scale",
+        "min-scale",
+        "max-scale={} is less than min-scale={}; raise it or lower min-scale",
+        lambda a, b: 0 < a < b,
+        "a > 0 && a < b ",
+    ),
+    _against(
+        "activation-scale",
+        "min-scale",
+        "activation-scale={} is less than min-scale={}",
+        lambda a, b: 0 < a < b,
+        "a > 0 && a < b ",
+    ),
+    _against(
+        "activation-scale",
+        "max-scale",
+        "activation-scale={} is more than max-scale={}",
+        lambda a, b: 0 < b < a,
+        "b > 0 && a > b ",
+    ),
+)
+"""Every annotation by itself, then the scales against each other."""
+
+
+# what the config map has to say
+
+
+def _above_the_limit(subject: Subject) -> Iterator[Offence]:
+    text = autoscaling_annotations(subject.notes).get("max-scale")
+    limit = subject.configs.autoscaler.max_scale_limit
+    if not limit or text is None or CHECKS["max-scale"](text) or 1 <= int(text) <= limit:
+        return
+    yield (_spelled("max-scale", subject),), (text + ("" if int(text) else " (unlimited)"), limit)
+
+
+def _zero(subject: Subject) -> Iterator[Offence]:
+    text = autoscaling_annotations(subject.notes).get("initial-scale", "1")
+    is_zero = not CHECKS["initial-scale"](text) and int(text) == 0
+    if is_zero and not subject.configs.autoscaler.allow_zero_initial_scale:
+        yield (_spelled("initial-scale", subject),), ()
+
+
+_LIMIT = "variables.limit"
+_TRUE = "['1', 't', 'T', 'true', 'TRUE', 'True']"
+LIMIT_VARIABLES = (
+    *(keys_variable(key) for key in ("max-scale", "initial-scale")),
+    (
+        "limit",
+        (
+            "has(params.data) && 'max-scale-limit' in params.data && "
+            "params.data['max-scale-limit'].trim().matches('^[0-9]{1,10}$') ? "
+            "int(params.data['max-scale-limit'].trim()) : 0"
+        ),
+    ),
+)
+_SOUND = conditions(TEXTS["max-scale"], _text("max-scale"))
+LIMIT_RULES = (
+    PolicyRule(
+        "{}",
+        "max-scale={}, must be from 1 to {}, the max-scale-limit of config-autoscaler",
+        ANNOTATIONS,
+        _above_the_limit,
+        f"{_LIMIT} == 0 || size({_keys('max-scale')}) == 0 || !({_SOUND}) || "
+        f"(int({_text('max-scale')}) >= 1 && int({_text('max-scale')}) <= {_LIMIT})",
+        (f"{_keys('max-scale')}[0]",),
+        (f"{_text('max-scale')} + (int({_text('max-scale')}) == 0 ? ' (unlimited)' : '')", _LIMIT),
+    ),
+    PolicyRule(
+        "{}",
+        "0 is not allowed by the cluster; set allow-zero-initial-scale in config-autoscaler",
+        ANNOTATIONS,
+        _zero,
+        f"size({_keys('initial-scale')}) == 0 || !{_text('initial-scale')}.matches('^-?0+$') || "
+        "(has(params.data) && 'allow-zero-initial-scale' in params.data && "
+        f"params.data['allow-zero-initial-scale'] in {_TRUE})",
+        (f"{_keys('initial-scale')}[0]",),
+    ),
+)
+
+
+def check(annotations: Mapping[str, str], config: AutoscalerConfig) -> Errors:
+    """All of it for an object that no policy sees, a plain Deployment; paths are annotation keys."""
+    obj = {"metadata": {"annotations": dict(annotations)}}
+    subject = Subject(REVISIONS, obj, replace(COMPILED, autoscaler=config))
+    for rule in (*RULES, *LIMIT_RULES):
+        yield from rule.errors(subject)

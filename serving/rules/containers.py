@@ -1,23 +1,24 @@
 """One container of a revision (Knative, pkg/apis/serving/k8s_validation.go)."""
 
-import re
 from collections.abc import Mapping
+from typing import Any
 
-from kube.names import is_dns1123_label
-from kube.objects import Obj
-from kube.quantity import parse_quantity
-from serving.reading import is_whole, mapping, mappings
-from serving.refusals import Errors, FieldError, under
-from serving.rules.probes import check_probe
-
-CONTAINER_FIELDS = frozenset(
-    [
-        *("name", "image", "imagePullPolicy", "command", "args", "workingDir"),
-        *("ports", "env", "envFrom", "resources", "volumeMounts", "lifecycle", "securityContext"),
-        *("livenessProbe", "readinessProbe", "startupProbe"),
-        *("terminationMessagePath", "terminationMessagePolicy"),
-    ]
+from serving.rules.probes import K8S, http_get, other_probe, program, readiness_probe
+from serving.rules.rule import Rule, need, none_of, one_of, text, within
+from serving.rules.shape import (
+    FLAG,
+    INT32,
+    INT64,
+    QUANTITIES,
+    TEXT,
+    Shape,
+    listed,
+    record,
+    ruled,
+    said,
+    short,
 )
+
 PORT_NAMES = ("", "http1", "h2c")
 RESERVED_PORTS: Mapping[int, str] = {
     8008: "profiling",
@@ -28,125 +29,145 @@ RESERVED_PORTS: Mapping[int, str] = {
     9091: "metrics",
 }
 """Ports that Knative keeps for its sidecar; kept free here too, so that a manifest runs on both."""
-RESERVED_ENV = ("PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION")
+RESERVED_ENV = ("K_SERVICE", "K_CONFIGURATION", "K_REVISION")
+RESERVED_WHERE_SERVED = "PORT"
+"""Set by us in the container that serves; another one may have it."""
 RESERVED_NAMES = ("queue-proxy",)
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")
-_ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+UNKNOWN_FIELD = "must not set the field: it is not part of a revision's container"
 
 
-def check_container(container: Obj, volumes: Mapping[str, Obj], *, is_serving: bool) -> Errors:
-    """A container by itself, paths relative to it. ``volumes`` are those of the pod by name."""
-    for field in sorted(set(container) - CONTAINER_FIELDS):
-        yield FieldError(field, "must not set the field: it is not part of a revision's container")
-    yield from _name(container.get("name", ""))
-    yield from _image(container.get("image"))
-    yield from under("ports", check_ports(container.get("ports")))
-    yield from under("env", _env(mappings(container.get("env")), is_serving=is_serving))
-    yield from under("resources", _resources(mapping(container.get("resources"))))
-    yield from under("volumeMounts", _mounts(mappings(container.get("volumeMounts")), volumes))
-    for kind in ("readinessProbe", "livenessProbe", "startupProbe"):
-        if not container.get(kind):
-            continue
-        if not is_serving:
-            yield FieldError(kind, "must not set the field: only the container that serves may have probes")
-            continue
-        yield from under(kind, check_probe(mapping(container[kind]), is_readiness=kind == "readinessProbe"))
+def dns_label(message: str, origin: str) -> Rule:
+    """A label of the domain name system (RFC 1123) or nothing."""
+    return text(DNS_LABEL, message, origin, longest=63)
 
 
-def _name(value: object) -> Errors:
-    if not value:
-        return
-    if not isinstance(value, str) or not is_dns1123_label(value):
-        yield FieldError("name", f"invalid value {value!r}: must be lower-case letters, digits and '-'")
-    elif value in RESERVED_NAMES:
-        yield FieldError("name", f"{value!r} is a reserved name; choose another")
+def subdomain(message: str, origin: str) -> Rule:
+    """Labels with dots between, or nothing."""
+    return text(rf"{DNS_LABEL}(\.{DNS_LABEL})*", message, origin, longest=253)
 
 
-def _image(value: object) -> Errors:
-    if not value:
-        remedy = 'name an image, or write "image: local" to run the command as a program of this machine'
-        yield FieldError("image", f"missing field: {remedy}")
-    elif not isinstance(value, str) or not _IMAGE.fullmatch(value):
-        yield FieldError("image", f"failed to parse image reference {value!r}: write registry/name:tag")
+def container() -> Shape:
+    reference = record(name=TEXT, optional=FLAG)
+    shape = record(
+        name=said("user-container unless given.", _name()),
+        image=said('What to run; "local" runs the command as a program of the machine.', _image()),
+        imagePullPolicy=TEXT,
+        command=said("Runs instead of the image's entry point.", listed(TEXT)),
+        args=listed(TEXT),
+        workingDir=TEXT,
+        ports=said(
+            "At most one; 8080 unless given. Its name is the protocol: http1, or h2c for HTTP/2 without TLS.",
+            _ports(),
+        ),
+        env=listed(_variable(), most=500),
+        envFrom=listed(record(prefix=TEXT, configMapRef=reference, secretRef=reference)),
+        resources=record(requests=QUANTITIES, limits=QUANTITIES),
+        volumeMounts=listed(_mount(), most=100),
+        readinessProbe=readiness_probe(),
+        livenessProbe=other_probe("The container is started anew when it fails."),
+        startupProbe=other_probe("The other probes wait for it."),
+        lifecycle=record(preStop=_handler()),
+        securityContext=_security(),
+        terminationMessagePath=TEXT,
+        terminationMessagePolicy=TEXT,
+    )
+    remedy = 'name an image, or write "image: local" to run the command as a program of this machine'
+    return ruled(shape, need("image", remedy, K8S), unknown=UNKNOWN_FIELD)
 
 
-def check_ports(value: object) -> Errors:
-    """At most one port; paths like "[0].containerPort"."""
-    ports = mappings(value)
-    if len(ports) > 1:
-        yield FieldError("", "more than one port: a container of a revision serves on one; remove the others")
-    for index, port in enumerate(ports):
-        yield from under(f"[{index}]", _port(port))
+def _name() -> Shape:
+    return ruled(
+        short(253),
+        dns_label("invalid value {}: must be lower-case letters, digits and '-'", K8S),
+        none_of(RESERVED_NAMES, "{} is a reserved name; choose another", K8S),
+    )
 
 
-def _port(port: Obj) -> Errors:
-    number = port.get("containerPort")
-    if not is_whole(number) or not 1 <= mapping(port)["containerPort"] <= 65535:
-        yield FieldError("containerPort", f"{number!r} is out of bounds: must be from 1 to 65535")
-    elif number in RESERVED_PORTS:
-        yield FieldError(
-            "containerPort",
-            f"{number} is reserved for {RESERVED_PORTS[port['containerPort']]}; choose another",
-        )
-    if port.get("name", "") not in PORT_NAMES:
-        problem = f"{port['name']!r} is not allowed: must be empty, 'http1', or 'h2c' for HTTP/2 without TLS"
-        yield FieldError("name", f"port name {problem}")
-    if port.get("protocol", "TCP") not in {"", "TCP"}:
-        yield FieldError("protocol", f"invalid value {port['protocol']!r}: must be TCP")
-    for field in sorted(set(port) - {"containerPort", "name", "protocol"}):
-        yield FieldError(field, "must not set the field")
+def _image() -> Shape:
+    wanted = "[A-Za-z0-9][A-Za-z0-9._:/@+-]*"
+    return ruled(
+        short(4096), text(wanted, "failed to parse image reference {}: write registry/name:tag", K8S)
+    )
 
 
-def _env(entries: list[Obj], *, is_serving: bool) -> Errors:
-    reserved = RESERVED_ENV if is_serving else RESERVED_ENV[1:]
-    for index, entry in enumerate(entries):
-        name = entry.get("name")
-        if not name:
-            yield FieldError(f"[{index}].name", "missing field")
-        elif name in reserved:
-            yield FieldError(
-                f"[{index}].name", f"{name!r} is a reserved environment variable; it is set for you"
-            )
-        elif not isinstance(name, str) or not _ENV_NAME.fullmatch(name):
-            yield FieldError(f"[{index}].name", f"invalid value {name!r}: no name of an environment variable")
-        source = mapping(entry.get("valueFrom"))
-        for field in sorted(set(source) - {"secretKeyRef", "configMapKeyRef"}):
-            yield FieldError(f"[{index}].valueFrom.{field}", "must not set the field")
-        if source and entry.get("value"):
-            yield FieldError(f"[{index}].valueFrom", "may not be given together with value")
+def _ports() -> Shape:
+    number = ruled(
+        INT32,
+        within(1, 65535, "{} is out of bounds: must be from 1 to 65535", K8S),
+        *(
+            none_of([port], f"{{}} is reserved for {user}; choose another", K8S)
+            for port, user in RESERVED_PORTS.items()
+        ),
+    )
+    names = "port name {} is not allowed: must be empty, 'http1', or 'h2c' for HTTP/2 without TLS"
+    port = record(
+        name=ruled(short(63), one_of(PORT_NAMES, names, K8S)),
+        containerPort=number,
+        protocol=ruled(short(63), one_of(("TCP", ""), "invalid value {}: must be TCP", K8S)),
+    )
+    there = Rule(
+        "containerPort",
+        "missing field: say on which port the container listens",
+        K8S,
+        lambda value: "containerPort" in value,
+        "has(self.containerPort)",
+    )
+    one = "more than one port: a container of a revision serves on one; remove the others"
+    return ruled(
+        listed(ruled(port, there), most=100),
+        Rule("", one, K8S, lambda ports: len(ports) < 2, "size(self) < 2"),
+    )
 
 
-def _resources(resources: Obj) -> Errors:
-    numbers: dict[tuple[str, str], float] = {}
-    for bound in ("requests", "limits"):
-        for resource, text in mapping(resources.get(bound)).items():
-            try:
-                numbers[bound, resource] = parse_quantity(text)
-            except (ValueError, TypeError, AttributeError):
-                yield FieldError(
-                    f"{bound}.{resource}", f"invalid value {text!r}: must be a quantity like 100m or 64Mi"
-                )
-                continue
-            if numbers[bound, resource] < 0:
-                yield FieldError(f"{bound}.{resource}", f"invalid value {text!r}: must be at least 0")
-    for (bound, resource), number in numbers.items():
-        if bound == "requests" and number > numbers.get(("limits", resource), number):
-            yield FieldError(f"requests.{resource}", f"must be less than or equal to the {resource} limit")
+def _variable() -> Shape:
+    key = record(name=TEXT, key=TEXT, optional=FLAG)
+    shape = record(
+        name=ruled(
+            short(253),
+            none_of(RESERVED_ENV, "{} is a reserved environment variable; it is set for you", K8S),
+            text("[-._a-zA-Z][-._a-zA-Z0-9]*", "invalid value {}: no name of an environment variable", K8S),
+        ),
+        value=TEXT,
+        valueFrom=record(configMapKeyRef=key, secretKeyRef=key),
+    )
+    either = Rule(
+        "valueFrom",
+        "may not be given together with value",
+        K8S,
+        lambda entry: not entry.get("valueFrom") or not entry.get("value"),
+        "!has(self.valueFrom) || !has(self.value) || self.value == ''",
+    )
+    return ruled(shape, need("name", "name the variable", K8S), either)
 
 
-def _mounts(mounts: list[Obj], volumes: Mapping[str, Obj]) -> Errors:
-    seen: set[str] = set()
-    for index, mount in enumerate(mounts):
-        name, path = mount.get("name"), mount.get("mountPath")
-        if name not in volumes:
-            yield FieldError(
-                f"[{index}].name", f"volume with name {name!r} not found; declare it in spec.volumes"
-            )
-        if not isinstance(path, str) or not path.startswith("/"):
-            yield FieldError(f"[{index}].mountPath", f"{path!r} must be an absolute path")
-        elif path in seen:
-            yield FieldError(f"[{index}].mountPath", f"{path!r} must be unique")
-        else:
-            seen.add(path)
-        if name in volumes and "emptyDir" not in volumes[str(name)] and mount.get("readOnly") is False:
-            yield FieldError(f"[{index}].readOnly", "must be true: only emptyDir volumes can be written")
+def _mount() -> Shape:
+    absolute = Rule(
+        "mountPath",
+        "must be an absolute path",
+        K8S,
+        lambda mount: str(mount.get("mountPath") or "").startswith("/"),
+        "has(self.mountPath) && self.mountPath.startsWith('/')",
+    )
+    return ruled(record(name=short(253), mountPath=short(4096), subPath=TEXT, readOnly=FLAG), absolute)
+
+
+def _handler() -> Shape:
+    return record(exec=program(), httpGet=http_get(), sleep=record(seconds=INT64))
+
+
+def _security() -> Shape:
+    return record(
+        runAsUser=INT64,
+        runAsGroup=INT64,
+        runAsNonRoot=FLAG,
+        readOnlyRootFilesystem=FLAG,
+        allowPrivilegeEscalation=FLAG,
+        capabilities=record(add=listed(TEXT), drop=listed(TEXT)),
+        seccompProfile=record(type=TEXT, localhostProfile=TEXT),
+    )
+
+
+def has_port(container: Any) -> bool:
+    """Whether the container says that it listens."""
+    return bool(container.get("ports"))

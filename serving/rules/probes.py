@@ -1,60 +1,112 @@
 """Probes of a container (Knative, pkg/apis/serving/k8s_validation.go)."""
 
-from collections.abc import Mapping
+from typing import Any
 
-from kube.objects import Obj
 from serving.reading import is_whole, mapping
-from serving.refusals import Errors, FieldError
+from serving.rules.rule import Rule, need, one_of, within
+from serving.rules.shape import INT32, INT_OR_TEXT, TEXT, Shape, listed, record, ruled, said, short
 
+K8S = "k8s_validation.go"
 HANDLERS = ("httpGet", "tcpSocket", "exec", "grpc")
-LOWEST: Mapping[str, int] = {
-    "initialDelaySeconds": 0,
-    "periodSeconds": 0,
-    "timeoutSeconds": 0,
-    "failureThreshold": 0,
-    "successThreshold": 0,
-}
-"""Fields of a probe → the least value; 0 is "choose for me"."""
+_COUNT = f"[{', '.join(f'has(self.{each})' for each in HANDLERS)}].filter(is, is).size()"
+_NUMBER = ruled(INT32, within(0, None, "{} is out of bounds: must be a whole number of at least 0", K8S))
 
 
-def check_probe(probe: Obj, *, is_readiness: bool) -> Errors:
-    """One probe, paths relative to it."""
-    handlers = [each for each in HANDLERS if each in probe]
-    if not handlers:
-        yield FieldError("", f"needs one of {', '.join(HANDLERS)}")
-    elif len(handlers) > 1:
-        yield FieldError("", f"may have only one of {', '.join(handlers)}")
-    for field, lowest in LOWEST.items():
-        value = probe.get(field, lowest)
-        if not is_whole(value) or value < lowest:
-            yield FieldError(
-                field, f"{value!r} is out of bounds: must be a whole number of at least {lowest}"
-            )
-    if not is_readiness and probe.get("successThreshold", 1) not in {0, 1}:
-        yield FieldError("successThreshold", "must be 1 for this kind of probe")
-    if is_readiness and "periodSeconds" in probe and not probe["periodSeconds"]:
-        yield from _often(probe)
-    yield from _handler(probe)
+def _handlers(probe: Any) -> int:
+    return sum(each in probe for each in HANDLERS)
 
 
-def _often(probe: Obj) -> Errors:
+_SOME = Rule(
+    "", f"needs one of {', '.join(HANDLERS)}", K8S, lambda probe: _handlers(probe) > 0, f"{_COUNT} > 0"
+)
+_ONE = Rule(
+    "",
+    f"may have only one of {', '.join(HANDLERS)}",
+    K8S,
+    lambda probe: _handlers(probe) < 2,
+    f"{_COUNT} < 2",
+)
+_ONCE = Rule(
+    "successThreshold",
+    "must be 1 for this kind of probe",
+    K8S,
+    lambda probe: probe.get("successThreshold", 1) in (0, 1),  # a tuple: the value may be of any type
+    "!has(self.successThreshold) || self.successThreshold in [0, 1]",
+)
+
+
+def _uncounted(field: str) -> Rule:
     """With periodSeconds 0 a probe is run as often as is useful: nothing of it can be counted."""
-    for field in ("failureThreshold", "timeoutSeconds"):
-        if probe.get(field):
-            yield FieldError(field, "must not be set when periodSeconds is 0; set periodSeconds too")
+    return Rule(
+        field,
+        "must not be set when periodSeconds is 0; set periodSeconds too",
+        K8S,
+        lambda probe: probe.get("periodSeconds") != 0 or not probe.get(field),
+        f"!has(self.periodSeconds) || self.periodSeconds != 0 || !has(self.{field}) || self.{field} == 0",
+    )
 
 
-def _handler(probe: Obj) -> Errors:
-    get = mapping(probe.get("httpGet"))
-    if "httpGet" in probe:
-        path = get.get("path", "/")
-        if not isinstance(path, str) or (path and not path.startswith("/")):
-            yield FieldError("httpGet.path", f"{path!r} must begin with '/'")
-        if get.get("scheme", "HTTP") not in {"HTTP", "HTTPS", ""}:
-            yield FieldError("httpGet.scheme", "must be HTTP or HTTPS")
-    for handler in ("httpGet", "tcpSocket", "grpc"):
-        port = mapping(probe.get(handler)).get("port", 0)
-        if is_whole(port) and not 0 <= port <= 65535:
-            yield FieldError(f"{handler}.port", f"{port} is out of bounds: must be from 1 to 65535")
-    if "exec" in probe and not mapping(probe["exec"]).get("command"):
-        yield FieldError("exec.command", "is missing; name the program to run")
+def port() -> Shape:
+    """A port by number or by name; 0 is the container's own."""
+    return ruled(
+        {**INT_OR_TEXT, "maxLength": 63},
+        Rule(
+            "",
+            "{} is out of bounds: must be from 1 to 65535",
+            K8S,
+            lambda value: not is_whole(value) or 0 <= value <= 65535,
+            "type(self) != int || (self >= 0 && self <= 65535)",
+        ),
+    )
+
+
+def http_get() -> Shape:
+    path = ruled(
+        short(4096),
+        Rule(
+            "",
+            "{} must begin with '/'",
+            K8S,
+            lambda value: isinstance(value, str) and (not value or value.startswith("/")),
+            "self == '' || self.startsWith('/')",
+        ),
+    )
+    scheme = ruled(TEXT, one_of(("HTTP", "HTTPS", ""), "must be HTTP or HTTPS", K8S))
+    header = record(name=TEXT, value=TEXT)
+    return record(path=path, port=port(), host=TEXT, scheme=scheme, httpHeaders=listed(header, most=100))
+
+
+def program() -> Shape:
+    """What an exec handler runs."""
+    return ruled(record(command=listed(TEXT)), need("command", "name the program to run", K8S))
+
+
+def readiness_probe() -> Shape:
+    rules = (_ONE, _uncounted("failureThreshold"), _uncounted("timeoutSeconds"))
+    return said("A TCP connect to the port unless given.", ruled(_probe(), *rules))
+
+
+def other_probe(description: str) -> Shape:
+    return said(description, ruled(_probe(), _SOME, _ONE, _ONCE))
+
+
+def _probe() -> Shape:
+    return record(
+        httpGet=http_get(),
+        tcpSocket=record(port=port(), host=TEXT),
+        exec=program(),
+        grpc=record(
+            port=ruled(INT32, within(0, 65535, "{} is out of bounds: must be from 1 to 65535", K8S)),
+            service=TEXT,
+        ),
+        initialDelaySeconds=_NUMBER,
+        periodSeconds=_NUMBER,
+        timeoutSeconds=_NUMBER,
+        successThreshold=_NUMBER,
+        failureThreshold=_NUMBER,
+    )
+
+
+def has_probe(container: Any, kind: str) -> bool:
+    """Whether the container has the probe."""
+    return bool(mapping(container.get(kind)))

@@ -411,12 +411,12 @@ def test_what_did_not_change_is_not_refused_again():
         ({"type": "string", "pattern": "^a+$"}, "aa", "b", "should match '^a+$'"),
         ({"type": "string", "pattern": "(?<odd"}, "aa", None, ""),  # unreadable here: not checked
         ({"type": "string", "minLength": 2}, "ab", "a", "should be at least 2 chars long"),
-        ({"type": "string", "maxLength": 2}, "ab", "abc", "should be at most 2 chars long"),
+        ({"type": "string", "maxLength": 2}, "ab", "abc", "Too long: may not be more than 2 bytes"),
         (
             {"type": "array", "items": {"type": "string"}, "maxItems": 1},
             ["a"],
             ["a", "b"],
-            "should have at most 1 items",
+            "Too many: 2: must have at most 1 items",
         ),
         (
             {"type": "array", "items": {"type": "string"}, "minItems": 1},

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from kube.resources import CONFIGMAPS
+from serving import policies
 from serving.configs import COMPILED, PARSERS, parse_configs
 from serving.crds import custom_resources, manifest
 from serving.validation import admit
@@ -16,6 +17,10 @@ MAPS = {path.stem: yaml.safe_load(path.read_text()) for path in CONFIG.glob("con
 
 def test_the_shipped_definitions_are_those_of_the_code():
     assert (CONFIG / "crds.yaml").read_text() == manifest()
+
+
+def test_the_shipped_policies_are_those_of_the_code():
+    assert (CONFIG / "admission-policies.yaml").read_text() == policies.manifest()
 
 
 @pytest.mark.parametrize("name", sorted(MAPS))
