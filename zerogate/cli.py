@@ -169,7 +169,7 @@ def _autoscaler(command: _Command) -> None:
 
 
 def _controller(command: _Command) -> None:
-    command.setting("--admin", "0.0.0.0:9090", "metrics and health", parse_address)
+    _inside(command)
     command.common()
 
 

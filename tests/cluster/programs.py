@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,13 @@ class Programs:
         self.admin: dict[str, int] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, *instances: str, kubeconfig: Path | None = None) -> None:
-        """Start them as the Deployments in config/ do, but for addresses."""
+    def start(self, *instances: str, kubeconfig: Path | None = None, flags: Sequence[str] = ()) -> None:
+        """Start them as the Deployments in config/ do, but for addresses; `flags` are further ones."""
         for instance in instances:
             program = instance.partition("-")[0]
             with (self.folder / f"{instance}.log").open("ab") as log:
                 self._running[instance] = subprocess.Popen(
-                    [sys.executable, "-m", "zerogate", *self._arguments(program, instance)],
+                    [sys.executable, "-m", "zerogate", *self._arguments(program, instance), *flags],
                     stdout=log, stderr=log, cwd=self.folder,
                     env={
                         **os.environ,

@@ -8,6 +8,7 @@ import re
 import signal
 import threading
 import time
+import urllib.error
 import urllib.request
 
 import aiohttp
@@ -18,6 +19,7 @@ from tests.cluster.programs import SYSTEM, Programs, install
 from tests.e2e.machine import host, service, wait_for
 
 LEASES = ("zerogate-controller", "zerogate-autoscaler")
+SECRET = "of /debug"
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 AFTER_A_GOOD_END = 5.0
 AFTER_A_BAD_ONE = 20.0
@@ -31,6 +33,8 @@ class Replicas:
         self.programs = Programs(plane, folder)
         self.plane = plane
         self.tokens = {}
+        self.secret = folder / "admin-token"
+        self.secret.write_text(f"{SECRET}\n")
 
     def start(self, *instances):
         for instance in instances:
@@ -38,7 +42,8 @@ class Replicas:
             own = kubeconfig.rename(self.programs.folder / f"kubeconfig-{instance}")
             token = json.loads(own.read_text())["users"][0]["user"]["token"]
             self.tokens[instance] = f"JTI={_claims(token)['jti']}"
-            self.programs.start(instance, kubeconfig=own)
+            flags = [] if instance == "node" else [f"--admin-token-file={self.secret}"]
+            self.programs.start(instance, kubeconfig=own, flags=flags)
 
     def lease(self, name):
         return json.loads(self.plane.get(f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/{name}"))
@@ -66,14 +71,37 @@ class Replicas:
                 return when
         return None
 
+    def steady(self):
+        """By Lease who leads, once another one waits for each and has seen a sign of life of it."""
+        leaders = {name: self.leader(name) for name in LEASES}
+        for name, leader in leaders.items():
+            program, waits = name.removeprefix("zerogate-"), f"{name} waits: {leader} leads"
+            other = f"{program}-{'b' if leader.endswith('a') else 'a'}"
+            wait_for(f"{other} to wait", lambda: self.told_at(other, waits, 0), 60)  # noqa: B023
+            seen = self.lease(name)["spec"]["renewTime"]
+            wait_for(f"{leader} to renew", lambda: self.lease(name)["spec"]["renewTime"] != seen)  # noqa: B023
+        return leaders
+
     def hand_over(self, number):
         """Both leaders get the signal; who leads then, by Lease, and after how many seconds."""
-        old = {name: self.leader(name) for name in LEASES}
+        old = self.steady()
         since = time.time()
         for leader in old.values():
             self.programs.signal(leader, number)
         found = {name: self.next_leader(name, old[name], since) for name in LEASES}
         return old, found
+
+    def state(self, instance, token=SECRET):
+        """Its /debug/state, or the status and text of a refusal."""
+        asked = urllib.request.Request(
+            f"http://127.0.0.1:{self.programs.admin[instance]}/debug/state",
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        try:
+            with urllib.request.urlopen(asked, timeout=10) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
 
     def requests_of(self, instance):
         """(seconds of the unix clock, verb, path, status) of all that it asked."""
@@ -178,7 +206,7 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(replicas, capsys
     """SIGSTOP, and SIGCONT when another one leads. It finds much to do in what had come for it meanwhile: a
     Service without its Configuration, a Deployment to be scaled. It only reads, and waits for its turn.
     """
-    old = {name: replicas.leader(name) for name in LEASES}
+    old = replicas.steady()
     since = time.time()
     for leader in old.values():
         replicas.programs.signal(leader, signal.SIGSTOP)
@@ -255,3 +283,56 @@ def test_an_activator_talks_to_the_certificate_on_the_lease_and_to_no_other(repl
     wait_for("a refusal", lambda: "another certificate than the one" in activator("activator-a"))
     wait_for("the link again", lambda: activator("activator-a").count("Linked to the autoscaler") > links)
     assert not re.search(r"00000000", str(replicas.lease("zerogate-autoscaler")["metadata"]["annotations"]))
+
+
+def make_ready(replicas, pod):
+    """What a scheduler and a kubelet do, on a node that is nowhere."""
+    kubectl = replicas.plane.kubectl
+    node, bound = replicas.programs.folder / "node.json", replicas.programs.folder / "binding.json"
+    node.write_text(json.dumps({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "nowhere"}}))
+    kubectl("apply", "-f", str(node))
+    target = {"kind": "Node", "name": "nowhere"}
+    binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod}, "target": target}
+    bound.write_text(json.dumps(binding))
+    kubectl("create", "--raw", f"/api/v1/namespaces/{SYSTEM}/pods/{pod}/binding", "-f", str(bound))
+    ready = {
+        "phase": "Running",
+        "podIP": "192.0.2.9",
+        "podIPs": [{"ip": "192.0.2.9"}],
+        "conditions": [{"type": "Ready", "status": "True"}],
+    }
+    patch = json.dumps({"status": ready})
+    kubectl("patch", "pod", pod, "-n", SYSTEM, "--subresource=status", "-p", patch)
+
+
+def test_a_ready_pod_of_the_gateways_service_is_expected_to_report(replicas):
+    """A real EndpointSlice names it; that it never did is seen, and nothing is scaled down blindly."""
+    unbound = ("-l", "app.kubernetes.io/name=zerogate-activator", "--field-selector", "spec.nodeName=")
+    pods = wait_for(
+        "a pod of the gateway",
+        lambda: replicas.plane.kubectl("get", "pods", "-n", SYSTEM, *unbound, "-o", "name").split(),
+    )
+    pod = pods[0].removeprefix("pod/")
+    make_ready(replicas, pod)
+    leader = replicas.leader("zerogate-autoscaler")
+
+    def missed():
+        seen = replicas.state(leader)["activators"]
+        return seen if seen.get(pod, {"silentFor": 0})["silentFor"] > 3 else None
+
+    seen = wait_for("the pod to be missed", missed)
+    assert not seen[pod]["isLinked"]
+    assert seen["activator-a"]["isLinked"]
+
+
+def test_the_inside_of_each_program_is_for_those_who_have_its_secret(replicas):
+    """Leaders and those that wait say which they are."""
+    for instance in ("controller-a", "controller-b", "autoscaler-a", "autoscaler-b", "activator-a"):
+        assert replicas.state(instance, "wrong")[0] == 401
+    for name in LEASES:
+        program = name.removeprefix("zerogate-")
+        leads = {f"{program}-{each}": replicas.state(f"{program}-{each}")["isLeader"] for each in "ab"}
+        assert [instance for instance, is_leader in leads.items() if is_leader] == [replicas.leader(name)]
+    assert f"epoch={replicas.lease('zerogate-autoscaler')['spec']['leaseTransitions']}" in str(
+        replicas.state("activator-a")["link"]
+    )

@@ -181,15 +181,24 @@ async def _controller(arguments: argparse.Namespace, environment: Mapping[str, s
     from serving.edge import controller  # noqa: PLC0415
 
     namespace = _system_namespace(environment)
+    admin_token = _secret(arguments, "--admin-token-file")
+    state: dict[str, object] = {"isLeader": False}
 
     async def lead(leadership: Leadership) -> None:
         log.info("Leading, epoch %d", leadership.epoch)
-        await controller.run(leadership.client, controller.Settings(namespace))
+        leading = controller.Controller(leadership.client, controller.Settings(namespace))
+        state.update(isLeader=True, epoch=leadership.epoch, controller=leading)
+        try:
+            await leading.run()
+        finally:
+            state.clear()
+            state["isLeader"] = False
 
     async with _client("zerogate-controller", environment) as client:
         lease = (namespace, "zerogate-controller")
         elector = Elector(client, lease, _identity(environment), annotations={})
-        async with _shown(arguments.admin, Views(REGISTRY)):
+        views = Views(REGISTRY, admin_token, state=lambda: dict(state))
+        async with _shown(arguments.admin, views):
             await _until_asked(elector.run(lead))
 
 
