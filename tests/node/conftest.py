@@ -59,6 +59,7 @@ def engine(node, tmp_path):
     """What the manifests install, not started yet; its Services go with the test."""
     machine = NodeMachine(tmp_path, node)
     yield machine
+    sys.stdout.write(machine.output[-10_000:])  # shown where the test failed
     machine.kill()
 
 
