@@ -13,6 +13,8 @@ from serving.targets import AUTOSCALING_PREFIX, REVISION_LABEL, ScaleTarget, sca
 COST_ANNOTATION = "controller.kubernetes.io/pod-deletion-cost"
 OUR_MANAGERS = "zerogate"
 """How the names of our programs begin where they write."""
+NAMELESS = "Somebody who left no name"
+"""Whose a number is that belongs to nobody: the API server notes no name once it was patched to zero."""
 COMPLETE = "NewReplicaSetAvailable"
 """The reason of a Deployment's condition Progressing from the moment that all its pods were ready once."""
 
@@ -87,22 +89,27 @@ def is_ours(manager: str) -> bool:
     return manager.startswith(OUR_MANAGERS)
 
 
-def foreign_writer(former: Obj | None, deployment: Obj | None) -> str:
+def foreign_writer(former: Obj | None, deployment: Obj | None, *, is_others: bool) -> str:
     """Who but us has just written another `spec.replicas`, "" for nobody.
 
     A number belongs to those who wrote it last, so whoever has one that changed has written it. The number
-    that a Deployment was made with is nobody's second word.
+    that a Deployment was made with is nobody's second word. `is_others`: we know of no write of ours.
     """
     if former is None or deployment is None:
         return ""
     if former["spec"].get("replicas") == deployment["spec"].get("replicas"):
         return ""
-    return next((name for name in sorted(writers_of_replicas(deployment)) if not is_ours(name)), "")
+    writers = writers_of_replicas(deployment)
+    if not writers:
+        return NAMELESS if is_others else ""
+    return next((name for name in sorted(writers) if not is_ours(name)), "")
 
 
 def told_of_writer(manager: str) -> str:
     """What an Event says of another writer, and how to end it."""
     who, remedy = manager, "let one of us do it"
+    if manager == NAMELESS:
+        remedy = "a HorizontalPodAutoscaler is to be deleted, a hand is to leave it alone"
     if manager == "kube-controller-manager":
         who = "A HorizontalPodAutoscaler (kube-controller-manager)"
         remedy = "delete the one whose scaleTargetRef is this Deployment"

@@ -67,10 +67,16 @@ class Replicas:
         """The number as it will be when what is under way has arrived."""
         return self.stored if self.writing is None else self.writing
 
-    def found(self, replicas: int, version: str) -> None:
-        """The watch tells the number, as of a resourceVersion; news older than our last write is none."""
-        if not version.isdecimal() or int(version) >= self._version:
-            self.stored = replicas
+    def found(self, replicas: int, version: str) -> bool:
+        """The watch tells the number, as of a resourceVersion; news older than our last write is none.
+
+        Returns whether it is a number that we have not written.
+        """
+        if version.isdecimal() and int(version) < self._version:
+            return False
+        is_others = replicas not in {self.stored, self.writing}
+        self.stored = replicas
+        return is_others
 
     def arrived(self, replicas: int | None, version: str, *, is_last: bool) -> None:
         """A write has ended; the number is now `replicas`, None when that is not known."""

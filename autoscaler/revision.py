@@ -56,6 +56,7 @@ class Revision:
         self.held = ""
         self.highest_panic = 0.0
         self.decisions = 0
+        self.is_overwritten = False
         self.is_initialised = seen.was_ready
         self.has_traffic = not seen.target.is_plain or seen.target.replicas == 0 or seen.is_scaled_by_us
         self.ready = seen.target.ready_replicas
@@ -113,7 +114,7 @@ class Revision:
                 self.history.forget()
             self.scaler.change(seen.spec, now)
         self.target, self.spec, self.setting = seen.target, seen.spec, seen.setting
-        self.replicas.found(seen.target.replicas, seen.version)
+        self.is_overwritten = self.replicas.found(seen.target.replicas, seen.version)
         self.is_initialised = self.is_initialised or seen.was_ready
         self.has_traffic = self.has_traffic or seen.target.replicas == 0
 

@@ -83,7 +83,7 @@ class Watches:
         if revision is None:
             return
         leader.stirred(revision)
-        writer = foreign_writer(change.old, change.new)
+        writer = foreign_writer(change.old, change.new, is_others=revision.is_overwritten)
         if writer and (key := (str(change.key), writer)) not in self._told:
             self._told.add(key)
             leader.tell(revision, "Warning", "OtherWriter", told_of_writer(writer))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from autoscaler import fleet as fleet_module
 from autoscaler.fleet import Fleet
 from autoscaler.objects import (
+    NAMELESS,
     foreign_writer,
     live_pod,
     revision_of,
@@ -166,7 +167,16 @@ def test_who_else_writes_replicas(before: int, after: int, managers: set[str], w
         return made
 
     assert writers_of_replicas(at(1, managers)) == managers
-    assert foreign_writer(at(before, {"kubectl"}), at(after, managers)) == writer
+    assert foreign_writer(at(before, {"kubectl"}), at(after, managers), is_others=True) == writer
+    assert foreign_writer(at(before, {"kubectl"}), at(after, managers), is_others=False) == writer
+
+
+def test_who_leaves_no_name_is_known_by_a_number_that_is_not_ours() -> None:
+    """A number patched to zero belongs to nobody, and Kubernetes notes no name for it from then on."""
+    before, after = deployment(replicas=2), deployment(replicas=0)
+    assert foreign_writer(before, after, is_others=True) == NAMELESS
+    assert foreign_writer(before, after, is_others=False) == ""
+    assert "a hand is to leave it alone" in told_of_writer(NAMELESS)
 
 
 @pytest.mark.parametrize(

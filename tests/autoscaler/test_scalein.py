@@ -158,9 +158,10 @@ def test_old_news_of_the_watch_does_not_undo_a_write() -> None:
     replicas = Replicas(KEY, 1, numbers())
     replicas.steer(5, pods(1), 300, view(NOW), "")
     replicas.arrived(5, "20", is_last=True)
-    replicas.found(1, "19")
+    assert not replicas.found(1, "19")
     assert replicas.current == 5
-    replicas.found(4, "21")
+    assert replicas.found(4, "21")
+    assert not replicas.found(4, "22")
     assert replicas.current == 4
 
 

@@ -112,7 +112,7 @@ async def test_another_writer_is_known_even_after_zero(control_plane):
         scale = {"spec": {"replicas": 2}}
         await other.patch(DEPLOYMENTS, "default", "owned", scale, kind="merge", subresource="scale")
         after = await ours.get(DEPLOYMENTS, "default", "owned")
-        assert foreign_writer(before, after) == "other"
+        assert foreign_writer(before, after, is_others=True) == "other"
 
 
 async def test_the_activators_patch_wakes_from_zero_and_does_nothing_else(control_plane):

@@ -3,8 +3,10 @@
 import json
 from typing import Any
 
+import pytest
 import yaml
-from machine import ROOT, wait_for
+from cluster_machine import ClusterMachine
+from machine import ROOT, Machine, wait_for
 
 HPA = {
     "apiVersion": "autoscaling/v2",
@@ -24,6 +26,23 @@ HPA = {
 }
 
 SAMPLE = yaml.safe_load((ROOT / "config" / "samples" / "plain-deployment.yaml").read_text())
+
+
+@pytest.fixture(scope="module", params=["embedded", "kubernetes"])
+def up(request, tmp_path_factory):
+    """One machine of each kind for all: the tests have Deployments of their own."""
+    folder = tmp_path_factory.mktemp("plain")
+    made = (
+        Machine(folder)
+        if request.param == "embedded"
+        else ClusterMachine(folder, request.getfixturevalue("control_plane"))
+    )
+    try:
+        made.start()
+        made.quick_windows()
+        yield made
+    finally:
+        made.kill()
 
 
 def plain(name: str, **annotations: str) -> dict[str, Any]:
@@ -100,6 +119,8 @@ def test_other_writers_of_replicas_are_named_and_min_and_max_hold(up):
     wait_for("max-scale to hold", lambda: replicas(up, "shared") <= 2, 60)
     up.kubectl("scale", "deployment/shared", "--replicas=0")
     wait_for("min-scale to hold", lambda: replicas(up, "shared") >= 1, 60)
+    if up.engine == "kubernetes":  # there nobody has a zero
+        assert wait_for("that it was told", lambda: len(told(up, "shared", "OtherWriter")) > 1)
     named = wait_for("kubectl to be named", lambda: told(up, "shared", "OtherWriter"))
     assert any(message.startswith("kubectl writes") and "min-scale" in message for message in named)
 
