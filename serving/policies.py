@@ -67,7 +67,7 @@ def _policy(policy: Policy) -> Obj:
     ]
     spec: dict[str, Any] = {
         "failurePolicy": "Fail",
-        "matchConstraints": {"resourceRules": [_rule(policy.kinds)]},
+        "matchConstraints": _constraints(_rule(policy.kinds), {}),
         "matchConditions": [ALIVE],
         "variables": [{"name": name, "expression": expression} for name, expression in variables],
         "validations": [_validation(rule) for rule in policy.rules],
@@ -75,6 +75,16 @@ def _policy(policy: Policy) -> Obj:
     if policy.config:
         spec = {"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}, **spec}
     return _object("ValidatingAdmissionPolicy", policy.name, spec)
+
+
+def _constraints(rule: Obj, namespaces: Obj) -> Obj:
+    """With the defaults spelt out: else kubectl finds a difference at each apply."""
+    return {
+        "matchPolicy": "Equivalent",
+        "namespaceSelector": namespaces,
+        "objectSelector": {},
+        "resourceRules": [{**rule, "scope": "*"}],
+    }
 
 
 def _rule(kinds: tuple[Resource, ...]) -> Obj:
@@ -106,10 +116,9 @@ def _config_policy(rules: ConfigMapRules) -> Obj:
     }
     spec = {
         "failurePolicy": "Fail",
-        "matchConstraints": {
-            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": SYSTEM_NAMESPACE}},
-            "resourceRules": [matched],
-        },
+        "matchConstraints": _constraints(
+            matched, {"matchLabels": {"kubernetes.io/metadata.name": SYSTEM_NAMESPACE}}
+        ),
         "matchConditions": [ALIVE],
         "variables": [
             {"name": "data", "expression": "has(object.data) ? object.data : {}"},
