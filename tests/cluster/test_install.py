@@ -1,6 +1,7 @@
 """`kubectl apply -k config/` and its undoing, as README says them."""
 
 import json
+import re
 from functools import partial
 
 import pytest
@@ -9,6 +10,7 @@ from tests.cluster.programs import SYSTEM
 from tests.cluster.rights import CONFIG
 from tests.e2e.machine import wait_for
 
+KINDS = ("services", "configurations", "revisions", "routes")
 PROGRAMS = ("controller", "autoscaler", "activator")
 
 
@@ -63,3 +65,21 @@ def test_a_pod_that_wants_more_is_kept_out(installed):
     """The namespace is for programs that need nothing of their node."""
     with pytest.raises(RuntimeError, match='violates PodSecurity "restricted'):
         installed.kubectl("run", "curious", "--image=x", "-n", SYSTEM, "--privileged")
+
+
+def has_kinds(plane, who, verbs):
+    """Whether the user has these verbs for each of our kinds, and none for their status."""
+    listed = plane.kubectl("auth", "can-i", "--list", f"--as={who}", "-n", "default").splitlines()
+    may = {line.split()[0]: set(re.findall(r"\w+", line.rpartition("[")[2])) for line in listed}
+    ours = {resource: found for resource, found in may.items() if "knative" in resource}
+    return ours == {f"{kind}.serving.knative.dev": verbs for kind in KINDS}
+
+
+def test_who_may_edit_a_namespace_may_edit_services_there(installed):
+    """By the roles that every cluster has; nobody needs another one for our kinds."""
+    reads, writes = {"get", "list", "watch"}, {"create", "update", "patch", "delete", "deletecollection"}
+    for who, role, verbs in (("reader", "view", reads), ("writer", "edit", reads | writes)):
+        installed.kubectl(
+            "create", "rolebinding", who, f"--clusterrole={role}", f"--user={who}", "-n", "default"
+        )
+        wait_for(f"the {who}'s rights", partial(has_kinds, installed, who, verbs))
