@@ -114,11 +114,15 @@ class LinkServer:
             await runner.cleanup()
 
     async def drop_all(self) -> None:
-        """Close all links so that activators look for the leader again at once."""
-        sockets = [connection.socket for connection in self._connections.values()]
-        await asyncio.gather(
-            *(socket.close(code=WSCloseCode.SERVICE_RESTART) for socket in sockets), return_exceptions=True
-        )
+        """Close all links, so that activators look for the leader at once; cut those that do not end soon."""
+        open_ = [*self._connections.values()]
+        if not open_:
+            return
+        closing = {asyncio.create_task(each.socket.close(code=WSCloseCode.SERVICE_RESTART)) for each in open_}
+        _, stuck = await asyncio.wait(closing, timeout=GOODBYE)
+        for each in open_ if stuck else ():
+            each.abort()
+        await asyncio.gather(*closing, return_exceptions=True)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -128,9 +132,7 @@ class LinkServer:
         leader = self.leader
         if leader is None:
             return web.Response(status=503, text="another autoscaler leads\n")
-        socket = web.WebSocketResponse(
-            timeout=GOODBYE, heartbeat=10.0, max_msg_size=LARGEST_FRAME, compress=False
-        )
+        socket = web.WebSocketResponse(heartbeat=10.0, max_msg_size=LARGEST_FRAME, compress=False)
         await socket.prepare(request)
         try:
             await self._talk(socket, request.transport, leader)

@@ -1,11 +1,11 @@
 """The door for programs of the same process: requests without HTTP, objects without copies."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from embedded.api import Api, ApiRequest
-from kube.edge.client import ApiError
+from kube.edge.client import ApiError, Before
 from kube.objects import Obj
 
 _REFUSED_FROM = 400
@@ -29,11 +29,11 @@ class LocalTransport:
         query: Mapping[str, str],
         body: Any = None,
         content_type: str = "application/json",
-        before: Callable[[], object] | None = None,
+        before: Before | None = None,
     ) -> tuple[int, Any]:
         """Status and body; never waits."""
         if before is not None:
-            before()
+            query = {**query, **before()}
         answer = self._api.handle(
             ApiRequest(method, path, query, body, content_type, user=self._agent, agent=self._agent)
         )

@@ -74,6 +74,12 @@ class ApiError(Exception):
         return self.status in {0, 401, 403, 429, 500, 502, 503}
 
 
+Before = Callable[[], Mapping[str, str]]
+"""Called at each try of a request, and again in the step that hands its body over, as late as can be. What it
+returns is added to the query; the ApiError that it may raise ends the request.
+"""
+
+
 class Transport(Protocol):
     """Carries requests to one API server."""
 
@@ -85,13 +91,9 @@ class Transport(Protocol):
         query: Mapping[str, str],
         body: Any = None,
         content_type: str = "application/json",
-        before: Callable[[], object] | None = None,
+        before: Before | None = None,
     ) -> tuple[int, Any]:
-        """Status and decoded body. Raises ApiError with status 0 when the server can't be reached.
-
-        `before` is called in the step that hands the request over, as late as can be; the ApiError that it
-        may raise ends the request.
-        """
+        """Status and decoded body. Raises ApiError with status 0 when the server can't be reached."""
         ...
 
     def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[Obj]:

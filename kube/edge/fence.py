@@ -8,10 +8,10 @@ kernel there is what each write says itself: the version, the UID or the number 
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from kube.edge.client import ApiError, Transport
+from kube.edge.client import ApiError, Before, Transport
 from kube.lease import Moment, Term
 from kube.objects import Obj
 
@@ -39,21 +39,20 @@ class Fenced:
         query: Mapping[str, str],
         body: Any = None,
         content_type: str = "application/json",
-        before: Callable[[], object] | None = None,
+        before: Before | None = None,
     ) -> tuple[int, Any]:
         """Raises ApiError (0, NotLeading) for a write when the term is over."""
         if method != "GET":
-            query = {**query, "timeout": f"{self._left():.3f}s"}
-            before = self._left
+            before = self._within_the_term
         return await self._inner.request(
             method, path, query=query, body=body, content_type=content_type, before=before
         )
 
-    def _left(self) -> float:
+    def _within_the_term(self) -> Mapping[str, str]:
         left = self._term.left(moment())
         if left < LEAST:
             raise ApiError(0, "NotLeading", "another one may lead by now: nothing is written")
-        return left
+        return {"timeout": f"{left:.3f}s"}
 
     def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[Obj]:
         """As the transport's own."""

@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
-from kube.edge.client import ApiError
+from kube.edge.client import ApiError, Before
 from kube.edge.credentials import Credentials, NoCredentials
 from kube.objects import Obj
 from kube.retry import ASKED_TO_WAIT, Tries, seconds_of
@@ -68,22 +68,22 @@ class HttpTransport:
         query: Mapping[str, str],
         body: Any = None,
         content_type: str = "application/json",
-        before: Callable[[], object] | None = None,
+        before: Before | None = None,
     ) -> tuple[int, Any]:
-        """Status and decoded body. Raises ApiError, with status 0 when no answer comes.
-
-        `before` is called at each try of a request that has a body.
-        """
+        """Status and decoded body. Raises ApiError, with status 0 when no answer comes."""
         data = None if body is None else _Guarded(json.dumps(body, separators=(",", ":")).encode(), before)
         content = {} if body is None else {"Content-Type": content_type}
-        ask = partial(self._session.request, method, path, params=query, data=data)
+        ask = partial(self._session.request, method, path, data=data)
         tries, is_renewed = Tries(is_read=method == "GET"), False
         ends = time.monotonic() + REQUEST_TIMEOUT
         while True:
             proof: dict[str, str] = {}
             try:
                 proof = self._credentials.authorization()
-                status, retry_after, answer = await self._once(ask, {**proof, **content}, ends)
+                params = {**query, **before()} if before else query
+                status, retry_after, answer = await self._once(
+                    partial(ask, params=params), {**proof, **content}, ends
+                )
             except _FAILURES as error:
                 if isinstance(error.__cause__, ApiError):
                     raise error.__cause__ from None
@@ -171,7 +171,7 @@ def _socket(address: Any) -> socket.socket:
 class _Guarded(aiohttp.BytesPayload):
     """A body that asks before it is written. The head waits for it: both go to the kernel in one piece."""
 
-    def __init__(self, data: bytes, before: Callable[[], object] | None) -> None:
+    def __init__(self, data: bytes, before: Before | None) -> None:
         super().__init__(data)
         self._before = before
 

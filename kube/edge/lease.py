@@ -58,7 +58,7 @@ class Elector:
                     return
             finally:
                 await self._give_back()
-            log.warning("%s was lost: leading no more", self._where[1])
+            log.warning("Leading no more: the Lease %s was lost; standing for election again", self._where[1])
 
     async def _is_led_to_its_end(self, lead: Callable[[Leadership], Awaitable[None]]) -> bool:
         """Lead. False: until the Lease was lost."""

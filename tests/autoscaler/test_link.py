@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from autoscaler.edge.doorkeeper import SharedSecret
-from autoscaler.edge.link import LinkServer, Peer
+from autoscaler.edge.link import GOODBYE, LinkServer, Peer
 from autoscaler.messages import Bye, Hello, Message, Stats, Uncordon, Welcome, decode, encode
 
 TOKEN = "secret"
@@ -150,4 +150,24 @@ async def test_a_leader_that_steps_down_sends_all_away() -> None:
         frame = await socket.receive(timeout=5)
         assert (frame.type, frame.data) == (aiohttp.WSMsgType.CLOSE, 1012)
         await closing
+        assert (await leader.hears(2))[-1] == ("closed", "a")
+
+
+async def test_an_activator_that_reads_no_more_keeps_no_leader_from_ending() -> None:
+    """It was stopped, its buffers are full; who steps down cuts it off and gives its Lease back."""
+    leader = Listening()
+    async with serving(leader) as (server, url, session), session.ws_connect(url, headers=auth()) as socket:
+        await socket.send_bytes(encode(HELLO))
+        await socket.receive(timeout=5)
+        connection = socket._conn.transport
+        connection.pause_reading()
+        order = Uncordon("n", "r" * 10_000, "p", 8)
+        async with asyncio.timeout(30):
+            while "0 to send" in repr(leader.peers[0]):
+                for _ in range(100):
+                    leader.peers[0].send(order)
+                await asyncio.sleep(0.1)
+        async with asyncio.timeout(GOODBYE + 2):
+            await server.drop_all()
+        connection.resume_reading()
         assert (await leader.hears(2))[-1] == ("closed", "a")
