@@ -25,10 +25,3 @@ class Refused(Exception):  # noqa: N818 - it says what happened to the object, n
 
 Errors = Iterator[FieldError]
 """What a rule yields: nothing when all is well."""
-
-
-def under(prefix: str, errors: Errors) -> Errors:
-    """The same refusals, seen from the object that has the part in its field ``prefix``."""
-    for error in errors:
-        joint = "" if not error.path or error.path.startswith("[") else "."
-        yield FieldError(f"{prefix}{joint}{error.path}", error.message)

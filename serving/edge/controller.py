@@ -107,11 +107,23 @@ class Controller:
     def _take_configs(self) -> None:
         maps = {name(obj): obj.get("data") or {} for obj in self._configs.objects.values()}
         configs = parse_configs(maps, self._world.configs)
-        for which, problem in configs.broken.items():
-            log.error("%s is not read, what it said before holds: %s", which, problem)
+        for obj in self._configs.objects.values():
+            problem = configs.broken.get(name(obj), "")
+            if problem:
+                log.error("%s is not read, what it said before holds: %s", name(obj), problem)
+                self._tell_of_map(obj, problem)
         self._world.configure(configs)
         for work in self._world.all_work():
             self._queue.add(work)
+
+    def _tell_of_map(self, obj: Obj, problem: str) -> None:
+        """An Event, once for each change of the map: what its policy let pass it can't be."""
+        last = self._told.setdefault(uid(obj), {})
+        version = str(obj["metadata"].get("resourceVersion", ""))
+        if last.get("NotRead") != version:
+            last["NotRead"] = version
+            said = f"It is not read, what it said before holds: {problem}"
+            self._events.emit(obj, "Warning", "NotRead", said)
 
     # a worker
 

@@ -30,6 +30,7 @@ from serving.reading import mapping
 from serving.reconcile.actions import Action, Create, Delete, Outcome
 from serving.reconcile.conditions import YES, Aspect, aspect, is_ready_now, status_actions, status_with
 from serving.reconcile.gc import collectable
+from serving.reconcile.refused import refused_configuration
 from serving.reconcile.world import World
 from serving.rules.defaults import fill_in
 from serving.targets import CONFIGURATION_LABEL, SERVICE_LABEL
@@ -43,6 +44,8 @@ def reconcile_configuration(world: World, configuration: Obj, now: float) -> Out
     actions: list[Action] = []
     problem = _name_problem(configuration, latest, world.configs.defaults)
     if latest is None:
+        problem = refused_configuration(configuration, world.configs)
+    if latest is None and problem is None:
         actions.append(Create(REVISIONS, _revision(configuration, wanted, world.configs.defaults, now)))
     ready = _latest_ready(configuration, mine, None if problem else latest)
     fields = {

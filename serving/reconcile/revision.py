@@ -13,6 +13,7 @@ from serving.reconcile.actions import Action, Create, Note, Outcome, Replace
 from serving.reconcile.conditions import YES, Aspect, aspect, is_news, status_actions, status_with
 from serving.reconcile.deployment import adapted, deployment_name, initial_scale, make_deployment
 from serving.reconcile.pods import failure
+from serving.reconcile.refused import refused_revision
 from serving.reconcile.world import World
 from serving.rules.defaults import fill_in
 from serving.rules.pods import serving_index
@@ -32,7 +33,12 @@ def reconcile_revision(world: World, revision: Obj, now: float) -> Outcome:
     present = world.get(DEPLOYMENTS, namespace(revision), deployment_name(revision))
     wanted = make_deployment(revision, world.configs)
     actions: list[Action] = []
-    if present is None:
+    refused = (
+        refused_revision(revision, world.configs) if present is None and not was_ready(revision) else None
+    )
+    if refused:
+        aspects, target = {**_beginning(revision), "ResourcesAvailable": refused}, None
+    elif present is None:
         actions.append(Create(DEPLOYMENTS, wanted))
         aspects, target = _beginning(revision), None
     elif (controller_of(present) or {}).get("uid") != uid(revision):

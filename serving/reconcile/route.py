@@ -12,6 +12,7 @@ from serving.reading import mapping, mappings
 from serving.reconcile.actions import Action, Note, Outcome
 from serving.reconcile.conditions import YES, Aspect, aspect, readiness, status_actions, status_with
 from serving.reconcile.labels import mark_routed, mark_unrouted
+from serving.reconcile.refused import refused_route
 from serving.reconcile.revision import was_ready
 from serving.reconcile.traffic import Entry, resolve
 from serving.reconcile.world import World
@@ -26,10 +27,11 @@ NOT_ROUTED = Aspect("Unknown", "IngressNotConfigured", "Nothing is routed yet.")
 def reconcile_route(world: World, route: Obj, now: float) -> Outcome:
     """Resolve the traffic, name the hosts, mark the revisions."""
     former = mapping(route.get("status"))
-    entries, problem = resolve(world, route)
+    refused = refused_route(route, world.configs)
+    entries, problem = ([], refused) if refused else resolve(world, route)
     try:
         url, traffic = _url(world, route, ""), [_routed(world, route, each) for each in entries]
-        standing = _standing(world, route) if problem else traffic
+        standing = former.get("traffic") if refused else _standing(world, route) if problem else traffic
     except TemplateError as error:
         url, standing = former.get("url", ""), former.get("traffic")
         problem = Aspect("False", "DomainTemplate", f"{error}.")

@@ -108,6 +108,7 @@ def _alone(key: str, rules: Texts) -> Iterator[PolicyRule]:
             f"size({_keys(key)}) == 0 || {free}{before}({rule.on(_text(key))})",
             (f"{_keys(key)}[0]",),
             (_text(key),) if "{}" in rule.message else (),
+            keys=AUTOSCALING_PREFIX + key,
         )
 
 
@@ -141,7 +142,14 @@ def _against(key: str, other: str, message: str, is_bad: Callable[[int, int], bo
 
     cel = bad.replace("a ", f"{_value(key)} ").replace("b ", f"{_value(other)} ")
     return PolicyRule(
-        "{}", message, ANNOTATIONS, find, f"!({cel})", (f"{_keys(key)}[0]",), (_value(key), _value(other))
+        "{}",
+        message,
+        ANNOTATIONS,
+        find,
+        f"!({cel})",
+        (f"{_keys(key)}[0]",),
+        (_value(key), _value(other)),
+        keys=AUTOSCALING_PREFIX + key,
     )
 
 
@@ -214,6 +222,7 @@ LIMIT_RULES = (
         f"(int({_text('max-scale')}) >= 1 && int({_text('max-scale')}) <= {_LIMIT})",
         (f"{_keys('max-scale')}[0]",),
         (f"{_text('max-scale')} + (int({_text('max-scale')}) == 0 ? ' (unlimited)' : '')", _LIMIT),
+        keys=f"{AUTOSCALING_PREFIX}max-scale",
     ),
     PolicyRule(
         "{}",
@@ -224,6 +233,7 @@ LIMIT_RULES = (
         "(has(params.data) && 'allow-zero-initial-scale' in params.data && "
         f"params.data['allow-zero-initial-scale'] in {_TRUE})",
         (f"{_keys('initial-scale')}[0]",),
+        keys=f"{AUTOSCALING_PREFIX}initial-scale",
     ),
 )
 

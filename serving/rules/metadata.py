@@ -110,6 +110,7 @@ def _checked(
             f"size({bad}) == 0",
             (f"{bad}[0]",),
             (f"variables.notes[{bad}[0]]",) if "{}" in rule.message else (),
+            keys=", ".join(f"{key}*" if is_prefix else key for key in keys),
         )
 
 
@@ -142,6 +143,7 @@ OBJECT_POLICY = Policy(
             _misplaced,
             f"size({_BAD_KEYS}) == 0",
             (f"{_BAD_KEYS}[0]",),
+            keys=f"{AUTOSCALING_PREFIX}*",
         ),
         *_checked(
             ROLLOUT_ANNOTATIONS,

@@ -70,6 +70,8 @@ class PolicyRule:
     path_words: tuple[str, ...] = ()
     message_words: tuple[str, ...] = ()
     variables: Variables = ()
+    keys: str = ""
+    """Where ``path`` is a key that the user chose: which keys these are, for people."""
 
     def errors(self, subject: Subject) -> Errors:
         """Every offence; paths begin where the policy's do."""

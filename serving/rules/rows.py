@@ -1,6 +1,7 @@
 """Every rule as a row of one table: which field, what is said, where Knative says it, what refuses it."""
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,14 +12,17 @@ from serving.rules.policy import NOTES, POD, Policy
 from serving.rules.shape import RULES, Shape
 
 TEMPLATE = "spec.template."
-SCHEMA, RULE, POLICY, EVENT, CONDITION = "schema", "rule", "policy", "event", "condition"
+POD_PATH, NOTES_PATH = "spec.template.spec.", "spec.template.metadata.annotations."
+"""Where a Service describes its revisions; README writes them as "…" and "@"."""
+SCHEMA, RULE, POLICY, EVENT = "schema", "CEL", "policy", "Event"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """``path`` has "[*]" for elements and "{}" for keys; ``where`` says what refuses on a cluster.
 
-    ``kinds`` are those that have the field; "" with a ``config`` map is that map.
+    ``kinds`` are those that have the field, or the config map that has the key. ``origin`` is the file of
+    Knative's that says the same, "ours" where none does. ``parameter`` is the config map that a policy reads.
     """
 
     kinds: tuple[str, ...]
@@ -27,6 +31,7 @@ class Row:
     origin: str
     where: str
     parameter: str = ""
+    keys: str = ""
 
     def is_met_by(self, path: str, message: str) -> bool:
         """Whether a refusal is one of this row."""
@@ -40,12 +45,13 @@ def _open(template: str) -> str:
 
 def rows() -> list[Row]:
     """All of them, in the order in which they are asked; one that several kinds share stands once."""
-    found: dict[tuple[str, str], Row] = {}
+    found: dict[tuple[str, ...], Row] = {}
     for row in (*_of_shapes(), *_of_policies(), *_of_maps()):
-        known = found.get((row.path, row.message))
+        place = (row.path, row.message, row.keys, *(row.kinds if row.path.startswith("data.") else ()))
+        known = found.get(place)
         kinds = (*(known.kinds if known else ()), *row.kinds)
-        found[row.path, row.message] = Row(
-            tuple(dict.fromkeys(kinds)), row.path, row.message, row.origin, row.where, row.parameter
+        found[place] = Row(
+            tuple(dict.fromkeys(kinds)), row.path, row.message, row.origin, row.where, row.parameter, row.keys
         )
     return list(found.values())
 
@@ -80,7 +86,15 @@ def _of_policies() -> Iterator[Row]:
     for policy in POLICIES:
         kinds = tuple(kind.kind for kind in policy.kinds)
         for rule in policy.rules:
-            yield Row(kinds, _base(policy) + rule.path, rule.message, rule.origin, POLICY, policy.config)
+            yield Row(
+                kinds,
+                _base(policy) + rule.path,
+                rule.message,
+                rule.origin,
+                POLICY,
+                policy.config,
+                rule.keys,
+            )
 
 
 def _base(policy: Policy) -> str:
@@ -93,3 +107,60 @@ def _of_maps() -> Iterator[Row]:
     for rules in MAPS:
         for rule in rules.rules:
             yield Row((rules.name,), f"data.{rule.key}", rule.message, rules.origin, POLICY)
+
+
+# the table in README
+
+HEAD = "| field | what is said | Knative | refused by |\n|---|---|---|---|\n"
+UNREADABLE = (
+    ("config-domain `*`", "its value is no YAML", "route/config/domain.go"),
+    ("config-images `images.yaml`", "a table that makes no sense", "ours"),
+)
+"""What only a reader of YAML can tell: the controller or the node tells it, what held before holds."""
+_ROW = "| {} | {} | {} | {} |\n"
+
+
+def table() -> str:
+    """All rows in Markdown; fields of which the same is said share a line."""
+    unknown = _ROW.format("any other field", 'unknown field "…"', "300-resources", SCHEMA)
+    typed = _ROW.format("every field", "must be of type …", "300-resources", SCHEMA)
+    return HEAD + typed + unknown + "".join(_lines()) + "".join(_told_later())
+
+
+def _lines() -> Iterator[str]:
+    by_field: dict[str, list[Row]] = {}
+    for row in rows():
+        for key in row.keys.split(", "):
+            by_field.setdefault(_field(row, key), []).append(row)
+    shared: dict[tuple[str, str, str], list[str]] = {}
+    for field, found in by_field.items():
+        said = "; ".join(dict.fromkeys(re.sub(r"'?\{\}'?", "…", row.message) for row in found))
+        origin = ", ".join(dict.fromkeys(row.origin for row in found))
+        where = ", ".join(dict.fromkeys(filter(None, (each for row in found for each in _where(row)))))
+        shared.setdefault((said, origin, where), []).append(field)
+    for (said, origin, where), fields in shared.items():
+        yield _ROW.format(", ".join(fields), said.replace("|", "\\|"), origin, where)
+
+
+def _field(row: Row, key: str) -> str:
+    """The field for people: indices as "*", fields of all three probes together."""
+    if row.path.startswith("data."):
+        return f"{row.kinds[0]} `{row.path.removeprefix('data.').replace('{}', '*')}`"
+    path = row.path.replace("[{}]", "[*]")
+    path = path.removesuffix("{}") + key if key else path.replace("{}", "*")
+    path = re.sub(r"(readiness|liveness|startup)Probe\.", "*Probe.", path)
+    kind = f"{row.kinds[0]} " if len(row.kinds) == 1 else ""
+    return f"{kind}`{path.replace(POD_PATH, '…').replace(NOTES_PATH, '@')}`"
+
+
+def _where(row: Row) -> tuple[str, str]:
+    return row.where, row.parameter
+
+
+def _told_later() -> Iterator[str]:
+    for field, said, origin in UNREADABLE:
+        yield _ROW.format(field, said, origin, EVENT)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table())

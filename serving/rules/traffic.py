@@ -80,7 +80,7 @@ def _is_hundred(entries: Any) -> bool:
 
 _SUM = _Sum(
     "",
-    "want 100",
+    "want 100 in all",
     ROUTE,
     _is_hundred,
     "size(self) == 0 || self.map(entry, has(entry.percent) ? entry.percent : 0).sum() == 100",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kube.resources import CONFIGMAPS, SERVICES, Resource
+from kube.resources import CONFIGMAPS, REVISIONS, SERVICES, Resource
 from tests.contract.engine import Answer, Engine, wait_for
 from tests.serving.examples import (
     BOX,
@@ -16,6 +16,7 @@ from tests.serving.examples import (
     GOOD,
     GOOD_MAPS,
     OF_MAPS,
+    POD,
     SYSTEM,
     UNKNOWN,
     WITH_MAPS,
@@ -163,6 +164,55 @@ def test_what_the_config_maps_exclude_is_refused(engine, namespace):
         engine.request("DELETE", path)
         assert engine.get(path)["metadata"]["deletionTimestamp"]
         assert engine.patch(path, {"metadata": {"finalizers": None}}).status == 200
+    finally:
+        restore(engine)
+
+
+def test_without_a_config_map_knatives_limits_hold(engine, namespace):
+    """A policy whose parameter is missing is not asked: then the controller makes nothing of the object."""
+    gone = CONFIGMAPS.path(SYSTEM, "config-defaults")
+    wanted = service(spec__template__spec__timeoutSeconds=601)
+    told = f"{POD}.timeoutSeconds: 601 is out of bounds: must be from 0 to 600"
+    kept = engine.get(gone)
+    assert engine.request("DELETE", gone).status == 200
+    try:
+        if engine.name == "embedded":
+            assert told in create(engine, namespace, wanted).message
+            return
+        wait_for("the policy to let it pass", lambda: create(engine, namespace, wanted).status == 201)
+        assert create(engine, namespace, wanted, dryRun="").status == 201
+        path = SERVICES.path(namespace, "hello")
+
+        def message() -> str:
+            conditions = engine.get(path).get("status", {}).get("conditions") or ()
+            return next((each.get("message", "") for each in conditions if each["type"] == "Ready"), "")
+
+        wait_for("the condition", lambda: told in message())
+        assert engine.get(REVISIONS.path(namespace))["items"] == []
+    finally:
+        meta = {"name": "config-defaults", "namespace": SYSTEM}
+        engine.create(CONFIGMAPS, {"metadata": meta, "data": kept["data"]})
+
+
+def test_a_map_that_no_policy_understands_is_told_by_an_event(engine):
+    """YAML within a value: the embedded API reads it, a policy cannot."""
+    data = {"example.org": "selector: {app: [shop"}
+    answer = change_map(engine, "config-domain", data)
+    if engine.name == "embedded":
+        assert answer.status == 422
+        assert "data.example.org: its value is no YAML" in answer.message
+        return
+    assert answer.status == 200, answer
+    try:
+
+        def told() -> bool:
+            events = engine.get(f"/api/v1/namespaces/{SYSTEM}/events")["items"]
+            return any(
+                each["involvedObject"]["name"] == "config-domain" and "example.org" in each["message"]
+                for each in events
+            )
+
+        wait_for("the event", told)
     finally:
         restore(engine)
 

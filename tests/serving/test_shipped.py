@@ -9,6 +9,7 @@ from kube.resources import CONFIGMAPS
 from serving import policies
 from serving.configs import COMPILED, PARSERS, parse_configs
 from serving.crds import custom_resources, manifest
+from serving.rules.rows import table
 from serving.validation import admit
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -21,6 +22,12 @@ def test_the_shipped_definitions_are_those_of_the_code():
 
 def test_the_shipped_policies_are_those_of_the_code():
     assert (CONFIG / "admission-policies.yaml").read_text() == policies.manifest()
+
+
+def test_the_readme_has_the_table_of_what_is_refused():
+    """Written there by ``python -m serving.rules.rows``."""
+    readme = (CONFIG.parent / "README.md").read_text()
+    assert readme.split("<!-- rules -->\n")[1] == table()
 
 
 @pytest.mark.parametrize("name", sorted(MAPS))
