@@ -7,7 +7,8 @@ program begins, and is ended when the answer comes and is a bad one. Nothing is 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 
 from kube.edge.client import ApiError, Client
 from kube.objects import Obj
@@ -85,7 +86,7 @@ async def _judge(client: Client, program: str, rights: Sequence[Right]) -> None:
 async def learn(client: Client, rights: Sequence[Right]) -> ClusterFacts:
     """What the cluster is, and which of the rights we do not have. ApiError: it is away."""
     version, kinds, deployments, refused = await asyncio.gather(
-        _told(client.read("/version")),
+        _told(lambda: client.read("/version")),
         _kinds(client),
         knative(client),
         refused_rights(client, rights),
@@ -109,8 +110,8 @@ async def _kinds(client: Client) -> frozenset[str] | None:
 async def knative(client: Client) -> list[Obj]:
     """Deployments that may be Knative's: where it is usually installed, and those that say so."""
     asked = (
-        client.list(DEPLOYMENTS, KNATIVE_NAMESPACE),
-        client.list(DEPLOYMENTS, label_selector=f"{KNATIVE_LABEL}={KNATIVE}"),
+        lambda: client.list(DEPLOYMENTS, KNATIVE_NAMESPACE),
+        lambda: client.list(DEPLOYMENTS, label_selector=f"{KNATIVE_LABEL}={KNATIVE}"),
     )
     found = await asyncio.gather(*map(_told, asked))
     return [each for one in found if one is not None for each in one["items"]]
@@ -118,14 +119,15 @@ async def knative(client: Client) -> list[Obj]:
 
 async def refused_rights(client: Client, rights: Sequence[Right]) -> list[Right]:
     """Those that we do not have; what can't be asked counts as granted."""
-    answers = await asyncio.gather(*(_told(client.create(SELF_REVIEWS, review(right))) for right in rights))
+    asked = (partial(client.create, SELF_REVIEWS, review(right)) for right in rights)
+    answers = await asyncio.gather(*map(_told, asked))
     return [right for right, answer in zip(rights, answers, strict=True) if answer and not is_allowed(answer)]
 
 
-async def _told(answer: Awaitable[Obj]) -> Obj | None:
+async def _told(ask: Callable[[], Awaitable[Obj]]) -> Obj | None:
     """The answer, None where it was refused. ApiError: the server is away."""
     try:
-        return await answer
+        return await ask()
     except ApiError as error:
         if _is_away(error):
             raise
