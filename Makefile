@@ -6,7 +6,7 @@ RUN := $(VENV)/installed
 DEV := $(VENV)/installed-dev
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
-.PHONY: help run test quick test-cluster test-node image check format bench tools lock messages clean
+.PHONY: help run test quick test-cluster test-node bench-node image check format bench tools lock messages clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,10 @@ format: $(DEV) ## Put the code into its one form
 
 bench: $(DEV) tools ## The walk-through with hey and the real 90 seconds, beside the tutorial's figures
 	@$(BIN)/python bench/walkthrough.py
+
+bench-node: $(DEV) tools image ## Cold starts with real containers; needs root
+	@tools/node.sh
+	@$(BIN)/python bench/node.py
 
 COMPILE = $(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header \
   --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.node import Node, layer_of
-from tools.image.archive import Image, write
-
 # The end-to-end suite and its helpers are imported file by file, and found by name.
 HERE = Path(__file__).parent
 for helper in (HERE.parent / "e2e/machine.py", HERE.parent / "e2e/load.py", HERE / "node_machine.py"):
@@ -19,14 +16,7 @@ for helper in (HERE.parent / "e2e/machine.py", HERE.parent / "e2e/load.py", HERE
     sys.modules[helper.stem] = module
     spec.loader.exec_module(module)
 
-from machine import ROOT  # noqa: E402 - it was made importable just above
-from node_machine import NodeMachine  # noqa: E402 - the same
-
-OURS = ROOT / "build" / "image" / "zerogate.tar"
-SAMPLES = (
-    "dev.local/helloworld-go:1",
-    "registry.cn-hangzhou.aliyuncs.com/knative-sample/helloworld-go:160e4dc8",
-)
+from node_machine import NodeMachine, node_with_images  # noqa: E402 - it was made importable just above
 
 
 def pytest_collection_modifyitems(items):
@@ -38,18 +28,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory):
-    """The node, with `make image`'s archive and the sample's image under both of its names."""
-    assert OURS.exists(), "build/image/zerogate.tar is missing: run make image"
-    folder = tmp_path_factory.mktemp("node")
-    made = Node(folder)
-    hello = layer_of(made.build() / "helloworld", folder)
-    archives = [OURS]
-    for number, name in enumerate(SAMPLES):
-        # The same delay that the image table gives it on a laptop.
-        image = Image(name, [hello], ["/helloworld"], env=["DELAY=10ms"])
-        archives.append(folder / f"sample-{number}.tar")
-        write(image, archives[-1])
-    made.start(archives)
+    """The node, with our image and the sample's."""
+    made = node_with_images(tmp_path_factory.mktemp("node"))
     yield made
     made.stop()
 

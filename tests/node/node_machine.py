@@ -7,14 +7,35 @@ from pathlib import Path
 
 from machine import ROOT, Machine, wait_for
 
-from tests.cluster.node import Node
+from tests.cluster.node import Node, layer_of
+from tools.image.archive import Image, write
 
+IMAGE = ROOT / "build" / "image" / "zerogate.tar"
+SAMPLES = (
+    "dev.local/helloworld-go:1",
+    "registry.cn-hangzhou.aliyuncs.com/knative-sample/helloworld-go:160e4dc8",
+)
 SYSTEM = "zerogate-system"
 PROGRAMS = ("controller", "autoscaler", "activator")
 OURS = "ksvc,routes.serving.knative.dev,configurations,revisions"
 EXITS = (
     "PROGRAM:.status.containerStatuses[0].name,STATUS:.status.containerStatuses[0].state.terminated.exitCode"
 )
+
+
+def node_with_images(folder: Path) -> Node:
+    """A node, started, with `make image`'s archive and the sample's image under both of its names."""
+    assert IMAGE.exists(), f"{IMAGE} is missing: run make image"
+    folder.mkdir(exist_ok=True)
+    node = Node(folder)
+    hello = layer_of(node.build() / "helloworld", folder)
+    archives = [IMAGE]
+    for number, name in enumerate(SAMPLES):
+        archives.append(folder / f"sample-{number}.tar")
+        # The same delay that the image table gives it on a laptop.
+        write(Image(name, [hello], ["/helloworld"], env=["DELAY=10ms"]), archives[-1])
+    node.start(archives)
+    return node
 
 
 class NodeMachine(Machine):

@@ -31,7 +31,8 @@ PACKAGES = (
 # What nobody reads inside a container: manuals, translations, iconv's character sets, the stdlib's own tests.
 SUPERFLUOUS = (
     "usr/share/man", "usr/share/locale", "usr/share/lintian", "usr/share/bug", "usr/lib/*/gconv",
-    f"usr/lib/{PYTHON}/test", f"usr/lib/{PYTHON}/pydoc_data", "boot", "home", "media", "mnt", "opt", "srv",
+    f"usr/lib/{PYTHON}/test", f"usr/lib/{PYTHON}/pydoc_data", "boot", "home", "media", "mnt", "opt",
+    "root", "srv",
 )  # fmt: skip
 
 ACCOUNTS = {

@@ -1,0 +1,92 @@
+"""The Dockerfile, built by a real builder, and what `make image` writes: one image.
+
+Registries are not asked: the base that the Dockerfile pins by its digest is stood in for by a Debian of the
+same release, bootstrapped once from its packages.
+"""
+
+import gzip
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+from machine import ROOT
+from node_machine import IMAGE
+
+from tools.image.archive import LIMIT
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zerogate"
+SOURCES = """deb http://deb.debian.org/debian bookworm main
+deb http://deb.debian.org/debian-security bookworm-security main
+"""
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+BASE = """FROM scratch
+ADD base.tar /
+ENV PIP_CERT=/machine.crt
+"""
+
+
+@pytest.fixture
+def base(tmp_path):
+    """A tar of Debian 12 with this machine's certificates, by which it reaches package indexes."""
+    kept = CACHE / "debian-bookworm.tar"
+    if not kept.exists():
+        root = tmp_path / "root"
+        subprocess.run(
+            ("debootstrap", "--variant=minbase", "bookworm", root), check=True, capture_output=True
+        )
+        (root / "etc/apt/sources.list").write_text(SOURCES)
+        (root / "machine.crt").write_bytes(CERTIFICATES.read_bytes())
+        subprocess.run(("tar", "-C", root, "-cf", tmp_path / "new.tar", "."), check=True)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "new.tar").rename(kept)
+    return kept
+
+
+def _contents(archive):
+    """(configuration, name → kind and mode, size in bytes unpacked) of an OCI archive."""
+    with tarfile.open(archive) as tar:
+        blobs = {member.name: tar.extractfile(member).read() for member in tar if member.isreg()}
+
+    def blob(described):
+        return blobs["blobs/" + described["digest"].replace(":", "/")]
+
+    manifest = json.loads(blob(json.loads(blobs["index.json"])["manifests"][0]))
+    config = json.loads(blob(manifest["config"]))["config"]
+    files, size = {}, 0
+    for layer in manifest["layers"]:
+        with tarfile.open(fileobj=io.BytesIO(gzip.decompress(blob(layer)))) as tar:
+            for member in tar:
+                files[member.name.strip("./")] = (member.type, member.mode & 0o7777)
+                size += member.size
+    wanted = {key: config[key] for key in ("Entrypoint", "Env", "User", "WorkingDir")}
+    return wanted, {name: kind for name, kind in files.items() if name}, size
+
+
+def test_the_dockerfile_builds_what_make_image_writes(base, tmp_path):
+    """The same files with the same modes, the same user and command, and under 150 MB."""
+    builder = (
+        "buildah",
+        "--root",
+        tmp_path / "store",
+        "--runroot",
+        tmp_path / "run",
+        "--storage-driver",
+        "vfs",
+    )
+    (tmp_path / "base").mkdir()
+    shutil.copy(base, tmp_path / "base" / "base.tar")
+    (tmp_path / "base" / "Dockerfile").write_text(BASE)
+    build = (*builder, "build", "--isolation", "chroot")
+    subprocess.run((*build, "--tag", "localhost/debian:stand-in", tmp_path / "base"), check=True)
+    given = ("--build-arg", "BASE=localhost/debian:stand-in", "--tag", "zerogate:test")
+    subprocess.run((*build, *given, ROOT), check=True)
+    made = tmp_path / "made.tar"
+    subprocess.run((*builder, "push", "zerogate:test", f"oci-archive:{made}"), check=True)
+    config, files, size = _contents(made)
+    assert (config, files) == _contents(IMAGE)[:2]
+    assert size < LIMIT
