@@ -164,11 +164,15 @@ class Store:
         )
         return entry
 
-    def drop(self, resource: str, where: Key) -> Entry:
-        """Remove the object; returns its last state, under the revision that removed it. Raises KeyError."""
+    def drop(self, resource: str, where: Key, last: Obj | None = None) -> Entry:
+        """Remove the object; returns its last state, under the revision that removed it. Raises KeyError.
+
+        `last` is that state, where the write that changed the object let it go as well.
+        """
         old = self._collection(resource).entries.pop(where)
         self.revision += 1
-        obj = {**old.obj, "metadata": {**old.obj["metadata"], "resourceVersion": str(self.revision)}}
+        obj = last or old.obj
+        obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.revision)}}
         entry = Entry(obj, encode(obj), self.revision, old.row)
         self._statements.append(("DELETE FROM objects WHERE id = ?", (entry.row,)))
         self._changes.append(Change("DELETED", resource, entry, old.obj))

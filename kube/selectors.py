@@ -59,9 +59,13 @@ def parse_label_selector(text: str) -> Selector:
 
 
 def _split(text: str) -> list[str]:
-    """Split at the commas outside parentheses."""
-    parts = re.split(r",(?![^(]*\))", text)
-    return [part.strip() for part in parts if part.strip()]
+    """Split at the commas outside parentheses. Raises ValueError where nothing stands between two."""
+    if not text.strip():
+        return []
+    parts = [part.strip() for part in re.split(r",(?![^(]*\))", text)]
+    if "" in parts:
+        raise ValueError(f"found ',', expected: !, identifier, or 'end of string' in {text!r}")
+    return parts
 
 
 def selector_of(spec: Obj | None) -> Selector:

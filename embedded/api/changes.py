@@ -78,9 +78,10 @@ def store_changed(cluster: Cluster, call: Call, obj: Obj, old: Obj) -> ApiRespon
     where = key(old)
     if call.options.dry_run:
         return ApiResponse(200, obj, warnings=call.warnings)
-    entry = cluster.get(call.served, where) if obj is old else cluster.put(call.served, obj)
     if obj["metadata"].get("deletionTimestamp") and may_go(cluster, call.served, obj):
-        cluster.drop(call.served, where)
+        entry = cluster.drop(call.served, where, obj)  # one change, and one event
+    else:
+        entry = cluster.get(call.served, where) if obj is old else cluster.put(call.served, obj)
     return ApiResponse(200, entry.obj, text=entry.text, warnings=call.warnings)
 
 

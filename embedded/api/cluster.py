@@ -59,9 +59,9 @@ class Cluster:
             self._define(obj)
         return entry
 
-    def drop(self, served: Served, where: Key) -> Entry:
-        """Remove an object for good; those that it held back or held alive become due."""
-        entry = self.store.drop(served.id, where)
+    def drop(self, served: Served, where: Key, last: Obj | None = None) -> Entry:
+        """Remove an object for good, in its last state; those that it held back or alive become due."""
+        entry = self.store.drop(served.id, where, last)
         obj = entry.obj
         self.ownership.note(served.id, obj, None)
         self.due.extend(self.ownership.dependents(obj["metadata"]["uid"]))

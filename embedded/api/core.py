@@ -90,7 +90,7 @@ class Api:
         """An object or a collection."""
         cluster = self.cluster
         if verb in {"get", "list", "watch"}:
-            wanted(call.request.accept)
+            wanted(call.request.accept, is_list=verb == "list")
             return render(cluster, call.served, call.request, self._read(verb, call))
         if verb == "create":
             return changes.create(cluster, call)
@@ -133,6 +133,8 @@ class Api:
         obj = cluster.get(served, (call.place.namespace, call.place.name)).obj
         deletion.check(served, obj, how)
         left = None if how.dry_run else deletion.remove(cluster, served, obj, how)
+        if left is None and served.resource == NAMESPACES:
+            left = deletion.terminating(cluster, obj)
         if left is not None:
             return ApiResponse(200, left)
         details = {**details_of(served.id, call.place.name), "uid": obj["metadata"]["uid"]}

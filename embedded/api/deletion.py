@@ -32,16 +32,16 @@ def read_options(query: dict[str, Any], body: Any) -> Deletion:
     if body is not None and not isinstance(body, dict):
         raise bad_request("the body of a deletion is a DeleteOptions object")
     given = {**query, **(body or {})}
-    grace = given.get("gracePeriodSeconds")
-    if isinstance(grace, str):
-        grace = int(grace) if grace.isdigit() else -1
-    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool) or grace < 0):
-        raise _bad_option("gracePeriodSeconds", f"Invalid value: {grace}: must be a whole number of seconds")
-    policy: Any = given.get("propagationPolicy") or (
-        "Orphan" if given.get("orphanDependents") is True else "Background"
-    )
+    if (given.get("kind") or "DeleteOptions") != "DeleteOptions":
+        raise bad_request(f"a deletion takes DeleteOptions, no {given['kind']}")
+    grace = _grace_period(given.get("gracePeriodSeconds"))
+    policy: Any = given.get("propagationPolicy")
+    if policy and given.get("orphanDependents") is not None:
+        text = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
+        raise _bad_option("propagationPolicy", text)
+    policy = policy or ("Orphan" if given.get("orphanDependents") is True else "Background")
     if policy not in ("Background", "Foreground", "Orphan"):
-        known = '"Background", "Foreground", "Orphan"'
+        known = '"Foreground", "Background", "Orphan", "nil"'
         raise _bad_option("propagationPolicy", f'Unsupported value: "{policy}": supported values: {known}')
     conditions = given.get("preconditions") or {}
     if not isinstance(conditions, dict):
@@ -58,6 +58,16 @@ def read_options(query: dict[str, Any], body: Any) -> Deletion:
     )
 
 
+def _grace_period(given: Any) -> int | None:
+    """Seconds; less than none are one, as in Kubernetes."""
+    if given is None:
+        return None
+    text = str(given)
+    if isinstance(given, bool) or not text.removeprefix("-").isdigit() or not text.isascii():
+        raise bad_request(f"gracePeriodSeconds: {given!r} is no whole number")
+    return int(text) if int(text) >= 0 else 1
+
+
 def _bad_option(name: str, message: str) -> ApiRefusal:
     return invalid("DeleteOptions.meta.k8s.io", "", [Cause(name, message)])
 
@@ -65,13 +75,13 @@ def _bad_option(name: str, message: str) -> ApiRefusal:
 def check(served: Served, obj: Obj, how: Deletion) -> None:
     """Refuse where a precondition does not hold or the object is not to be deleted."""
     meta = obj["metadata"]
-    for what, given, found in (
-        ("UID", how.uid, meta["uid"]),
-        ("ResourceVersion", how.version, meta["resourceVersion"]),
+    for what, given, found, fate in (
+        ("UID", how.uid, meta["uid"], "deleted and then recreated"),
+        ("ResourceVersion", how.version, meta["resourceVersion"], "modified"),
     ):
         if given and given != found:
-            why = f"Precondition failed: {what} in precondition: {given}, {what} in object meta: {found}"
-            raise conflict(served.id, meta["name"], why)
+            why = f"the {what} in the precondition ({given}) does not match the {what} in record ({found})"
+            raise conflict(served.group_kind, meta["name"], f"{why}. The object might have been {fate}")
     if served.resource == NAMESPACES and meta["name"] in _PROTECTED:
         raise forbidden(served.id, meta["name"], "this namespace may not be deleted")
 
@@ -97,6 +107,13 @@ def remove(cluster: Cluster, served: Served, obj: Obj, how: Deletion) -> Obj | N
             remove_if_there(cluster, resource, where, Deletion(policy="Foreground"))
     cluster.due.append((served.id, key(marked)))
     return marked
+
+
+def terminating(cluster: Cluster, namespace: Obj) -> Obj:
+    """A namespace as its deletion shows it, though it may be gone by now."""
+    meta = {**namespace["metadata"], "deletionTimestamp": format_time(cluster.clock())}
+    status = {**(namespace.get("status") or {}), "phase": "Terminating"}
+    return {**namespace, "metadata": meta, "status": status}
 
 
 def remove_if_there(cluster: Cluster, resource: str, where: tuple[str, str], how: Deletion) -> None:

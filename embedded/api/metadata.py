@@ -157,7 +157,7 @@ def check_metadata(served: Served, obj: Obj, old: Obj | None) -> list[Cause]:
         if added:
             text = (
                 "Forbidden: no new finalizers can be added if the object is being deleted, "
-                f"found new finalizers {sorted(added)}"
+                f"found new finalizers []string{{{', '.join(map(encode, sorted(added)))}}}"
             )
             causes.append(Cause("metadata.finalizers", text))
     return causes

@@ -39,19 +39,22 @@ class Cause:
 class ApiRefusal(Exception):  # noqa: N818 - the client's mistake, not ours
     """A request that is refused; nothing was changed. `code` is the HTTP status."""
 
-    def __init__(self, code: int, reason: str, message: str, details: Obj | None = None) -> None:
+    def __init__(
+        self, code: int, reason: str, message: str, details: Obj | None = None, *, meta: Obj | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.message = message
         self.details = details
+        self.meta: Obj = meta or {}
 
     def status(self) -> Obj:
         """The refusal as a meta/v1 Status."""
         status: Obj = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.meta,
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
@@ -157,9 +160,9 @@ def nameless(name: str) -> ApiRefusal:
     )
 
 
-def expired(text: str) -> ApiRefusal:
-    """410: the client's place in history is gone; it has to list again."""
-    return ApiRefusal(410, "Expired", text)
+def expired(text: str, meta: Obj | None = None) -> ApiRefusal:
+    """410: the client's place in history is gone; it has to list again. `meta` may tell where to go on."""
+    return ApiRefusal(410, "Expired", text, meta=meta)
 
 
 def too_large(limit: int) -> ApiRefusal:

@@ -28,29 +28,29 @@ _KNOWN = ("application/json", "application/yaml")
 
 
 @lru_cache(maxsize=256)
-def wanted(accept: str) -> Wanted:
+def wanted(accept: str, *, is_list: bool = False) -> Wanted:
     """The first of the header's clauses that can be answered; refuses (406) when none can."""
     if not accept:
         return Wanted()
     for clause in accept.split(","):
         media, *parameters = (part.strip() for part in clause.split(";"))
         options = dict(part.split("=", 1) for part in parameters if "=" in part)
-        if media not in {*_KNOWN, "*/*", "application/*"}:
+        if media not in {*_KNOWN, "*/*"}:
             continue
-        shape = options.get("as", "").removesuffix("List")
+        shape = options.get("as", "")
         if not shape:
             return Wanted(is_yaml=media == "application/yaml")
         if options.get("g") == "meta.k8s.io" and options.get("v") == "v1":
             if shape == "Table":
                 return Wanted("Table")
-            if shape == "PartialObjectMetadata":
+            if shape == ("PartialObjectMetadataList" if is_list else "PartialObjectMetadata"):
                 return Wanted("PartialObjectMetadata")
     raise not_acceptable(_KNOWN)
 
 
 def render(cluster: Cluster, served: Served, request: ApiRequest, answer: ApiResponse) -> ApiResponse:
     """The answer of a read in the shape that the client prefers."""
-    shape = wanted(request.accept).shape
+    shape = wanted(request.accept, is_list=answer.items is not None).shape
     if shape == "Object":
         return answer
     if shape == "Table":

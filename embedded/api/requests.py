@@ -6,12 +6,13 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from embedded import queries
-from embedded.api.refusals import ApiRefusal, Cause, bad_request, invalid
+from embedded.api.refusals import Cause, bad_request, invalid
 from embedded.api.watches import Watch
 from embedded.podlogs import LogFile
 from embedded.store import Entry, encode
 
 JSON = "application/json"
+_MAX_MANAGER = 128
 
 
 @dataclass(slots=True)
@@ -103,9 +104,9 @@ def verb_of(method: str, place: Place, query: Mapping[str, str]) -> Verb | None:
     if method == "GET":
         if place.subresource:
             return "get"
-        if queries.is_true(query, "watch"):
-            return "watch"
-        return "get" if place.name else "list"
+        if place.name:
+            return "get"
+        return "watch" if queries.is_true(query, "watch") else "list"
     if method == "DELETE":
         return "delete" if place.name else "deletecollection"
     if method == "POST":
@@ -138,12 +139,25 @@ class WriteOptions:
 def write_options(request: ApiRequest) -> WriteOptions:
     """Read fieldManager, dryRun, fieldValidation and force."""
     query = request.query
+    causes = []
     dry_run = query.get("dryRun", "")
     if dry_run not in {"", "All"}:
-        raise bad_option("dryRun", dry_run, ("All",))
+        causes.append(Cause("dryRun", f'Unsupported value: ["{dry_run}"]: supported values: "All"'))
     validation = query.get("fieldValidation") or ("Warn" if isinstance(request.body, bytes) else "Ignore")
     if validation not in {"Strict", "Warn", "Ignore"}:
-        raise bad_option("fieldValidation", validation, ("Ignore", "Warn", "Strict"))
+        known = '"", "Ignore", "Strict", "Warn"'
+        causes.append(
+            Cause("fieldValidation", f'Unsupported value: "{validation}": supported values: {known}')
+        )
+    given = query.get("fieldManager", "")
+    if len(given) > _MAX_MANAGER:
+        causes.append(Cause("fieldManager", f"Too long: may not be more than {_MAX_MANAGER} bytes"))
+    if not given.isprintable():
+        text = f'Invalid value: "{given}": should only contain printable characters'
+        causes.append(Cause("fieldManager", text))
+    if causes:
+        kind = {"POST": "Create", "PUT": "Update", "PATCH": "Patch"}.get(request.method, "Delete")
+        raise invalid(f"{kind}Options.meta.k8s.io", "", causes)
     manager = query.get("fieldManager") or request.agent.split("/", 1)[0] or "unknown"
     return WriteOptions(
         manager,
@@ -151,10 +165,3 @@ def write_options(request: ApiRequest) -> WriteOptions:
         validation,  # type: ignore[arg-type] # one of the three, as checked above
         queries.is_true(query, "force"),
     )
-
-
-def bad_option(name: str, value: str, known: Sequence[str]) -> ApiRefusal:
-    """A query parameter with a value that is none of its values."""
-    told = ", ".join(f'"{option}"' for option in known)
-    cause = Cause(name, f'Unsupported value: "{value}": supported values: {told}')
-    return invalid("WriteOptions.meta.k8s.io", "", [cause])

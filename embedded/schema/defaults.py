@@ -198,7 +198,9 @@ def _namespace(namespace: Obj) -> None:
     metadata = namespace.setdefault("metadata", {})
     if metadata.get("name"):
         _set(metadata, {"labels": {}})
-        _set(metadata["labels"], {"kubernetes.io/metadata.name": metadata["name"]})
+        metadata["labels"]["kubernetes.io/metadata.name"] = metadata["name"]
+    _set(namespace, {"spec": {}})
+    _set(namespace["spec"], {"finalizers": ["kubernetes"]})
     _set(namespace, {"status": {}})
     _set(namespace["status"], {"phase": "Active"})
 

@@ -25,11 +25,15 @@ NAMESPACE_PREFIX = "contract-"
 
 
 class Answer(NamedTuple):
-    """An API server's answer; headers by their names in lower case, JSON bodies decoded, others text."""
+    """An API server's answer; headers by their names in lower case, JSON bodies decoded, others text.
+
+    `warnings` are the texts of all its Warning headers.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: Any
+    warnings: tuple[str, ...] = ()
 
     @property
     def reason(self) -> str:
@@ -113,8 +117,10 @@ class Engine:
         with contextlib.closing(answer):
             data = answer.read().decode()
         told = {name.lower(): value for name, value in answer.getheaders()}
+        warned = [value for name, value in answer.getheaders() if name.lower() == "warning"]
+        warnings = tuple(json.loads(text.removeprefix("299 - ")) for text in warned)
         is_json = "json" in told.get("content-type", "")
-        return Answer(answer.status, told, json.loads(data) if is_json and data else data)
+        return Answer(answer.status, told, json.loads(data) if is_json and data else data, warnings)
 
     def _send(
         self,
