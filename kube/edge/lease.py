@@ -1,6 +1,7 @@
 """Leading by a Lease."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -92,36 +93,35 @@ class Elector:
         )
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(informer.run())
-            await informer.synced.wait()
             await self._stand(informer, news)
             watching.cancel()
 
     async def _stand(self, informer: Informer, news: asyncio.Event) -> None:
+        """Look at the Lease as the watch tells of it; where that does not help, ask."""
         seen, told = Sighting(), ""
-        is_known = False
-        news.set()
+        lease, is_known = None, False
         while True:
             pause = self._terms.retry
             try:
-                if news.is_set():
-                    news.clear()
-                    lease = informer.objects.get(self._where)
-                elif not is_known:
-                    lease = await self._look()
-                is_known = True
-                now = time.monotonic()
-                seen.see(lease or await self._create(), now)
-                if seen.is_free(self._identity, now):
-                    return await self._take(seen.lease)
-                pause = seen.free_at - now
+                async with asyncio.timeout(self._terms.answer):
+                    if not is_known:
+                        lease = await self._look()
+                    now = time.monotonic()
+                    seen.see(lease or await self._create(), now)
+                    if seen.is_free(self._identity, now):
+                        return await self._take(seen.lease)
+                is_known, pause = True, seen.free_at - now
                 if holder(seen.lease) != told:
                     told = holder(seen.lease)
                     log.info("%s waits: %s leads", self._where[1], told)
-            except ApiError as error:
+            except (ApiError, TimeoutError) as error:
                 is_known = False
-                if not (error.is_conflict or error.is_already_exists):
-                    log.warning("%s can't be taken (%s); trying again", self._where[1], error)
-            await _set_within(news, pause)
+                if not (isinstance(error, ApiError) and (error.is_conflict or error.is_already_exists)):
+                    reason = str(error) or "no answer"
+                    log.warning("%s can't be taken (%s); trying again", self._where[1], reason)
+            if await _is_set_within(news, pause):
+                news.clear()
+                lease, is_known = informer.objects.get(self._where), True
 
     async def _create(self) -> Obj:
         namespace, name = self._where
@@ -199,10 +199,9 @@ class Elector:
         return next(iter(found.get("items") or ()), None)
 
 
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
     """Wait for the event for so long at most."""
-    try:
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
-    except TimeoutError:
-        return
+    return event.is_set()

@@ -204,6 +204,22 @@ async def test_an_api_server_that_answers_no_more_ends_the_term_in_time(world):
         await until(lambda: not first.now, 2.0)
 
 
+async def test_a_candidate_is_back_soon_after_the_api_server_is(world):
+    """Whatever it had asked in vain, list, watch or write, it asks again in time."""
+    (first,) = candidates(world, "a")
+    first.line.is_silent = True
+    async with standing(first):
+        await asyncio.sleep(0.2)
+        first.line.is_silent = False
+        await until(lambda: first.now, 2.0)
+        first.line.is_silent = True
+        await until(lambda: not first.now)
+        await asyncio.sleep(0.7)
+        first.line.is_silent = False
+        await until(lambda: first.now, 2.0)
+    assert first.led == [1, 2]
+
+
 async def test_a_leader_that_ends_in_the_middle_of_a_renewal_still_gives_the_lease_back(world):
     (first,) = candidates(world, "a", terms=Terms(duration=15, renew=0.05))
     async with standing(first):
