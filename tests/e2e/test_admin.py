@@ -110,3 +110,71 @@ def test_a_program_without_an_api_server_says_what_to_do(tmp_path):
         assert done.returncode == 1
         assert "KUBECONFIG" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+NOBODY = """
+apiVersion: v1
+kind: Config
+contexts: [{name: c, context: {cluster: k, user: u}}]
+current-context: c
+clusters: [{name: k, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: u, user: {token: t}}]
+"""
+
+
+def test_while_the_api_server_is_away_programs_are_alive_and_those_that_only_wait_are_ready(tmp_path):
+    """A restart would help nobody; but to an activator that knows no host no traffic is to come."""
+    (tmp_path / "kubeconfig").write_text(NOBODY)
+    (tmp_path / "token").write_text("secret")
+    token = f"--link-token-file={tmp_path / 'token'}"
+    flags = {
+        "controller": [],
+        "autoscaler": [f"--link=127.0.0.1:{free_port()}", token],
+        "activator": [
+            f"--gateway=127.0.0.1:{free_port()}",
+            f"--local-gateway=127.0.0.1:{free_port()}",
+            "--drain-delay=0s",
+            token,
+        ],
+    }
+    ports = {program: free_port() for program in flags}
+    running = {
+        program: subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "zerogate",
+                program,
+                f"--admin=127.0.0.1:{ports[program]}",
+                *flags[program],
+            ],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": str(tmp_path / "kubeconfig")},
+            stderr=subprocess.DEVNULL,
+        )
+        for program in flags
+    }
+
+    def asked(program, page):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{ports[program]}{page}", timeout=5) as answer:
+                return answer.status
+        except urllib.error.HTTPError as refused:
+            return refused.code
+        except OSError:
+            return None
+
+    try:
+        for program in flags:
+            wait_for(f"{program} to be alive", lambda: asked(program, "/healthz") == 200, 60)  # noqa: B023
+        assert {program: asked(program, "/readyz") for program in flags} == {
+            "controller": 200,
+            "autoscaler": 200,
+            "activator": 503,
+        }
+        for process in running.values():
+            process.send_signal(signal.SIGTERM)
+        assert [process.wait(20) for process in running.values()] == [0, 0, 0]
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
