@@ -9,7 +9,7 @@ In reading order:
 `strategic`: strategic merge patches.
 `fieldsets`, `managed`, `merging`, `apply`: server-side apply.
 `tables/`: kubectl's columns.
-`openapi_types`, `openapi`: the documents that tell clients of all kinds.
+`openapi_types`, `openapi_texts`, `openapi`: the documents that tell clients of all kinds.
 `queries`, `podlogs`: which part of which log is asked for.
 `instead`: what is not offered for pods that are processes.
 `workloads/`: what the controllers of Deployments and ReplicaSets decide.

@@ -6,6 +6,7 @@ and `dryRun` (then it leaves validation to the server), and how lists merge in c
 
 from collections.abc import Iterable
 
+from embedded.openapi_texts import told
 from embedded.openapi_types import Types, Version, document_name
 from embedded.schema import Schemas
 from embedded.schema.builtin import built_in
@@ -70,6 +71,9 @@ def _add_type(types: Types, resource: Resource, schemas: Schemas) -> str:
             types.named[name] = {"type": "object"}
         else:
             types.add_root(name, schema, schemas.openapi_of(gvk))
+    if types.version == 3:
+        is_custom = schema is None or schema.is_custom
+        types.named[name] = told(types.named[name], resource.kind, is_custom=is_custom)
     types.named[name] = {**types.named[name], "x-kubernetes-group-version-kind": [_gvk(resource)]}
     return name
 

@@ -20,6 +20,9 @@ _PLAIN: dict[str, Obj] = {
     "any": {"x-kubernetes-preserve-unknown-fields": True},  # kubectl explain fails at an empty type
 }
 _EITHER = {"int-or-string": ("integer", "string"), "quantity": ("string", "number")}
+# Types that have a name and no fields; clients show what follows the last dot.
+_NAMED = {"int-or-string": "intstr.IntOrString", "quantity": "resource.Quantity"}
+_OWNED_FIELDS = "V1ManagedFieldsEntry.fieldsV1"
 
 
 @dataclass(slots=True)
@@ -59,13 +62,22 @@ class Types:
                 return reference
             wrapped = reference if self.version == 2 else {"allOf": [reference]}
             return {**wrapped, "x-kubernetes-patch-strategy": "retainKeys"}
+        if owner == _OWNED_FIELDS:
+            return self._scalar("v1.FieldsV1", {"type": "object"})
         if schema.shape in _PLAIN:
             return dict(_PLAIN[schema.shape])
         if schema.shape in _EITHER:
-            return self._either(schema.shape)
+            return self._scalar(_NAMED[schema.shape], self._either(schema.shape))
         if schema.shape == "list":
             return {"type": "array", "items": self._typed(schema.element()), **_merging(schema, owner)}
         return self._object(schema)
+
+    def _scalar(self, name: str, made: Obj) -> Obj:
+        """A type that version 3 knows by a name."""
+        if self.version == 2:
+            return made
+        self.named[name] = made
+        return {"$ref": f"#/components/schemas/{name}"}
 
     def _either(self, shape: str) -> Obj:
         if self.version == 2:

@@ -35,6 +35,13 @@ def _column(name: str, path: str, type_: str = "string") -> Shape:
     return {"name": name, "type": type_, "jsonPath": path}
 
 
+_SAID = {
+    SERVICES: "A program that answers HTTP: its template makes revisions, traffic says which of them answer.",
+    CONFIGURATIONS: "A template of revisions: each change of it makes another one.",
+    REVISIONS: "One state of a program and its settings: never changed, its pods come and go with requests.",
+    ROUTES: "A host, and the revisions that its requests go to.",
+}
+
 READY = _column("Ready", ".status.conditions[?(@.type=='Ready')].status")
 REASON = _column("Reason", ".status.conditions[?(@.type=='Ready')].reason")
 URL = _column("URL", ".status.url")
@@ -71,10 +78,12 @@ def custom_resources() -> list[Shape]:
 def _schema(resource: Resource, status: Shape) -> Shape:
     """The whole object; its metadata is Kubernetes' own, the name stands here to be pointed at by rules."""
     root = SPECS[resource]
-    meta = record(name=TEXT)
-    return openapi(
-        {**root, "properties": {"metadata": meta, "spec": root["properties"]["spec"], "status": status}}
-    )
+    properties = {
+        "metadata": record(name=TEXT),
+        "spec": {"description": "What is wanted.", **root["properties"]["spec"]},
+        "status": {"description": "What is: written by the controller, not by users.", **status},
+    }
+    return openapi({"description": _SAID[resource], **root, "properties": properties})
 
 
 def _definition(resource: Resource, short: list[str], status: Shape, columns: list[Shape]) -> Shape:

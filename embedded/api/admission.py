@@ -17,6 +17,7 @@ from kube.resources import NODES, PODS
 from serving.refusals import Refused
 
 _KEEP_STATUS_ON_CREATE = (NODES,)
+_OURS = "zerogate"  # how the names of our programs begin
 
 
 def schema_of(cluster: Cluster, served: Served) -> TypeSchema:
@@ -106,6 +107,8 @@ def _status_only(call: Call, obj: Obj, old: Obj) -> Obj:
 
 def _wanted(served: Served, obj: Obj) -> Obj:
     """What the generation counts: Kubernetes' kinds' spec, of custom ones all but metadata and status."""
+    if served.resource == PODS:  # where it runs is the scheduler's word, not its author's
+        return {part: value for part, value in obj.get("spec", {}).items() if part != "nodeName"}
     if served.crd is None:
         return {"spec": obj.get("spec")}
     apart = {"metadata", "status"} if served.has_status else {"metadata"}
@@ -237,8 +240,11 @@ def _null_elements(value: Any, path: str) -> Iterator[str]:
 
 
 def _tracked(cluster: Cluster, call: Call, obj: Obj, old: Obj | None) -> Obj:
-    """The object with this write noted in managedFields, where its kind has them."""
-    if not call.served.tracks_fields:
+    """The object with this write noted in managedFields.
+
+    Of kinds that programs of ours write all the time, only what others write is noted.
+    """
+    if not call.served.tracks_fields and call.options.manager.startswith(_OURS):
         return obj
     return track_update(
         old,

@@ -13,6 +13,7 @@ from embedded.api.refusals import (
     ApiRefusal,
     details_of,
     method_not_allowed,
+    not_found,
     not_offered,
     success,
     unknown_path,
@@ -74,7 +75,7 @@ class Api:
         if served is None:
             kind = reviews.review_at(place.group, place.version, place.plural)
             if kind is None or request.method != "POST":
-                raise unknown_path()
+                raise unknown_path(place.plural)
             return reviews.review(request, kind, self.cluster.clock())
         verb = verb_of(request.method, place, request.query)
         if verb is None or (verb not in served.verbs and not place.subresource):
@@ -112,7 +113,7 @@ class Api:
         """A sub-resource."""
         part = call.place.subresource
         if part not in call.served.subresources:
-            raise not_offered(part) if call.served.resource == PODS else unknown_path()
+            raise _no_part(call)
         if part == "log" and verb == "get":
             return podlogs.read_log(self.cluster, call)
         if part == "binding" and verb == "create":
@@ -200,6 +201,13 @@ class Api:
 
 
 _IN_NAMESPACE = ("create", "deletecollection")
+
+
+def _no_part(call: Call) -> ApiRefusal:
+    """Why there is no such sub-resource, in Kubernetes' words for each sort of kind."""
+    if call.served.crd is not None:
+        return not_found(call.served.id, call.place.name)
+    return not_offered(call.place.subresource) if call.served.resource == PODS else unknown_path()
 
 
 def _how(call: Call) -> deletion.Deletion:

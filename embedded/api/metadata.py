@@ -18,6 +18,7 @@ from kube.resources import CORE_SERVICES, NAMESPACES
 
 _MAX_ANNOTATIONS = 256 * 1024
 _MAX_GENERATED = 58  # what of generateName fits before five random characters
+_LEFT_OUT_WHERE_EMPTY = ("annotations", "labels", "finalizers", "ownerReferences")
 _SERVERS_OWN = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 
 
@@ -31,6 +32,9 @@ def check_head(call: Call, obj: Any) -> Obj:
     obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
     meta = obj["metadata"] = obj.get("metadata") or {}
     _check_text(call, meta)
+    for part in _LEFT_OUT_WHERE_EMPTY:
+        if part in meta and meta[part] in ({}, [], None):
+            del meta[part]
     if meta.get("namespace") and not resource.namespaced:
         meta.pop("namespace")
     if resource.namespaced and meta.setdefault("namespace", place.namespace) != place.namespace:

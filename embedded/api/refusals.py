@@ -89,9 +89,10 @@ def not_found(group_resource: str, name: str) -> ApiRefusal:
     )
 
 
-def unknown_path() -> ApiRefusal:
-    """404: nothing is served under this path."""
-    return ApiRefusal(404, "NotFound", "the server could not find the requested resource", {})
+def unknown_path(plural: str = "") -> ApiRefusal:
+    """404: nothing is served under this path; says what to do instead where something is to be done."""
+    text = instead.not_offered(plural) or "the server could not find the requested resource"
+    return ApiRefusal(404, "NotFound", text, {})
 
 
 def not_offered(subresource: str) -> ApiRefusal:

@@ -30,7 +30,7 @@ class Served:
     has_status: bool = False  # writes to the object leave its status alone, writes to /status all else
     has_generation: bool = False  # metadata.generation counts changes of what is wanted
     tracks_fields: bool = (
-        True  # ordinary writes are noted in managedFields; not where programs write all the time
+        True  # our programs' writes are noted in managedFields; not where they write all the time
     )
     scale: ScalePaths | None = None
     more: tuple[str, ...] = ()  # other sub-resources: log, binding

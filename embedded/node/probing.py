@@ -46,7 +46,8 @@ class Probe:
 def probes_of(container: Obj, own_port: int, serving_port: int) -> dict[Kind, Probe]:
     """A container's probes. `own_port` is 0 where it does not serve.
 
-    A serving container that declares no readiness probe is asked whether its port is open.
+    A serving container that declares a port but no readiness probe is asked whether the port is open; one
+    without ports is ready once it runs, as everywhere.
     """
     declared: tuple[tuple[Kind, str], ...] = (
         ("startup", "startupProbe"),
@@ -58,7 +59,7 @@ def probes_of(container: Obj, own_port: int, serving_port: int) -> dict[Kind, Pr
         for kind, part in declared
         if container.get(part)
     }
-    if own_port:
+    if own_port and serving_port:
         found.setdefault("readiness", Probe("tcp", own_port, period=1.0))
     return found
 

@@ -213,6 +213,12 @@ def _definition(crd: Obj) -> None:
     _set(spec, {"conversion": {"strategy": "None"}})
 
 
+def _event(event: Obj) -> None:
+    for field, value in (("eventTime", None), ("reportingComponent", ""), ("reportingInstance", "")):
+        if "regarding" not in event:
+            event.setdefault(field, value)
+
+
 BUILT_IN: dict[str, Callable[[Obj], None]] = {
     "Pod": _pod,
     "Deployment": _deployment,
@@ -221,4 +227,5 @@ BUILT_IN: dict[str, Callable[[Obj], None]] = {
     "Secret": _secret,
     "Namespace": _namespace,
     "CustomResourceDefinition": _definition,
+    "Event": _event,
 }

@@ -2,8 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract import engines
-from tests.contract.objects import WIDGET_DEFINITION, WIDGETS
+pytest.register_assert_rewrite("tests.contract.table")
+
+# What is imported before would keep plain asserts.
+from tests.contract import engines  # noqa: E402
+from tests.contract.objects import WIDGET_DEFINITION, WIDGETS  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):

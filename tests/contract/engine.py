@@ -84,12 +84,21 @@ class Engine:
         self, *arguments: str, given: str | None = None, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """The same with its exit status, stdout and stderr apart."""
-        own = {"KUBECONFIG": str(self.kubeconfig), "HOME": str(self.folder)}
         return subprocess.run(
             ["kubectl", *arguments],
             input=given, capture_output=True, text=True, timeout=90, check=False,
-            env={**os.environ, **own, **(environment or {})},
+            env={**self._kubectl_environment(), **(environment or {})},
         )  # fmt: skip
+
+    def kubectl_process(self, *arguments: str) -> subprocess.Popen[str]:
+        """kubectl that goes on, its output a pipe."""
+        return subprocess.Popen(
+            ["kubectl", *arguments], env=self._kubectl_environment(), text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def _kubectl_environment(self) -> dict[str, str]:
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.folder)}
 
     def output(self, namespace: str, pod: str, container: str = "main") -> str:
         """What a pod has printed. A process node beside a real API server has no door for `kubectl logs`."""

@@ -39,6 +39,17 @@ IMAGES = [
     {"image": f"contract/{name}*", "command": ["{python}", "-c", STUBBORN, name]}
     for name in ("polite", "stubborn")
 ]
+IMAGES += [  # without a server: they start at once, one to talk until it is asked to end, one to fail
+    {
+        "image": "contract/talker*",
+        "command": [
+            "sh",
+            "-c",
+            "trap 'echo asked to end; exit' TERM; echo one; echo two; while :; do sleep 9 & wait; done",
+        ],
+    },
+    {"image": "contract/failing*", "command": ["sh", "-c", "echo it fails; exit 3"]},
+]
 
 
 class ClusterOfOthers(Protocol):

@@ -153,7 +153,8 @@ def test_a_definitions_schema_stands_as_it_was_written(schemas):
         made["properties"]["spec"]
         == CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     )
-    assert made["properties"]["metadata"] == {"$ref": "#/components/schemas/v1.ObjectMeta"}
+    assert made["properties"]["metadata"]["allOf"] == [{"$ref": "#/components/schemas/v1.ObjectMeta"}]
+    assert made["properties"]["metadata"]["description"]
     (old,) = marked(openapi_v2(SERVED, schemas)["definitions"], resources.SERVICES)
     assert old["properties"]["spec"]["properties"]["a"] == {"type": "string", "format": "int-or-string"}
 

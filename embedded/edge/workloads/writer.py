@@ -45,7 +45,8 @@ class Writer:
         """Store the status, unless the object has it already."""
         stored = obj.get("status") or {}
         if any(stored.get(part) != value and (value or stored.get(part)) for part, value in status.items()):
-            await self._patch(patch_of(resource, obj, {"status": status}, subresource="status"))
+            told = {part: value or _nothing(resource, part) for part, value in status.items()}
+            await self._patch(patch_of(resource, obj, {"status": told}, subresource="status"))
 
     async def read_pods(self, replicaset: Obj) -> None:
         """Read the set's pods as they are now, ahead of the cache."""
@@ -78,3 +79,8 @@ class Writer:
             if not error.is_not_found:
                 raise
         self._views[write.resource].deleted(write.uid, time.time())
+
+
+def _nothing(resource: Resource, part: str) -> int | None:
+    """How nought is told: by leaving the field out, but where a ReplicaSet must say it."""
+    return 0 if resource == REPLICASETS and part == "replicas" else None

@@ -54,6 +54,7 @@ def test_a_serving_container_without_a_readiness_probe_is_asked_for_its_port():
     """Others are ready when they run."""
     assert probes_of({}, 31000, 8080) == {"readiness": Probe("tcp", 31000, period=1.0)}
     assert probes_of({}, 0, 8080) == {}
+    assert probes_of({}, 31000, 0) == {}
 
 
 def test_the_first_tries_are_eager_and_slow_down():
