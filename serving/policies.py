@@ -13,8 +13,8 @@ import yaml
 from kube.objects import Obj
 from kube.resources import Resource
 from serving.manifests import Plain
-from serving.rules.configmaps import MAPS, ConfigMapRules
-from serving.rules.kinds import POLICIES
+from serving.rules.configmaps.rule import ConfigMapRules
+from serving.rules.kinds import MAPS, POLICIES
 from serving.rules.policy import NOTES, POD, Policy, PolicyRule, filled
 
 SYSTEM_NAMESPACE = "zerogate-system"

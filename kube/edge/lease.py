@@ -33,7 +33,10 @@ class Elector:
     def __init__(
         self, client: Client, where: tuple[str, str], identity: str, *, annotations: Mapping[str, str]
     ) -> None:
-        """`where` is (namespace, name) of the Lease; `annotations` are written on it while we lead."""
+        """`where` is (namespace, name) of the Lease; `annotations` are written on it while we lead.
+
+        `identity` is ours alone: a Lease that bears it is taken at once, as one of our own life before.
+        """
         self._client = client
         self._where = where
         self._identity = identity
@@ -60,6 +63,8 @@ class Elector:
             finally:
                 await self._give_back()
             log.warning("Leading no more: the Lease %s was lost; standing for election again", self._where[1])
+            # Two that were given one name, as must not be, are not to chase each other off at full speed.
+            await asyncio.sleep(self._terms.retry)
 
     async def _is_led_to_its_end(self, lead: Callable[[Leadership], Awaitable[None]]) -> bool:
         """Lead. False: until the Lease was lost."""
@@ -188,6 +193,8 @@ class Elector:
             return True
         lease = await self._look()
         if lease is None or (holder(lease), epoch(lease)) != (self._identity, epoch(self._held)):
+            if lease is not None and holder(lease) == self._identity:
+                log.error("Another process has our name, %s: each needs one of its own", self._identity)
             return False
         self._held = await self._fenced.replace(LEASES, change(lease))
         return True

@@ -1,10 +1,16 @@
-"""Our four kinds: their specs, and the rules that see a whole object."""
+"""Our four kinds: their specs, and the rules that see a whole object; and the config maps."""
 
 from collections.abc import Mapping
 
 from kube.resources import CONFIGURATIONS, REVISIONS, ROUTES, SERVICES, Resource
+from serving.rules.configmaps.autoscaler import AUTOSCALER
+from serving.rules.configmaps.hosts import CLAIMS, DOMAIN, NETWORK
+from serving.rules.configmaps.others import FEATURES as FEATURE_FLAGS
+from serving.rules.configmaps.others import GC, OBSERVABILITY
+from serving.rules.configmaps.revisions import DEFAULTS, DEPLOYMENT
 from serving.rules.metadata import NAME, NAMES_POLICY, NOTES_POLICY, OBJECT_POLICY, SCALES_POLICY
-from serving.rules.pods import FEATURES, PODS, revision_spec
+from serving.rules.parts import FEATURES, PODS
+from serving.rules.pods import revision_spec
 from serving.rules.policy import Policy
 from serving.rules.revisions import CONTAINERS_NEEDED, IMMUTABLE, LIMITS, TEMPLATE_NEEDED, template
 from serving.rules.rule import Rule
@@ -40,3 +46,6 @@ POLICIES: tuple[Policy, ...] = (
     HOSTS,
 )
 """What schemas cannot see, in the order in which it is asked."""
+
+MAPS = (AUTOSCALER, DEFAULTS, DEPLOYMENT, DOMAIN, CLAIMS, FEATURE_FLAGS, GC, NETWORK, OBSERVABILITY)
+"""The config maps of the system namespace."""

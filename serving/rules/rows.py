@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kube.resources import CONFIGURATIONS, SERVICES
-from serving.rules.configmaps import MAPS
-from serving.rules.kinds import POLICIES, SPECS
+from serving.rules.kinds import MAPS, POLICIES, SPECS
 from serving.rules.policy import NOTES, POD, Policy
 from serving.rules.shape import RULES, Shape
 

@@ -26,9 +26,9 @@ def own_plane(tmp_path_factory):
     plane.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installed(own_plane):
-    """The control plane with our manifests applied."""
+    """The control plane with config/ as it is shipped, whatever other files' tests did to it."""
     install(own_plane)
     return own_plane
 

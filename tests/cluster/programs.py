@@ -29,9 +29,14 @@ def container(program: str) -> dict[str, Any]:
 
 
 def install(plane: ControlPlane) -> None:
-    """Apply config/ as README says, and what `zerogate node` needs beside it."""
+    """Apply config/ as README says, and what `zerogate node` needs beside it.
+
+    What a test deleted or changed is as it is shipped again. Who scaled the activators to zero has switched
+    off their autoscaler, which an apply does not change.
+    """
     plane.kubectl("apply", "-k", str(CONFIG))
     plane.kubectl("apply", "-f", str(CONFIG / "node.yaml"), "-f", str(CONFIG / "config-images.yaml"))
+    plane.kubectl("scale", "deployment/zerogate-activator", "-n", SYSTEM, "--replicas=2")
     plane.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
 
 

@@ -106,7 +106,8 @@ class Story:
         wait_for(f"{deployment} at zero", lambda: self.replicas(deployment) == 0, 60, 0.25)
 
     def begins(self):
-        """Two of each that elect a leader, one of the others, windows of seconds."""
+        """Two of each that elect a leader, one of the others, windows of seconds; nobody has ever led."""
+        self.kubectl("delete", "leases", "--all", "-n", SYSTEM)
         self.apply(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": REFUSED}},
             *refusing("refuse-scale", ["deployments/scale"], AUTOSCALER, "Invalid"),

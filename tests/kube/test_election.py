@@ -158,6 +158,18 @@ async def test_a_leader_whose_lease_was_taken_stops_at_once_and_leaves_it_alone(
     assert first.led == [1, 2]
 
 
+async def test_two_of_one_name_say_what_is_wrong_and_do_not_drown_the_api_server(world, caplog):
+    """Each takes the Lease for its own of a life before; a pod's name is no other's."""
+    first, second = (Candidate(world, "a") for _ in range(2))
+    async with standing(first), standing(second):
+        await until(lambda: len(first.led) > 1 and len(second.led) > 1)
+        begun = len(first.line.writes) + len(second.line.writes)
+        await asyncio.sleep(1.0)
+        assert len(first.line.writes) + len(second.line.writes) - begun < 100
+    assert "Another process has our name, a" in caplog.text
+    assert sorted(first.led + second.led) == list(range(1, len(first.led + second.led) + 1))
+
+
 @pytest.mark.parametrize("what", ["annotated", "lost answer"])
 async def test_another_version_of_our_own_lease_is_still_ours(world, what):
     """Somebody annotated it, or a renewal arrived whose answer did not."""

@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kube.resources import CONFIGMAPS, CONFIGURATIONS, PODS, REVISIONS, ROUTES, SERVICES
@@ -252,6 +252,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(spec=st.dictionaries(words, json_values))
 def test_no_shape_of_an_object_does_more_than_being_refused(spec):
     refusals({"metadata": {"name": "hello", "namespace": "default"}, "spec": spec})
