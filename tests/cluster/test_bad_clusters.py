@@ -12,7 +12,8 @@ import pytest
 import yaml
 from aiohttp import web
 
-from tests.e2e.machine import ROOT, free_port
+from tests.cluster.programs import install
+from tests.e2e.machine import ROOT, free_port, wait_for
 
 PROGRAMS = ("controller", "autoscaler", "activator")
 KNATIVE = """\
@@ -35,8 +36,8 @@ spec:
 """
 
 
-def start(program, kubeconfig, folder):
-    """The program's end: (exit status, what it said on stderr)."""
+def command(program, folder):
+    """How the program is started beside others."""
     token = folder / "token"
     token.write_text("secret")
     here = {
@@ -48,12 +49,25 @@ def start(program, kubeconfig, folder):
             f"--link-token-file={token}",
         ],
     }[program]
+    return [sys.executable, "-m", "zerogate", program, f"--admin=127.0.0.1:{free_port()}", *here]
+
+
+def environment(kubeconfig):
+    return {**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": str(kubeconfig)}
+
+
+def start(program, kubeconfig, folder):
+    """The program's end: (exit status, what it said on stderr)."""
     done = subprocess.run(
-        [sys.executable, "-m", "zerogate", program, f"--admin=127.0.0.1:{free_port()}", *here],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": str(kubeconfig)},
+        command(program, folder), env=environment(kubeconfig),
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     return done.returncode, done.stderr
+
+
+def in_background(program, kubeconfig, folder, log):
+    with log.open("wb") as told:
+        return subprocess.Popen(command(program, folder), env=environment(kubeconfig), stderr=told)
 
 
 def refused(program, kubeconfig, folder, *said):
@@ -78,10 +92,11 @@ def everything(plane):
 
 
 @pytest.fixture
-def bare(own_plane):
-    """A cluster without our definitions."""
-    own_plane.kubectl("delete", "crd", "--all")
-    return own_plane
+def bare(installed):
+    """A cluster without our definitions; they are there again afterwards."""
+    installed.kubectl("delete", "crd", "--all")
+    yield installed
+    install(installed)
 
 
 def test_a_cluster_without_our_definitions_is_told_how_to_get_them(bare, tmp_path):
@@ -120,7 +135,7 @@ def test_a_cluster_with_knative_itself_is_left_to_it(installed, tmp_path):
 
 
 @contextlib.asynccontextmanager
-async def older(server, version):
+async def older(server, version, port=0):
     """A proxy before the API server that tells of another version."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as session:
 
@@ -140,10 +155,13 @@ async def older(server, version):
         app.router.add_route("*", "/{path:.*}", passed_on)
         runner = web.AppRunner(app)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", free_port())
+        site = web.TCPSite(runner, "127.0.0.1", port or free_port())
         await site.start()
         yield site.name
         await runner.cleanup()
+
+
+OLD = {"major": "1", "minor": "29+", "gitVersion": "v1.29.4-eks"}
 
 
 async def test_a_cluster_that_is_too_old_is_refused(installed, tmp_path):
@@ -151,7 +169,7 @@ async def test_a_cluster_that_is_too_old_is_refused(installed, tmp_path):
     config = yaml.safe_load(installed.kubeconfig.read_text())
     before = everything(installed)
     server = config["clusters"][0]["cluster"]["server"]
-    async with older(server, {"major": "1", "minor": "29+", "gitVersion": "v1.29.4-eks"}) as proxy:
+    async with older(server, OLD) as proxy:
         config["clusters"][0]["cluster"] = {"server": proxy}
         (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
         for program in PROGRAMS:
@@ -159,3 +177,27 @@ async def test_a_cluster_that_is_too_old_is_refused(installed, tmp_path):
                 refused, program, tmp_path / "kubeconfig", tmp_path, "v1.29.4-eks is too old; use 1.30"
             )
     assert everything(installed) == before
+
+
+async def test_a_gateway_waits_for_an_api_server_that_is_away_and_ends_when_it_will_not_do(
+    installed, tmp_path
+):
+    """It begins without an answer; the answer, when it comes, counts."""
+    config, port = yaml.safe_load(installed.kubeconfig.read_text()), free_port()
+    server = config["clusters"][0]["cluster"]["server"]
+    config["clusters"][0]["cluster"] = {"server": f"http://127.0.0.1:{port}"}
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+    log = tmp_path / "log"
+    process = in_background("activator", tmp_path / "kubeconfig", tmp_path, log)
+    try:
+        waits = "routes can't be watched"
+        await asyncio.to_thread(wait_for, "it to begin", lambda: waits in log.read_text(), 30)
+        assert process.poll() is None
+        async with older(server, OLD, port):
+            assert await asyncio.to_thread(process.wait, 30) == 1
+    finally:
+        process.kill()
+        process.wait()
+    assert (
+        log.read_text().splitlines()[-1].startswith("zerogate: activator: Kubernetes v1.29.4-eks is too old")
+    )

@@ -32,7 +32,7 @@ def said(**facts):
         "is_reached": True,
         "maps": MAPS,
         "programs": [{"metadata": {"name": "zerogate-activator"}, "status": {"readyReplicas": 1}}],
-        "targets": [web()],
+        "deployments": [web()],
     }
     return list(check(Facts(**{**given, **facts})))
 
@@ -199,7 +199,9 @@ APPLIED = json.dumps({"spec": {"replicas": 3}})
     ],
 )
 def test_what_is_wrong_with_a_scale_target_is_said_with_the_remedy(target, around, level, message):
-    found = [f for f in said(targets=[target], around=Around(**around)) if f.about == "Deployment shop/web"]
+    found = [
+        f for f in said(deployments=[target], around=Around(**around)) if f.about == "Deployment shop/web"
+    ]
     assert [finding.level for finding in found] == [level], found
     assert message in found[0].message
 
@@ -218,13 +220,22 @@ def test_what_is_wrong_with_a_scale_target_is_said_with_the_remedy(target, aroun
 )
 def test_what_is_as_it_should_be_is_no_finding(target, around):
     """A probe that the gateway runs itself costs nothing; the number that it was made with is no writer."""
-    assert {finding.level for finding in said(targets=[target], around=Around(**around))} == {"ok"}
+    assert {finding.level for finding in said(deployments=[target], around=Around(**around))} == {"ok"}
+
+
+def test_a_deployment_with_a_host_and_without_the_label_is_told_so():
+    """Others, that have neither, are nobody's business."""
+    forgotten, other = web(name="forgotten"), web(name="other", annotations={"zerogate.dev/host": ""})
+    forgotten["metadata"]["labels"] = other["metadata"]["labels"] = {"app": "web"}
+    (found,) = [each for each in said(deployments=[forgotten, other]) if each.level != "ok"]
+    assert (found.level, found.about) == ("problem", "Deployment shop/forgotten")
+    assert 'lacks the label zerogate.dev/scale: "true"' in found.message
 
 
 def test_a_host_that_is_taken_names_its_owner():
     younger = web(name="younger")
     younger["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
-    (found,) = [each for each in said(targets=[web(), younger]) if each.level == "problem"]
+    (found,) = [each for each in said(deployments=[web(), younger]) if each.level == "problem"]
     assert (found.about, found.message) == (
         "Deployment shop/younger",
         "web.shop.example.com belongs to Deployment shop/web.",
@@ -239,7 +250,7 @@ def test_a_laptop_has_neither_accounts_nor_replicas_of_the_gateway():
 
 def test_what_can_not_be_read_is_no_problem():
     """No right to list something, and nothing else that is wrong: advice."""
-    unknown = dict.fromkeys(("definitions", "accounts", "leases", "maps", "programs", "targets"))
+    unknown = dict.fromkeys(("definitions", "accounts", "leases", "maps", "programs", "deployments"))
     found = said(**unknown, unread=["leases"])
     assert [finding.level for finding in found if finding.level != "ok"] == ["advice"]
 

@@ -90,8 +90,9 @@ def test_a_review_asks_for_ourselves_or_for_an_account():
 class Answers:
     """An API server that is away at first, and then says what it is."""
 
-    def __init__(self, version, *, away=0, status=0):
+    def __init__(self, version, *, away=0, status=0, unknown=0, unbound=0):
         self.version, self.away, self.status = version, away, status
+        self.unknown, self.unbound = unknown, unbound
 
     async def request(self, method, path, **_):
         if self.away and path == "/version":
@@ -99,10 +100,14 @@ class Answers:
             raise ApiError(self.status, "", "away")
         if path == "/version":
             return 200, self.version
+        if path.startswith("/apis/serving") and self.unknown:
+            self.unknown -= 1
+            return 404, {"kind": "Status", "code": 404, "reason": "NotFound"}
         if path.startswith("/apis/serving"):
             return 200, {"resources": [{"name": kind} for kind in KINDS]}
         if method == "POST":
-            return 201, {"status": {"allowed": True}}
+            self.unbound -= self.unbound > 0
+            return 201, {"status": {"allowed": not self.unbound}}
         return 200, {"items": [], "metadata": {"resourceVersion": "1"}}
 
     async def close(self):
@@ -123,6 +128,7 @@ async def begin(answers, lasts):
 
 
 OLD = {"major": "1", "minor": "20", "gitVersion": "v1.20.0"}
+MISSING, UNBOUND = "activator: the cluster does not know", "activator: the activator may not list"
 TOO_OLD = "activator: Kubernetes v1.20.0 is too old; use 1.30 or later"
 
 
@@ -134,14 +140,21 @@ TOO_OLD = "activator: Kubernetes v1.20.0 is too old; use 1.30 or later"
         (Answers(GOOD, away=2), ["began", "ended"]),
         (Answers(OLD, away=2), ["began", TOO_OLD]),
         (Answers(OLD, away=2, status=503), ["began", TOO_OLD]),
+        (Answers(GOOD, unknown=2, unbound=5), ["began", "ended"]),
+        (Answers(GOOD, unknown=10**6), [MISSING]),
+        (Answers(GOOD, unbound=10**6), [UNBOUND]),
         (Answers(OLD, away=10**6), ["began", "ended"]),
         (Answers(OLD, away=10**6, status=403), ["began", "ended"]),
     ],
 )
 async def test_only_a_definite_answer_ends_a_program(monkeypatch, answers, told):
-    """An API server that is away lets it begin; when its answer comes and is bad, it ends."""
+    """An API server that is away lets it begin; when its answer comes and is bad, it ends. One that takes in
+    our definitions and Roles just now is given a moment.
+    """
     monkeypatch.setattr(preflight, "AGAIN", 0.01)
-    assert await begin(answers, 0.05 if "ended" in told else 30) == told
+    monkeypatch.setattr(preflight, "SETTLES", 0.5)
+    found = await begin(answers, 0.05 if "ended" in told else 30)
+    assert [line.partition(" configurations")[0].partition(" routes")[0] for line in found] == told
 
 
 async def test_a_program_that_swallows_its_cancellation_ends_with_the_reason(monkeypatch):

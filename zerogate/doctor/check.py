@@ -33,7 +33,7 @@ class Facts:
     is_near: bool = False
     maps: Mapping[str, Data] | None = None
     programs: Sequence[Obj] | None = None
-    targets: Sequence[Obj] | None = None
+    deployments: Sequence[Obj] | None = None
     around: scale_targets.Around = field(default_factory=scale_targets.Around)
     unread: Sequence[str] = ()
 
@@ -60,8 +60,8 @@ def check(facts: Facts) -> Iterator[Finding]:
         yield programs.gateway(facts.programs)
     if facts.maps is not None:
         yield from programs.config_maps(facts.maps)
-    if facts.targets is not None:
-        yield from scale_targets.check(facts.targets, _around(facts))
+    if facts.deployments is not None:
+        yield from scale_targets.check(facts.deployments, _around(facts))
     if facts.unread:
         told = f"you may not list {', '.join(facts.unread)}: nothing is said of them; ask an administrator"
         yield Finding("advice", "your rights", told)

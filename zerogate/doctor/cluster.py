@@ -34,12 +34,12 @@ class ClusterFacts:
 
 def unfit(facts: ClusterFacts, program: str) -> str:
     """Why the program can't do its work on this cluster."""
-    return (
-        too_old(facts.version)
-        or second_controller(facts.deployments)
-        or missing_kinds(facts.kinds)
-        or missing_rights(program, facts.refused)
-    )
+    return hopeless(facts) or missing_kinds(facts.kinds) or missing_rights(program, facts.refused)
+
+
+def hopeless(facts: ClusterFacts) -> str:
+    """The same as far as waiting is no use. Kinds and rights take an API server a moment to take in."""
+    return too_old(facts.version) or second_controller(facts.deployments)
 
 
 def too_old(version: Obj | None) -> str:

@@ -12,7 +12,7 @@ from serving.reading import mapping, mappings, whole
 from serving.reconcile.actions import Note
 from serving.reconcile.plain import reconcile_deployment
 from serving.reconcile.world import World
-from serving.targets import ScaleTarget, scale_target
+from serving.targets import HOST_ANNOTATION, SCALE_LABEL, ScaleTarget, scale_target
 from zerogate.doctor.findings import Finding
 
 DEFAULT_PERIOD = 10
@@ -31,7 +31,9 @@ class Around:
 
 
 def check(deployments: Sequence[Obj], around: Around) -> Iterator[Finding]:
-    """All that is to be said of them; one line for those of which there is nothing to say."""
+    """All that is to be said of those that are scale targets, or are meant to be."""
+    yield from _unlabelled(deployments)
+    deployments = [each for each in deployments if _is_target(each)]
     world = World(*filter(None, [around.configs]), localhost_alias=around.is_laptop)
     for route in around.routes:
         world.put(ROUTES, route)
@@ -47,6 +49,18 @@ def check(deployments: Sequence[Obj], around: Around) -> Iterator[Finding]:
         yield from found
     if well or not deployments:
         yield Finding("ok", "scale targets", f"nothing to say of {well} of {len(deployments)}")
+
+
+def _is_target(deployment: Obj) -> bool:
+    return labels(deployment).get(SCALE_LABEL) == "true"
+
+
+def _unlabelled(deployments: Iterable[Obj]) -> Iterator[Finding]:
+    """Those that ask for a host and would be seen by nobody."""
+    for each in deployments:
+        if HOST_ANNOTATION in annotations(each) and not _is_target(each):
+            told = f'it has a host but lacks the label {SCALE_LABEL}: "true", so it is not seen here; add it'
+            yield Finding("problem", f"Deployment {namespace(each)}/{name(each)}", told)
 
 
 def _of_one(world: World, deployment: Obj, around: Around) -> Iterator[Finding]:

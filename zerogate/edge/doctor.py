@@ -15,7 +15,6 @@ from kube.edge.credentials import NoCredentials, is_in_pod, load_credentials
 from kube.edge.http import HttpTransport
 from kube.objects import Obj, name
 from kube.resources import CONFIGMAPS, CORE_SERVICES, CRDS, DEPLOYMENTS, LEASES, ROUTES, SERVICES, Resource
-from serving.targets import SCALE_LABEL
 from zerogate import shipped
 from zerogate.addresses import parse_address
 from zerogate.doctor.check import Facts, check, unreachable
@@ -70,12 +69,12 @@ class _Gathering:
     async def facts(self) -> Facts:
         """ApiError: the API server does not answer, or does not know us."""
         cluster = await learn(self._client, USES)
-        crds, leases, maps, programs, targets, routes, services, scalers = await asyncio.gather(
+        crds, leases, maps, programs, deployments, routes, services, scalers = await asyncio.gather(
             self._list(CRDS),
             self._list(LEASES, self._system),
             self._list(CONFIGMAPS, self._system),
             self._list(DEPLOYMENTS, self._system),
-            self._list(DEPLOYMENTS, label_selector=f"{SCALE_LABEL}=true"),
+            self._list(DEPLOYMENTS),
             self._list(ROUTES),
             self._list(CORE_SERVICES),
             self._list(HPAS),
@@ -89,18 +88,16 @@ class _Gathering:
             is_near=is_in_pod(),
             maps=None if maps is None else {name(obj): obj.get("data") or {} for obj in maps},
             programs=programs,
-            targets=targets,
+            deployments=deployments,
             around=Around(routes or (), services or (), scalers or ()),
         )
         accounts = None if found.is_laptop else await self._accounts()
         reached = await _answers(address_of(found.lease("autoscaler")))
         return Facts(**{**vars(found), "accounts": accounts, "is_reached": reached, "unread": self._unread})
 
-    async def _list(
-        self, resource: Resource, namespace: str = "", label_selector: str = ""
-    ) -> Sequence[Obj] | None:
+    async def _list(self, resource: Resource, namespace: str = "") -> Sequence[Obj] | None:
         try:
-            found = await self._client.list(resource, namespace, label_selector=label_selector)
+            found = await self._client.list(resource, namespace)
         except ApiError as error:
             if error.status not in {403, 404}:
                 raise

@@ -7,6 +7,7 @@ program begins, and is ended when the answer comes and is a bad one. Nothing is 
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 
@@ -14,14 +15,16 @@ from kube.edge.client import ApiError, Client
 from kube.objects import Obj
 from kube.resources import DEPLOYMENTS
 from zerogate import shipped
-from zerogate.doctor.cluster import KNATIVE, KNATIVE_LABEL, KNATIVE_NAMESPACE, ClusterFacts, unfit
+from zerogate.doctor.cluster import KNATIVE, KNATIVE_LABEL, KNATIVE_NAMESPACE, ClusterFacts, hopeless, unfit
 from zerogate.doctor.rights import PROGRAMS, SELF_REVIEWS, Right, is_allowed, review, rights_of
 from zerogate.errors import Failed
 
 log = logging.getLogger("zerogate")
 
-PATIENCE = 10.0
+PATIENCE = 15.0
 """Seconds that an API server may take before the program begins without its answer."""
+SETTLES = 5.0
+"""Seconds until what an API server does not know or allow yet is what it never will."""
 AGAIN = 2.0
 """Seconds between questions to one that is away."""
 
@@ -78,9 +81,12 @@ async def _judge_until_told(client: Client, program: str, rights: Sequence[Right
 
 
 async def _judge(client: Client, program: str, rights: Sequence[Right]) -> None:
-    facts = await learn(client, rights)
-    if problem := unfit(facts, program):
-        raise Failed(f"{program}: {problem}")
+    """Raises Failed for what is wrong and stays wrong: one who installs us may not be ready yet."""
+    ends = time.monotonic() + SETTLES
+    while problem := unfit(facts := await learn(client, rights), program):
+        if hopeless(facts) or time.monotonic() >= ends:
+            raise Failed(f"{program}: {problem}")
+        await asyncio.sleep(SETTLES / 10)
 
 
 async def learn(client: Client, rights: Sequence[Right]) -> ClusterFacts:
