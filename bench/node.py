@@ -56,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         node = node_with_images(Path(folder) / "node")
         try:
-            result = wakes(NodeMachine(Path(folder), node), count)
+            result = wakes(NodeMachine(Path(folder), node.plane), count)
         finally:
             node.stop()
     print(report.written("node", result))

@@ -1,10 +1,13 @@
 """One node with our image and the sample's, and what is installed on it, for all tests in here."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.cluster.control_plane import GivenCluster
 
 # The end-to-end suite and its helpers are imported file by file, and found by name.
 HERE = Path(__file__).parent
@@ -18,26 +21,37 @@ for helper in (HERE.parent / "e2e/machine.py", HERE.parent / "e2e/load.py", HERE
 
 from node_machine import NodeMachine, node_with_images  # noqa: E402 - it was made importable just above
 
+GIVEN = os.environ.get("KUBECONFIG_FOR_TESTS", "")
+
 
 def pytest_collection_modifyitems(items):
-    """Everything in this folder needs root, and is left out unless it is asked for."""
+    """Everything in this folder is left out unless it is asked for."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.node)
+            if GIVEN and item.get_closest_marker("own_node"):
+                item.add_marker(
+                    pytest.mark.skip(reason="looks into a node of our own, and another cluster was given")
+                )
 
 
 @pytest.fixture(scope="session")
-def node(tmp_path_factory):
-    """The node, with our image and the sample's."""
+def plane(tmp_path_factory):
+    """A cluster with real containers that has our image and the sample's: the one that $KUBECONFIG_FOR_TESTS
+    names, whose Services this machine must reach, or a node of our own.
+    """
+    if GIVEN:
+        yield GivenCluster(Path(GIVEN))
+        return
     made = node_with_images(tmp_path_factory.mktemp("node"))
-    yield made
+    yield made.plane
     made.stop()
 
 
 @pytest.fixture
-def engine(node, tmp_path):
+def engine(plane, tmp_path):
     """What the manifests install, not started yet; its Services go with the test."""
-    machine = NodeMachine(tmp_path, node)
+    machine = NodeMachine(tmp_path, plane)
     yield machine
     sys.stdout.write(machine.output[-10_000:])  # shown where the test failed
     machine.kill()

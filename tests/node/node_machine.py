@@ -7,6 +7,7 @@ from pathlib import Path
 
 from machine import ROOT, Machine, wait_for
 
+from tests.cluster.control_plane import Cluster
 from tests.cluster.node import Node, layer_of
 from tools.image.archive import Image, write
 
@@ -43,16 +44,17 @@ class NodeMachine(Machine):
 
     engine = "node"
 
-    def __init__(self, folder: Path, node: Node) -> None:
+    def __init__(self, folder: Path, plane: Cluster) -> None:
         super().__init__(folder)
-        self.node = node
-        self.kubeconfig = node.plane.kubeconfig
+        self.plane = plane
+        self.kubeconfig = plane.kubeconfig
 
     @property
     def door(self) -> str:
-        """The cluster address of the activators' Service, as kube-proxy's rules know it."""
+        """The activators' Service: its balancer's address where there is one, or its cluster address."""
         service = self.get("service", "zerogate-activator", "-n", SYSTEM)
-        return f"{service['spec']['clusterIP']}:80"
+        given = service["status"]["loadBalancer"].get("ingress") or [{"ip": service["spec"]["clusterIP"]}]
+        return f"{given[0].get('ip') or given[0]['hostname']}:80"
 
     @property
     def output(self) -> str:

@@ -67,6 +67,7 @@ def _contents(archive):
     return wanted, {name: kind for name, kind in files.items() if name}, size
 
 
+@pytest.mark.own_node
 def test_the_dockerfile_builds_what_make_image_writes(base, tmp_path):
     """The same files with the same modes, the same user and command, and under 150 MB."""
     builder = (

@@ -19,6 +19,9 @@ SETTINGS = [*TUNABLES, "net/ipv4/ip_forward", "net/ipv4/conf/all/route_localnet"
 PLACES = ("/run", "/run/netns", "/var/lib", "/var/lib/cni", "/var/log", "/var/log/pods", "/etc/cni/net.d")
 
 
+pytestmark = pytest.mark.own_node
+
+
 def _printed(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 

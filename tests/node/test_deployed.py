@@ -42,6 +42,7 @@ def _files(root):
     return found
 
 
+@pytest.mark.own_node
 def test_each_program_runs_locked_in(up):
     """Not root, no capability and no way to one, system calls filtered, nothing of the image writable."""
     for program in PROGRAMS:
@@ -58,6 +59,7 @@ def test_each_program_runs_locked_in(up):
             assert ["ro" in mount[5].split(",") for mount in mounts if mount[4] == "/"] == [True]
 
 
+@pytest.mark.own_node
 def test_the_image_is_small_and_holds_nothing_but_python_and_us(up):
     """What a node keeps unpacked is under 150 MB, what it pulls a good quarter of that; there is no shell."""
     root = up.processes("controller")[0] / "root"

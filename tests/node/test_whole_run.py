@@ -1,12 +1,14 @@
 """What stands in the API server's log at the end: this file is the last of the run."""
 
+import pytest
 from node_machine import PROGRAMS
 
 from tests.cluster.rights import requests
 
 
+@pytest.mark.own_node
 def test_nothing_that_our_programs_asked_was_denied(up):
     """The rights of the manifests are enough for all that the tests before this one did."""
-    asked = requests(up.node.plane.audit_log)
+    asked = requests(up.plane.audit_log)
     assert {request.account for request in asked} >= {f"zerogate-{program}" for program in PROGRAMS}
     assert [request for request in asked if not request.is_allowed] == []
