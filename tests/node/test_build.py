@@ -31,19 +31,27 @@ ENV PIP_CERT=/machine.crt
 
 
 @pytest.fixture
-def base(tmp_path):
+def folder(tmp_path):
+    """A folder of which nothing is kept: builds are large."""
+    yield tmp_path
+    for each in tmp_path.iterdir():
+        shutil.rmtree(each) if each.is_dir() else each.unlink()
+
+
+@pytest.fixture
+def base(folder):
     """A tar of Debian 12 with this machine's certificates, by which it reaches package indexes."""
     kept = CACHE / "debian-bookworm.tar"
     if not kept.exists():
-        root = tmp_path / "root"
+        root = folder / "root"
         subprocess.run(
             ("debootstrap", "--variant=minbase", "bookworm", root), check=True, capture_output=True
         )
         (root / "etc/apt/sources.list").write_text(SOURCES)
         (root / "machine.crt").write_bytes(CERTIFICATES.read_bytes())
-        subprocess.run(("tar", "-C", root, "-cf", tmp_path / "new.tar", "."), check=True)
+        subprocess.run(("tar", "-C", root, "-cf", folder / "new.tar", "."), check=True)
         CACHE.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "new.tar").rename(kept)
+        (folder / "new.tar").rename(kept)
     return kept
 
 
@@ -68,25 +76,25 @@ def _contents(archive):
 
 
 @pytest.mark.own_node
-def test_the_dockerfile_builds_what_make_image_writes(base, tmp_path):
+def test_the_dockerfile_builds_what_make_image_writes(base, folder):
     """The same files with the same modes, the same user and command, and under 150 MB."""
     builder = (
         "buildah",
         "--root",
-        tmp_path / "store",
+        folder / "store",
         "--runroot",
-        tmp_path / "run",
+        folder / "run",
         "--storage-driver",
         "vfs",
     )
-    (tmp_path / "base").mkdir()
-    shutil.copy(base, tmp_path / "base" / "base.tar")
-    (tmp_path / "base" / "Dockerfile").write_text(BASE)
+    (folder / "base").mkdir()
+    shutil.copy(base, folder / "base" / "base.tar")
+    (folder / "base" / "Dockerfile").write_text(BASE)
     build = (*builder, "build", "--isolation", "chroot")
-    subprocess.run((*build, "--tag", "localhost/debian:stand-in", tmp_path / "base"), check=True)
+    subprocess.run((*build, "--tag", "localhost/debian:stand-in", folder / "base"), check=True)
     given = ("--build-arg", "BASE=localhost/debian:stand-in", "--tag", "zerogate:test")
     subprocess.run((*build, *given, ROOT), check=True)
-    made = tmp_path / "made.tar"
+    made = folder / "made.tar"
     subprocess.run((*builder, "push", "zerogate:test", f"oci-archive:{made}"), check=True)
     config, files, size = _contents(made)
     assert (config, files) == _contents(IMAGE)[:2]

@@ -32,7 +32,7 @@ PACKAGES = (
 SUPERFLUOUS = (
     "usr/share/man", "usr/share/locale", "usr/share/lintian", "usr/share/bug", "usr/lib/*/gconv",
     f"usr/lib/{PYTHON}/test", f"usr/lib/{PYTHON}/pydoc_data", "boot", "home", "media", "mnt", "opt",
-    "root", "srv",
+    "root", "srv", "var/local",
 )  # fmt: skip
 
 ACCOUNTS = {
