@@ -30,7 +30,7 @@ from serving.validation import SYSTEM_NAMESPACE
 
 log = logging.getLogger("zerogate.controller")
 
-WORKERS = 4
+WORKERS = 16
 """Objects reconciled at the same time; each waits for the API server most of its time."""
 SELECTED = f"{SCALE_LABEL}=true"
 WATCHED = (
@@ -132,12 +132,16 @@ class Controller:
             work = await self._queue.take()
             try:
                 outcome = reconcile(self._world, work, time.time())
+                is_rest_left = False
                 for action in outcome.actions:
-                    await self._perform(action)
+                    if isinstance(action, SetStatus) and action.can_wait and self._queue.can_wait(work):
+                        is_rest_left = True
+                    else:
+                        await self._perform(action)
             except ApiError as error:
                 self._put_off(work, error)
             else:
-                self._queue.done(work)
+                self._queue.done(work, is_rest_left=is_rest_left)
                 if outcome.again_in is not None:
                     self._queue.add_after(work, max(1.0, outcome.again_in))
             # An API in the same process never makes us wait: let the watches tell what was written.

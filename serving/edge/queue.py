@@ -1,4 +1,8 @@
-"""Keys of objects to look at: each at most once in line, never twice at a time, failures later and later."""
+"""Keys of objects to look at: each at most once in line, never twice at a time, failures later and later.
+
+What is left of a key that can wait comes when nothing else does: while thousands are brought about, what is
+only on its way is overtaken by what became of it, and never written.
+"""
 
 import asyncio
 from typing import Generic, TypeVar
@@ -6,6 +10,8 @@ from typing import Generic, TypeVar
 K = TypeVar("K")
 FIRST_BACK_OFF = 0.01
 MAX_BACK_OFF = 30.0
+PATIENCE = 10.0
+"""Seconds after which the rest of a key waits no longer."""
 
 
 class WorkQueue(Generic[K]):
@@ -13,6 +19,8 @@ class WorkQueue(Generic[K]):
 
     def __init__(self) -> None:
         self._line: dict[K, None] = {}
+        self._rest: dict[K, None] = {}
+        self._waits_since: dict[K, float] = {}
         self._busy: set[K] = set()
         self._again: set[K] = set()
         self._failures: dict[K, int] = {}
@@ -20,7 +28,8 @@ class WorkQueue(Generic[K]):
         self._filled = asyncio.Event()
 
     def __repr__(self) -> str:
-        return f"<WorkQueue {len(self._line)} in line, {len(self._busy)} busy, {len(self._timers)} later>"
+        counts = f"{len(self._line)} in line, {len(self._rest)} behind it, {len(self._busy)} busy"
+        return f"<WorkQueue {counts}, {len(self._timers)} later>"
 
     def add(self, key: K) -> None:
         if key in self._busy:
@@ -45,17 +54,39 @@ class WorkQueue(Generic[K]):
 
     async def take(self) -> K:
         """The next key; call `done` or `failed` with it."""
-        while not self._line:
+        while not self._line and not self._rest:
             self._filled.clear()
             await self._filled.wait()
-        key = next(iter(self._line))
-        del self._line[key]
+        key = next(iter(self._rest if self._is_rest_due() else self._line))
+        self._line.pop(key, None)
+        self._rest.pop(key, None)
         self._busy.add(key)
         return key
 
-    def done(self, key: K) -> None:
+    def _is_rest_due(self) -> bool:
+        if not self._line:
+            return True
+        return bool(self._rest) and self._has_waited(next(iter(self._rest)))
+
+    def _has_waited(self, key: K) -> bool:
+        now = asyncio.get_running_loop().time()
+        return now - self._waits_since.get(key, now) >= PATIENCE
+
+    def can_wait(self, key: K) -> bool:
+        """Whether others are in line before what is left of the key; not for ever."""
+        return bool(self._line) and not self._has_waited(key)
+
+    def done(self, key: K, *, is_rest_left: bool = False) -> None:
+        """With `is_rest_left` the key comes again when nothing else does, or after a while."""
         self._failures.pop(key, None)
         self._finish(key)
+        if not is_rest_left:
+            self._waits_since.pop(key, None)
+            return
+        self._waits_since.setdefault(key, asyncio.get_running_loop().time())
+        if key not in self._line:
+            self._rest.setdefault(key)
+            self._filled.set()
 
     def failed(self, key: K) -> float:
         """The key comes again after a back-off; returns its seconds."""

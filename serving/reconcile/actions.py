@@ -23,10 +23,11 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class SetStatus:
-    """Replace of the status alone."""
+    """Replace of the status alone. `can_wait`: it says no more than how far the object has come."""
 
     resource: Resource
     obj: Obj
+    can_wait: bool = False
 
 
 @dataclass(frozen=True, slots=True)

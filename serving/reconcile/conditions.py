@@ -93,4 +93,8 @@ def _condition(type_: str, said: Aspect, former: Obj | None, now: float) -> Obj:
 
 def status_actions(resource: Resource, obj: Obj, status: Obj) -> list[Action]:
     """Nothing when the status is already so."""
-    return [] if obj.get("status") == status else [SetStatus(resource, {**obj, "status": status})]
+    if obj.get("status") == status:
+        return []
+    wanted = {**obj, "status": status}
+    is_on_its_way = aspect(obj, "Ready").state == aspect(wanted, "Ready").state == "Unknown"
+    return [SetStatus(resource, wanted, can_wait=is_on_its_way)]
