@@ -6,7 +6,8 @@ RUN := $(VENV)/installed
 DEV := $(VENV)/installed-dev
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
-.PHONY: help run test quick test-cluster test-node bench-node image check format bench tools lock messages clean
+.PHONY: help run test quick test-cluster test-node image check format soak bench bench-cluster bench-node tools lock messages \
+  clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -47,6 +48,12 @@ check: $(DEV) ## Format, lint, types and the arrows between packages
 format: $(DEV) ## Put the code into its one form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+soak: $(DEV) tools ## An API server that fails for a minute at a time; results/faults.json
+	@FAULT_SECONDS=60 FAULT_RESULTS=$(CURDIR)/bench/results/faults.json $(BIN)/pytest -q tests/cluster/test_faults.py
+
+bench-cluster: $(DEV) tools ## What the programs cost beside a real API server, each figure against its bar
+	@$(BIN)/python bench/cluster.py
 
 bench: $(DEV) tools ## The walk-through with hey and the real 90 seconds, beside the tutorial's figures
 	@$(BIN)/python bench/walkthrough.py
