@@ -29,6 +29,17 @@ def uid(obj: Obj) -> str:
     return (obj.get("metadata") or {}).get("uid") or ""
 
 
+def is_newer(obj: Obj, than: Obj) -> bool:
+    """Whether it is a later version of the same object. Versions that are no numbers are told from each other
+    only: the one that is asked about counts as the later one.
+    """
+    one, other = ((each.get("metadata") or {}).get("resourceVersion") for each in (obj, than))
+    try:
+        return int(one or "") > int(other or "")
+    except ValueError:
+        return bool(one != other)
+
+
 def labels(obj: Obj) -> dict[str, str]:
     """The object's labels, never None."""
     return (obj.get("metadata") or {}).get("labels") or {}

@@ -9,7 +9,7 @@ from functools import partial
 from kube.edge.client import ApiError, Client
 from kube.edge.events import EventRecorder
 from kube.edge.informer import Change, Informer
-from kube.objects import Obj, key, name, namespace, uid
+from kube.objects import Obj, is_newer, key, name, namespace, uid
 from kube.resources import (
     CONFIGMAPS,
     CONFIGURATIONS,
@@ -63,6 +63,7 @@ class Controller:
         self._client = client
         self._world = World(COMPILED, localhost_alias=settings.localhost_alias)
         self._queue: WorkQueue[Work] = WorkQueue()
+        self._learned: dict[Work, Obj] = {}
         self._events = EventRecorder(client, client.manager)
         self._told: dict[str, dict[str, str]] = {}
         self._configs = Informer(
@@ -94,11 +95,36 @@ class Controller:
         if change.new is None:
             if change.old is not None:
                 self._told.pop(uid(change.old), None)
+            self._learned.pop((resource, change.key), None)
             found = self._world.remove(resource, change.key)
+        elif self._is_known(resource, change.new):
+            return
         else:
             found = self._world.put(resource, change.new)
         for work in found:
             self._queue.add(work)
+
+    def _learn(self, resource: Resource, obj: Obj) -> None:
+        """What we wrote is known before the watch tells of it; else the next look would be at old news, and
+        what is written by that refused.
+        """
+        present = self._world.get(resource, *key(obj))
+        if present is not None and uid(present) == uid(obj) and is_newer(obj, present):
+            self._learned[resource, key(obj)] = obj
+            for work in self._world.put(resource, obj):
+                self._queue.add(work)
+
+    def _is_known(self, resource: Resource, obj: Obj) -> bool:
+        """Whether the watch only now comes to what was learned, or is still before it."""
+        learned = self._learned.get((resource, key(obj)))
+        if learned is None:
+            return False
+        is_before = uid(obj) == uid(learned) and is_newer(learned, obj)
+        if not is_before:
+            del self._learned[resource, key(obj)]
+        return is_before or obj["metadata"].get("resourceVersion") == learned["metadata"].get(
+            "resourceVersion"
+        )
 
     def _on_config(self, change: Change) -> None:
         if self._configs.synced.is_set() and change.key[1] in PARSERS:
@@ -168,9 +194,9 @@ class Controller:
             case Create(resource, obj):
                 await self._client.create(resource, obj)
             case Replace(resource, obj):
-                await self._client.replace(resource, obj)
+                self._learn(resource, await self._client.replace(resource, obj))
             case SetStatus(resource, obj):
-                await self._client.replace(resource, obj, subresource="status")
+                self._learn(resource, await self._client.replace(resource, obj, subresource="status"))
             case Delete(resource, obj):
                 await self._delete(resource, obj)
 

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 K = TypeVar("K")
 FIRST_BACK_OFF = 0.01
 MAX_BACK_OFF = 30.0
-PATIENCE = 10.0
+PATIENCE = 20.0
 """Seconds after which the rest of a key waits no longer."""
 
 

@@ -165,6 +165,7 @@ class Watched:
         self.revision = f"cold-{name}-00001"
         cluster.wait_pods(self.revision, 0)
         self.begun = time.monotonic()
+        self.answered = 0.0
         self.load = Load(f"127.0.0.1:{cluster.programs.gateway}", host("warm"), 2)
         self._pool = pool
         self.cold: Future[tuple[int, float]] | None = None
@@ -175,7 +176,9 @@ class Watched:
 
     def _ask(self):
         begun = time.monotonic()
-        return self.cluster.ask(f"cold-{self.name}", 240), time.monotonic() - begun
+        status = self.cluster.ask(f"cold-{self.name}", 240)
+        self.answered = time.monotonic()
+        return status, self.answered - begun
 
     def told(self, waited):
         """Check what holds for each fault; what was observed."""
@@ -184,7 +187,10 @@ class Watched:
         wakes = [
             each
             for each in asked
-            if each.method == "PATCH" and each.status == 200 and f"/deployments/{self.revision}-" in each.path
+            if each.method == "PATCH"
+            and each.status == 200
+            and f"/deployments/{self.revision}-" in each.path
+            and each.at < self.answered
         ]
         by_status = Counter(str(each.status) for each in asked)
         assert self.load.outcome.failures == []

@@ -22,6 +22,23 @@ def test_a_childs_name_is_the_parents_until_63_characters_then_a_digest(parent, 
     assert names.child_name(parent, suffix) == child
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "is_newer"),
+    [
+        ("10", "9", True),
+        ("9", "10", False),
+        ("9", "9", False),
+        ("b", "a", True),
+        ("a", "a", False),
+        (None, "1", True),
+    ],
+)
+def test_versions_are_numbers_where_both_are(one, other, is_newer):
+    """Which of two comes later; what is no number is only the same or not."""
+    first, second = ({"metadata": {"resourceVersion": each}} for each in (one, other))
+    assert objects.is_newer(first, second) == is_newer
+
+
 @given(st.text("abcxyz-019", min_size=1, max_size=120), st.text("abcxyz-019", max_size=90))
 def test_a_childs_name_always_fits_a_label(parent, suffix):
     """No parent and suffix make a name beyond 63 characters."""

@@ -252,6 +252,39 @@ async def test_what_is_on_its_way_is_not_written_while_there_is_more_to_do(bench
     assert len(statuses) < 50 * 8
 
 
+class Late(Counting):
+    """An API whose watches tell of everything a moment later than it happens; refusals are counted."""
+
+    def __init__(self, api):
+        super().__init__(api)
+        self.refused = []
+
+    async def request(self, method, path, **more):
+        await asyncio.sleep(0.001)
+        status, body = await super().request(method, path, **more)
+        if status == 409:
+            self.refused.append(path)
+        return status, body
+
+    async def watch(self, path, **more):
+        async for event in super().watch(path, **more):
+            await asyncio.sleep(0.03)
+            yield event
+
+
+async def test_what_was_just_written_is_known_before_the_watch_tells_of_it():
+    """So nothing is written by old news, and no write of a status is refused because of the one before it."""
+    bench = Bench()
+    bench.transport = Late(bench.api)
+    await bench.install()
+    bench.start()
+    await bench.client.create(SERVICES, service())
+    await bench.set_ready_pods(ONE)
+    await bench.until(lambda: bench.is_ready(SERVICES, NAME))
+    await bench.stop()
+    assert [path for path in bench.transport.refused if path.endswith("/status")] == []
+
+
 async def test_the_rest_of_a_key_comes_when_nothing_else_does():
     queue = WorkQueue()
     for key in ("a", "b"):
