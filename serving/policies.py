@@ -63,14 +63,16 @@ def _policy(policy: Policy) -> Obj:
         *policy.variables,
         *(each for rule in policy.rules for each in rule.variables),
         ("at", policy.base.cel),
-        ("untouched", f"oldObject != null && ({policy.untouched})"),
+        (
+            "untouched",
+            f"oldObject != null && (has(object.metadata.deletionTimestamp) || ({policy.untouched}))",
+        ),
     ]
     spec: dict[str, Any] = {
         "failurePolicy": "Fail",
         "matchConstraints": _constraints(_rule(policy.kinds), {}),
-        "matchConditions": [ALIVE],
         "variables": [{"name": name, "expression": expression} for name, expression in variables],
-        "validations": [_validation(rule) for rule in policy.rules],
+        "validations": [_validation(policy.rules)],
     }
     if policy.config:
         spec = {"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}, **spec}
@@ -96,14 +98,23 @@ def _rule(kinds: tuple[Resource, ...]) -> Obj:
     }
 
 
-def _validation(rule: PolicyRule) -> Obj:
-    told = filled(rule.path + ": " + rule.message, rule.path_words + rule.message_words)
+def _validation(rules: tuple[PolicyRule, ...]) -> Obj:
+    """All rules of a policy as one, which says what the first broken one does.
+
+    An API server tells of one offence anyway, and each expression that it evaluates costs every write.
+    """
+    *firsts, last = rules
+    choices = "\n".join(f"!({rule.cel}) ? {_told(rule)} :" for rule in firsts)
     return {
-        "expression": f"variables.untouched || ({rule.cel})",
-        "message": f"{rule.path}: {rule.message}".replace("{}", "…"),
-        "messageExpression": f"variables.at + {told}",
+        "expression": "variables.untouched || (\n" + " &&\n".join(f"({rule.cel})" for rule in rules) + "\n)",
+        "message": "the object breaks a rule of this policy",
+        "messageExpression": f"variables.at + (\n{choices}\n{_told(last)}\n)",
         "reason": "Invalid",
     }
+
+
+def _told(rule: PolicyRule) -> str:
+    return filled(rule.path + ": " + rule.message, rule.path_words + rule.message_words)
 
 
 def _config_policy(rules: ConfigMapRules) -> Obj:

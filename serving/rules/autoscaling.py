@@ -78,6 +78,11 @@ def _keys(key: str) -> str:
     return f"variables.{keys_variable(key)[0]}"
 
 
+def _is_absent(key: str) -> str:
+    """Asked first and of most objects: cheaper than which spelling was used."""
+    return " && ".join(f"!('{each}' in variables.notes)" for each in spellings(key))
+
+
 def _text(key: str) -> str:
     return f"variables.notes[{_keys(key)}[0]]"
 
@@ -87,7 +92,7 @@ VARIABLES = tuple(keys_variable(key) for key in TEXTS)
 
 def _alone(key: str, rules: Texts) -> Iterator[PolicyRule]:
     """An annotation by itself: each rule where those before it hold."""
-    another = f"(size({_keys('class')}) > 0 && {_text('class')} != '{KPA}')"
+    another = f"(!({_is_absent('class')}) && {_text('class')} != '{KPA}')"
     free = f"{another} || " if key in KPA_ONLY else ""
     for place, rule in enumerate(rules):
 
@@ -105,7 +110,7 @@ def _alone(key: str, rules: Texts) -> Iterator[PolicyRule]:
             rule.message,
             ANNOTATIONS,
             find,
-            f"size({_keys(key)}) == 0 || {free}{before}({rule.on(_text(key))})",
+            f"{_is_absent(key)} || {free}{before}({rule.on(_text(key))})",
             (f"{_keys(key)}[0]",),
             (_text(key),) if "{}" in rule.message else (),
             keys=AUTOSCALING_PREFIX + key,
@@ -122,7 +127,7 @@ def scale_variable(key: str) -> tuple[str, str]:
     name = key.title().replace("-", "")
     sound = conditions(TEXTS[key], _text(key))
     # What does not match is not read: the conditions stand in the order in which they rely on each other.
-    return f"numberOf{name}", f"size({_keys(key)}) > 0 && {sound} ? int({_text(key)}) : 0"
+    return f"numberOf{name}", f"!({_is_absent(key)}) && {sound} ? int({_text(key)}) : 0"
 
 
 def _value(key: str) -> str:
@@ -218,7 +223,7 @@ LIMIT_RULES = (
         "max-scale={}, must be from 1 to {}, the max-scale-limit of config-autoscaler",
         ANNOTATIONS,
         _above_the_limit,
-        f"{_LIMIT} == 0 || size({_keys('max-scale')}) == 0 || !({_SOUND}) || "
+        f"{_is_absent('max-scale')} || {_LIMIT} == 0 || !({_SOUND}) || "
         f"(int({_text('max-scale')}) >= 1 && int({_text('max-scale')}) <= {_LIMIT})",
         (f"{_keys('max-scale')}[0]",),
         (f"{_text('max-scale')} + (int({_text('max-scale')}) == 0 ? ' (unlimited)' : '')", _LIMIT),
@@ -229,7 +234,7 @@ LIMIT_RULES = (
         "0 is not allowed by the cluster; set allow-zero-initial-scale in config-autoscaler",
         ANNOTATIONS,
         _zero,
-        f"size({_keys('initial-scale')}) == 0 || !{_text('initial-scale')}.matches('^-?0+$') || "
+        f"{_is_absent('initial-scale')} || !{_text('initial-scale')}.matches('^-?0+$') || "
         "(has(params.data) && 'allow-zero-initial-scale' in params.data && "
         f"params.data['allow-zero-initial-scale'] in {_TRUE})",
         (f"{_keys('initial-scale')}[0]",),
