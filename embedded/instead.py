@@ -4,7 +4,6 @@ _INSTEAD = {
     "exec": "a pod is a process of this machine: look at it with the machine's own tools",
     "attach": "kubectl logs -f shows what the pod writes",
     "portforward": "the pod listens on 127.0.0.1 at the port in its annotation zerogate.dev/port",
-    "eviction": "delete the pod",
     "horizontalpodautoscalers": "label the Deployment zerogate.dev/scale: that is scaled by its requests",
 }
 

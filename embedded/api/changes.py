@@ -201,7 +201,7 @@ def bind(cluster: Cluster, call: Call) -> ApiResponse:
         raise bad_request("a Binding names its node in target.name")
     old = cluster.get(call.served, (call.place.namespace, call.place.name)).obj
     if old["spec"].get("nodeName"):
-        why = f"pod {call.place.name} is already assigned to node {old['spec']['nodeName']!r}"
+        why = f'pod {call.place.name} is already assigned to node "{old["spec"]["nodeName"]}"'
         raise conflict(call.served.id, call.place.name, why)
     scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": format_time(cluster.clock())}
     status = old.get("status") or {}

@@ -118,6 +118,8 @@ class Api:
             return podlogs.read_log(self.cluster, call)
         if part == "binding" and verb == "create":
             return changes.bind(self.cluster, call)
+        if part == "eviction" and verb == "create":
+            return self._evict(call)
         if part == "scale" and verb == "get":
             return scale.read_scale(self.cluster, call)
         if part == "scale" and verb in {"update", "patch"}:
@@ -140,6 +142,16 @@ class Api:
             return ApiResponse(200, left)
         details = {**details_of(served.id, call.place.name), "uid": obj["metadata"]["uid"]}
         return ApiResponse(200, success(details))
+
+    def _evict(self, call: Call) -> ApiResponse:
+        """POST on pods/…/eviction: a deletion that asks; there are no disruption budgets to say no."""
+        body, _ = decode(call.request.body, call.request.content_type)
+        how = deletion.read_options({}, (body.get("deleteOptions") if isinstance(body, dict) else None) or {})
+        obj = self.cluster.get(call.served, (call.place.namespace, call.place.name)).obj
+        deletion.check(call.served, obj, how)
+        if not how.dry_run and not call.options.dry_run:
+            deletion.remove(self.cluster, call.served, obj, how)
+        return ApiResponse(201, success())
 
     def _delete_all(self, call: Call) -> ApiResponse:
         how = _how(call)

@@ -135,11 +135,15 @@ def _kind_of(served: Served, subresource: str) -> tuple[str, Obj]:
         return "Scale", {"group": "autoscaling", "version": "v1"}
     if subresource == "binding":
         return "Binding", {}
+    if subresource == "eviction":
+        return "Eviction", {"group": "policy", "version": "v1"}
     return served.resource.kind, {}
 
 
 def _verbs(subresource: str) -> list[str]:
-    return {"log": ["get"], "binding": ["create"]}.get(subresource, ["get", "patch", "update"])
+    return {"log": ["get"], "binding": ["create"], "eviction": ["create"]}.get(
+        subresource, ["get", "patch", "update"]
+    )
 
 
 def aggregated(registry: Registry, *, core: bool) -> Obj:

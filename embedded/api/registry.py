@@ -78,7 +78,7 @@ BUILT_IN = (
         has_status=True,
         has_generation=True,
         tracks_fields=False,
-        more=("binding", "log"),
+        more=("binding", "eviction", "log"),
     ),
     Served(kube.CONFIGMAPS, "configmap", ("cm",)),
     Served(kube.SECRETS, "secret"),

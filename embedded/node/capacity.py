@@ -1,6 +1,6 @@
 """What fits on a node: the sum of its pods' requests against what it has to give."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kube.objects import Obj
@@ -43,6 +43,13 @@ def _request(container: Obj, resource: str) -> float:
         return parse_quantity(asked)
     except ValueError:
         return 0.0
+
+
+def misfits(labels: Mapping[str, str], wanted: Obj) -> list[str]:
+    """Why the pod would not have this node, in the scheduler's words; empty when it may go there."""
+    asked = wanted["spec"].get("nodeSelector") or {}
+    fits = all(labels.get(key) == value for key, value in asked.items())
+    return [] if fits else ["node(s) didn't match Pod's node affinity/selector"]
 
 
 def shortages(total: Capacity, pods: Iterable[Obj], wanted: Obj) -> list[str]:

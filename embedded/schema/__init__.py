@@ -2,7 +2,8 @@
 
 Reading order: `types` (one node of a schema), `builtin` with `merge_keys` and schemas.json (Kubernetes' own
 kinds), `custom` (kinds from definitions), `registry` (kind → type), `fields` (unknown fields), `check` (wrong
-values), `naming`, `configs`, `limits` (what Kubernetes refuses beyond types), `defaults`.
+values), `naming`, `rules`, `configs`, `services`, `pods`, `limits` (what Kubernetes refuses beyond types),
+`defaults`.
 
 Admitted here: what follows from an object and its kind's schema alone.
 """

@@ -167,6 +167,8 @@ def _replica_set(replica_set: Obj) -> None:
     spec = replica_set.setdefault("spec", {})
     _set(spec, {"replicas": 1})
     _template(spec)
+    _set(replica_set, {"status": {}})
+    _set(replica_set["status"], {"replicas": 0})
 
 
 def _template(spec: Obj) -> None:
@@ -184,6 +186,8 @@ def _service(service: Obj) -> None:
         _set(port, {"protocol": "TCP"})
         if port.get("port") is not None:
             _set(port, {"targetPort": port["port"]})
+    _set(service, {"status": {}})
+    _set(service["status"], {"loadBalancer": {}})
 
 
 def _secret(secret: Obj) -> None:

@@ -1,16 +1,18 @@
 """What Kubernetes refuses in its own kinds beyond JSON types; messages as its API server words them."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from embedded.schema import naming
 from embedded.schema.configs import config_map_problems, secret_problems
-from embedded.schema.types import FieldProblem, joined
+from embedded.schema.pods import pod_spec
+from embedded.schema.rules import at_least_zero, one_of
+from embedded.schema.services import service_spec
+from embedded.schema.types import FieldProblem
 from kube.objects import Obj
 
-_PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
-_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 _CHANGEABLE = frozenset(
     {"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "schedulingGates"}
 )
@@ -33,8 +35,9 @@ def built_in_problems(kind: str, obj: Obj, old: Obj | None) -> Iterator[FieldPro
     elif kind == "Pod":
         yield from pod_spec(spec, "spec") if old is None else _changed_pod(spec, before)
     elif kind == "Service":
-        for index, port in enumerate(spec.get("ports") or ()):
-            yield from _range(port.get("port"), f"spec.ports[{index}].port", 1, 65535)
+        yield from service_spec(spec)
+    elif kind == "Lease":
+        yield from _lease(spec)
 
 
 def labels(found: dict[str, str], path: str) -> Iterator[FieldProblem]:
@@ -45,20 +48,63 @@ def labels(found: dict[str, str], path: str) -> Iterator[FieldProblem]:
 
 
 def _replicated(kind: str, spec: Obj, before: Obj) -> Iterator[FieldProblem]:
-    yield from _at_least_zero(spec, "spec", "replicas", "revisionHistoryLimit", "minReadySeconds")
+    yield from at_least_zero(spec, "spec", "replicas", "revisionHistoryLimit", "minReadySeconds")
+    if kind == "Deployment":
+        yield from _deadline(spec)
     if all(spec.get(part) == before.get(part) for part in ("template", "selector", "strategy")):
         return
     yield from _selected(kind, spec)
-    strategy = spec.get("strategy") or {}
-    if strategy.get("type") == "Recreate" and strategy.get("rollingUpdate"):
-        message = "Forbidden: may not be specified when strategy `type` is 'Recreate'"
-        yield FieldProblem("spec.strategy.rollingUpdate", message)
+    yield from _strategy(spec.get("strategy") or {})
     pod = (spec.get("template") or {}).get("spec") or {}
-    yield from _one_of(pod.get("restartPolicy", "Always"), "spec.template.spec.restartPolicy", "Always")
+    yield from one_of(pod.get("restartPolicy", "Always"), "spec.template.spec.restartPolicy", "Always")
     yield from pod_spec(pod, "spec.template.spec")
     selector = spec.get("selector")
     if before and selector != before.get("selector"):
         yield FieldProblem("spec.selector", f"Invalid value: {_shown(selector)}: field is immutable")
+
+
+def _deadline(spec: Obj) -> Iterator[FieldProblem]:
+    yield from at_least_zero(spec, "spec", "progressDeadlineSeconds")
+    seconds = spec.get("progressDeadlineSeconds", 600)
+    if seconds is not None and seconds <= (spec.get("minReadySeconds") or 0):
+        text = f"Invalid value: {seconds}: must be greater than minReadySeconds"
+        yield FieldProblem("spec.progressDeadlineSeconds", text)
+
+
+def _strategy(strategy: Obj) -> Iterator[FieldProblem]:
+    kind, rolling = strategy.get("type", "RollingUpdate"), strategy.get("rollingUpdate")
+    if kind not in ("Recreate", "RollingUpdate"):
+        text = f'Unsupported value: {_shown(strategy)}: supported values: "Recreate", "RollingUpdate"'
+        yield FieldProblem("spec.strategy", text)
+    elif kind == "Recreate" and rolling:
+        message = "Forbidden: may not be specified when strategy `type` is 'Recreate'"
+        yield FieldProblem("spec.strategy.rollingUpdate", message)
+    surge, lost = (rolling or {}).get("maxSurge", "25%"), (rolling or {}).get("maxUnavailable", "25%")
+    for key, value in (("maxUnavailable", lost), ("maxSurge", surge)):
+        path = f"spec.strategy.rollingUpdate.{key}"
+        if isinstance(value, str) and not _PERCENT.fullmatch(value):
+            words = "a valid percent string must be a numeric string followed by an ending '%'"
+            hint = f"(e.g. '1%',  or '93%', regex used for validation is '{_PERCENT.pattern}')"
+            yield FieldProblem(path, f'Invalid value: "{value}": {words} {hint}')
+        elif isinstance(value, int) and value < 0:
+            yield FieldProblem(path, f"Invalid value: {value}: must be greater than or equal to 0")
+        elif key == "maxUnavailable" and isinstance(value, str) and int(value[:-1]) > _WHOLE:
+            yield FieldProblem(path, f'Invalid value: "{value}": must not be greater than 100%')
+    if lost in (0, "0%") and surge in (0, "0%"):
+        text = "Invalid value: 0: may not be 0 when `maxSurge` is 0"
+        yield FieldProblem("spec.strategy.rollingUpdate.maxUnavailable", text)
+
+
+_PERCENT = re.compile(r"[0-9]+%")
+_WHOLE = 100
+
+
+def _lease(spec: Obj) -> Iterator[FieldProblem]:
+    seconds = spec.get("leaseDurationSeconds")
+    if seconds is not None and seconds <= 0:
+        text = f"Invalid value: {seconds}: must be greater than 0"
+        yield FieldProblem("spec.leaseDurationSeconds", text)
+    yield from at_least_zero(spec, "spec", "leaseTransitions")
 
 
 def _selected(kind: str, spec: Obj) -> Iterator[FieldProblem]:
@@ -97,86 +143,6 @@ def _changed_pod(spec: Obj, before: Obj) -> Iterator[FieldProblem]:
             "to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it "
             "was previously negative)",
         )
-
-
-def pod_spec(spec: Obj, path: str) -> Iterator[FieldProblem]:
-    """The problems of a pod's or a template's spec found at `path`."""
-    if not spec.get("containers"):
-        yield FieldProblem(f"{path}.containers", "Required value")
-    yield from _one_of(
-        spec.get("restartPolicy", "Always"), f"{path}.restartPolicy", "Always", "OnFailure", "Never"
-    )
-    yield from _at_least_zero(spec, path, "terminationGracePeriodSeconds")
-    volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
-    seen: set[str] = set()
-    for group in ("initContainers", "containers"):
-        for index, container in enumerate(spec.get(group) or ()):
-            where = f"{path}.{group}[{index}]"
-            yield from _container(container, where, volumes)
-            if container.get("name") in seen:
-                yield FieldProblem(f"{where}.name", f'Duplicate value: "{container["name"]}"')
-            seen.add(container.get("name", ""))
-
-
-def _container(container: Obj, path: str, volumes: set[Any]) -> Iterator[FieldProblem]:
-    name = container.get("name") or ""
-    if not name:
-        yield FieldProblem(f"{path}.name", "Required value")
-    for words in naming.label(name) if name else ():
-        yield FieldProblem(f"{path}.name", f'Invalid value: "{name}": {words}')
-    if not container.get("image"):
-        yield FieldProblem(f"{path}.image", "Required value")
-    policy = container.get("imagePullPolicy", "Always")
-    yield from _one_of(policy, f"{path}.imagePullPolicy", "Always", "IfNotPresent", "Never")
-    yield from _container_lists(container, path, volumes)
-    for key in _PROBES:
-        if container.get(key) is not None:
-            yield from _probe(container[key], joined(path, key))
-
-
-def _container_lists(container: Obj, path: str, volumes: set[Any]) -> Iterator[FieldProblem]:
-    for index, port in enumerate(container.get("ports") or ()):
-        yield from _range(port.get("containerPort"), f"{path}.ports[{index}].containerPort", 1, 65535)
-        yield from _one_of(
-            port.get("protocol", "TCP"), f"{path}.ports[{index}].protocol", "SCTP", "TCP", "UDP"
-        )
-    for index, variable in enumerate(container.get("env") or ()):
-        if not variable.get("name"):
-            yield FieldProblem(f"{path}.env[{index}].name", "Required value")
-    for index, mount in enumerate(container.get("volumeMounts") or ()):
-        if mount.get("name") not in volumes:
-            yield FieldProblem(f"{path}.volumeMounts[{index}].name", f'Not found: "{mount.get("name", "")}"')
-
-
-def _probe(probe: Obj, path: str) -> Iterator[FieldProblem]:
-    handlers = [key for key in _HANDLERS if probe.get(key) is not None]
-    if not handlers:
-        yield FieldProblem(path, "Required value: must specify a handler type")
-    for extra in handlers[1:]:
-        yield FieldProblem(joined(path, extra), "Forbidden: may not specify more than 1 handler type")
-    yield from _at_least_zero(
-        probe, path, "initialDelaySeconds", "timeoutSeconds", "periodSeconds", "failureThreshold"
-    )
-
-
-def _at_least_zero(obj: Obj, path: str, *keys: str) -> Iterator[FieldProblem]:
-    for key in keys:
-        value = obj.get(key)
-        if value is not None and value < 0:
-            yield FieldProblem(f"{path}.{key}", f"Invalid value: {value}: must be greater than or equal to 0")
-
-
-def _range(value: Any, path: str, low: int, high: int) -> Iterator[FieldProblem]:
-    if value is None:
-        yield FieldProblem(path, "Required value")
-    elif not low <= value <= high:
-        yield FieldProblem(path, f"Invalid value: {value}: must be between {low} and {high}, inclusive")
-
-
-def _one_of(value: str, path: str, *allowed: str) -> Iterator[FieldProblem]:
-    if value not in allowed:
-        names = ", ".join(f'"{entry}"' for entry in allowed)
-        yield FieldProblem(path, f'Unsupported value: "{value}": supported values: {names}')
 
 
 def _shown(value: dict[str, Any] | None) -> str:

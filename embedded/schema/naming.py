@@ -116,3 +116,26 @@ def config_key(text: str) -> list[str]:
             f"(e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '{_CONFIG_KEY}')"
         )
     return found
+
+
+def port(text: str) -> list[str]:
+    """Names of ports."""
+    found = _too_long(text, 15)
+    if not _is("[-a-z0-9]+", text):
+        found.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+    elif not re.search("[a-z]", text):
+        found.append("must contain at least one letter (a-z)")
+    elif "--" in text:
+        found.append("must not contain consecutive hyphens")
+    elif text.startswith("-") or text.endswith("-"):
+        found.append("must not begin or end with a hyphen")
+    return found
+
+
+def variable(text: str) -> list[str]:
+    """Names of environment variables."""
+    if _is("[ -<>-~]+", text):
+        return []
+    return [
+        "a valid environment variable name must consist only of printable ASCII characters other than '='"
+    ]

@@ -47,8 +47,8 @@ TEMPLATE = (
 DEPLOYMENTS = (
     NAME,
     Column("Ready", _deployment_ready, description="Ready pods, of those wanted."),
-    Column("Up-to-date", at("status", "updatedReplicas", default=0), "integer"),
-    Column("Available", at("status", "availableReplicas", default=0), "integer"),
+    Column("Up-to-date", at("status", "updatedReplicas", default=0)),
+    Column("Available", at("status", "availableReplicas", default=0)),
     AGE,
     *TEMPLATE,
 )
@@ -71,9 +71,9 @@ def _count(*keys: str) -> Cell:
     return cell
 
 
-CONFIGMAPS = (NAME, Column("Data", _count("data", "binaryData"), "integer"), AGE)
-SECRETS = (NAME, Column("Type", at("type")), Column("Data", _count("data"), "integer"), AGE)
-SERVICEACCOUNTS = (NAME, Column("Secrets", _count("secrets"), "integer"), AGE)
+CONFIGMAPS = (NAME, Column("Data", _count("data", "binaryData")), AGE)
+SECRETS = (NAME, Column("Type", at("type")), Column("Data", _count("data")), AGE)
+SERVICEACCOUNTS = (NAME, Column("Secrets", _count("secrets")), AGE)
 NAMESPACES = (NAME, Column("Status", at("status", "phase")), AGE)
 LEASES = (NAME, Column("Holder", at("spec", "holderIdentity")), AGE)
 DEFINITIONS = (NAME, Column("Created At", at("metadata", "creationTimestamp"), "date"))
@@ -214,7 +214,7 @@ EVENTS = (
     wide("Source", _source),
     Column("Message", _message),
     wide("First Seen", _first_seen),
-    wide("Count", _times, "integer"),
+    wide("Count", _times),
     Column("Name", at("metadata", "name"), format="name", priority=1),
 )
 

@@ -18,8 +18,9 @@ from embedded.edge.node.linux.records import Records
 from embedded.edge.node.pod import PodWorker
 from embedded.edge.node.registration import keep_registered
 from embedded.edge.node.workshop import Workshop
-from embedded.node.capacity import shortages
+from embedded.node.capacity import misfits, shortages
 from embedded.node.launch import Host
+from embedded.node.nodes import node_object
 from embedded.node.pod_status import unschedulable_status
 from embedded.node.settings import NodeSettings
 from kube.edge.client import ApiError, Client
@@ -30,6 +31,7 @@ from kube.resources import PODS
 
 log = logging.getLogger("zerogate.node")
 
+SCHEDULER = "default-scheduler"
 SWEEP_DELAY = 1.0
 ROTATE_EVERY = 10.0
 _LAST_WORDS = 2.0
@@ -61,6 +63,7 @@ class Node:
         images = Images(client, recorder, settings.system_namespace)
         self._shop = Workshop(settings, host, client, recorder, images, Records(settings.folder), Ports())
         self._machine = read_machine()
+        self._labels = node_object(settings, self._machine)["metadata"]["labels"]
         self._group: asyncio.TaskGroup | None = None
         self._workers: dict[str, PodWorker] = {}
         self._waiting: dict[str, Obj] = {}
@@ -127,7 +130,8 @@ class Node:
         """Start, update, end or put off a pod, as it stands now."""
         node, settings = pod["spec"].get("nodeName") or "", self._shop.settings
         worker = self._workers.get(uid(pod))
-        if node not in {"", settings.name} or (not node and not settings.is_scheduler):
+        is_ours = settings.is_scheduler and (pod["spec"].get("schedulerName") or SCHEDULER) == SCHEDULER
+        if node not in {"", settings.name} or (not node and not is_ours):
             if worker is not None:
                 worker.gone()
             return
@@ -147,7 +151,7 @@ class Node:
         if not pod["spec"].get("nodeName"):
             total = settings.capacity or self._machine.capacity
             others = [worker.pod for worker in self._workers.values() if not worker.is_over]
-            lacks = shortages(total, others, pod)
+            lacks = misfits(self._labels, pod) or shortages(total, others, pod)
             if lacks:
                 self._put_off(pod, lacks)
                 return
