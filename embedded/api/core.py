@@ -136,8 +136,7 @@ class Api:
         obj = cluster.get(served, (call.place.namespace, call.place.name)).obj
         deletion.check(served, obj, how)
         left = None if how.dry_run else deletion.remove(cluster, served, obj, how)
-        if left is None and served.resource == NAMESPACES:
-            left = deletion.terminating(cluster, obj)
+        left = left or deletion.shown_when_gone(cluster, served, obj)
         if left is not None:
             return ApiResponse(200, left)
         details = {**details_of(served.id, call.place.name), "uid": obj["metadata"]["uid"]}

@@ -8,7 +8,7 @@ from embedded.api.ownership import references
 from embedded.api.refusals import ApiRefusal, Cause, bad_request, conflict, forbidden, invalid
 from embedded.api.registry import Served
 from kube.objects import Obj, format_time, key, parse_time, uid
-from kube.resources import NAMESPACES, PODS
+from kube.resources import CORE_SERVICES, NAMESPACES, PODS, SERVICEACCOUNTS
 
 FOREGROUND = "foregroundDeletion"  # the finalizer of an owner that goes after its dependents
 _PROTECTED = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -109,11 +109,16 @@ def remove(cluster: Cluster, served: Served, obj: Obj, how: Deletion) -> Obj | N
     return marked
 
 
-def terminating(cluster: Cluster, namespace: Obj) -> Obj:
-    """A namespace as its deletion shows it, though it may be gone by now."""
-    meta = {**namespace["metadata"], "deletionTimestamp": format_time(cluster.clock())}
-    status = {**(namespace.get("status") or {}), "phase": "Terminating"}
-    return {**namespace, "metadata": meta, "status": status}
+def shown_when_gone(cluster: Cluster, served: Served, obj: Obj) -> Obj | None:
+    """An object as its deletion shows it, of those kinds that are shown once more; None of others."""
+    if served.resource in (CORE_SERVICES, SERVICEACCOUNTS):
+        return obj
+    meta = {**obj["metadata"], "deletionTimestamp": format_time(cluster.clock())}
+    if served.resource == PODS:
+        return {**obj, "metadata": {**meta, "deletionGracePeriodSeconds": 0}}
+    if served.resource == NAMESPACES:
+        return {**obj, "metadata": meta, "status": {**(obj.get("status") or {}), "phase": "Terminating"}}
+    return None
 
 
 def remove_if_there(cluster: Cluster, resource: str, where: tuple[str, str], how: Deletion) -> None:

@@ -166,7 +166,7 @@ def _as_of(
     history = cluster.store.since(served.id, revision)
     if history is None:
         meta = {"continue": _token(str(cluster.store.revision), after)} if any(after) else {}
-        raise expired("the list is too old to be shown consistently; list again without continue", meta)
+        raise expired("the list is too old to be shown as it was; list again, or go on with this token", meta)
     found = {key(entry.obj): entry for entry in cluster.store.entries(served.id)}
     for change in reversed(history):
         if change.old is None:

@@ -65,6 +65,7 @@ class Engine:
         self.folder = folder
         self.logs = logs
         self.namespaces: set[str] = set()
+        self.compact: Callable[[str], None] | None = None  # forgets all versions up to one, where we may
         self._credentials = asyncio.run(load_credentials(str(kubeconfig)))
         self._address = urlsplit(self._credentials.server)
 

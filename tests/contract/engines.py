@@ -1,14 +1,17 @@
 """The two engines as processes: `zerogate up`, and a real control plane with our node and controller."""
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.cluster.control_plane import ControlPlane
 from tests.contract.engine import Engine, wait_for
 from tests.e2e.machine import Machine, free_port
 
@@ -82,6 +85,8 @@ def kubernetes(plane: ClusterOfOthers, folder: Path) -> Iterator[Engine]:
     engine = Engine(
         "kubernetes", plane.kubeconfig, folder, logs=None if is_given else folder / "node" / "logs"
     )
+    if isinstance(plane, ControlPlane):
+        engine.compact = functools.partial(_compact, plane)
     _install(engine)
     programs = {"controller": ["--admin", f"127.0.0.1:{free_port()}"]}
     if not is_given:
@@ -97,6 +102,15 @@ def kubernetes(plane: ClusterOfOthers, folder: Path) -> Iterator[Engine]:
             _admit_all_pods(engine)
         yield engine
         _clear(engine)
+
+
+def _compact(plane: ControlPlane, version: str) -> None:
+    """Let etcd forget, as an API server does every five minutes."""
+    command = [str(word) for word in plane.processes["etcd"].args]  # type: ignore[union-attr] # a list, as we made it
+    address = command[command.index("--listen-client-urls") + 1]
+    body = json.dumps({"revision": version, "physical": True}).encode()
+    with urllib.request.urlopen(f"{address}/v3/kv/compaction", body, timeout=10) as answer:
+        assert answer.status == 200
 
 
 @contextlib.contextmanager

@@ -2,7 +2,15 @@
 
 import pytest
 
-from kube.resources import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, PODS, REPLICASETS
+from kube.resources import (
+    CONFIGMAPS,
+    CORE_SERVICES,
+    DEPLOYMENTS,
+    NAMESPACES,
+    PODS,
+    REPLICASETS,
+    SERVICEACCOUNTS,
+)
 from tests.contract.engine import APPLY, wait_for
 from tests.contract.objects import config_map, deployment, pod, replica_set
 
@@ -259,6 +267,20 @@ def test_the_first_namespaces_stay(engine):
         answer = engine.request("DELETE", NAMESPACES.path(name=name))
         told = f'namespaces "{name}" is forbidden: this namespace may not be deleted'
         assert (answer.status, answer.reason, answer.message) == (403, "Forbidden", told)
+
+
+def test_some_kinds_are_shown_once_more(engine, namespace):
+    """Services and accounts: their deletion answers the object, as of a namespace or a pod."""
+    for resource, spec in (
+        (CORE_SERVICES, {"clusterIP": "None", "ports": [{"port": 80}]}),
+        (SERVICEACCOUNTS, None),
+    ):
+        engine.create(
+            resource, {"metadata": {"name": "s", "namespace": namespace}} | ({"spec": spec} if spec else {})
+        )
+        answer = engine.request("DELETE", resource.path(namespace, "s"))
+        assert (answer.status, answer.body["kind"]) == (200, resource.kind)
+        assert is_gone(engine, resource.path(namespace, "s"))
 
 
 def test_a_pending_pod_goes_at_once(engine, namespace):

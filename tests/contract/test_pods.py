@@ -36,6 +36,8 @@ def running(engine, pods):
         engine.create(PODS, made)
         path = PODS.path(pods, name)
         wait_for(f"{name} to be ready", lambda: is_ready(engine.get(path)), 60)
+        # It is Ready as soon as it runs; what it does with signals is settled when it listens.
+        wait_for(f"{name} to listen", lambda: "listening" in engine.output(pods, name), 30)
         return path
 
     return make

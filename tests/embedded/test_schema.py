@@ -370,7 +370,8 @@ def test_a_pod_without_containers_or_with_two_of_one_name():
 def test_a_service_port_is_in_range():
     """1 to 65535."""
     found = problems({"spec": {"ports": [{"port": 0}]}}, SERVICE)
-    assert found == [("spec.ports[0].port", "Invalid value: 0: must be between 1 and 65535, inclusive")]
+    text = "Invalid value: 0: must be between 1 and 65535, inclusive"
+    assert found == [("spec.ports[0].port", text), ("spec.ports[0].targetPort", text)]
 
 
 def test_what_must_not_change():
