@@ -48,7 +48,7 @@ def _is_renamed(new: Obj, old: Obj) -> bool:
 
 RENAMED = Rule(
     "metadata.name",
-    "saw changes without a name change: revisions never change, so choose another than {}",
+    "saw changes without a name change: revisions never change, so choose another name",
     "configuration_validation.go",
     _is_renamed,
     "!has(self.metadata) || !has(self.metadata.name) || self.metadata.name == '' || "

@@ -43,7 +43,8 @@ class Rule:
         plain = re.sub(r"(invalid value )?\{\}(: | )?", "", self.message)
         out = {"rule": self.cel, "message": plain}
         if is_text and "{}" in self.message:
-            before, after = self.message.split("{}")
+            # The API server itself begins with "Invalid value".
+            before, after = self.message.removeprefix("invalid value ").split("{}")
             out["messageExpression"] = f"{quoted(before + chr(39))} + self + {quoted(chr(39) + after)}"
         if self.path:
             out["fieldPath"] = f".{self.path}"

@@ -72,6 +72,10 @@ class _Sum(Rule):
     def told(self, value: Any) -> str:
         return f"Traffic targets sum to {_total(value)}, {self.message}"
 
+    def rendered(self, *, is_text: bool) -> dict[str, str]:
+        told = f"Traffic targets sum to something else, {self.message}"
+        return {**Rule.rendered(self, is_text=is_text), "message": told}
+
 
 def _is_hundred(entries: Any) -> bool:
     percents = [each.get("percent") or 0 for each in entries if isinstance(each, dict)]
