@@ -20,7 +20,6 @@ def test_hello_world_from_zero(engine):
         r"service.serving.knative.dev/helloworld-go (unchanged|configured|created)",
         engine.kubectl("apply", "-f", str(SAMPLE)),
     )
-    engine.quick_windows()
     engine.wait_ready(NAME)
 
     header, row = engine.kubectl("get", "ksvc").splitlines()[:2]
@@ -34,6 +33,7 @@ def test_hello_world_from_zero(engine):
 
     assert engine.curl(host(NAME)) == "Hello World!\n"
 
+    engine.quick_windows()
     wait_for(
         "the last pod to go",
         lambda: "No resources found in default namespace." in engine.kubectl("get", "pods"),
