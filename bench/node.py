@@ -3,6 +3,7 @@
 `make bench-node` runs it as root; results/node.json is what it leaves. A number says how many wakes.
 """
 
+import os
 import re
 import sys
 import tempfile
@@ -45,6 +46,7 @@ def wakes(machine: NodeMachine, count: int) -> dict[str, Any]:
     columns = {key: [one[key] for one in found if key in one] for key in found[0]}
     return {
         "wakes": count,
+        "load_average": os.getloadavg(),
         "p50": {key: report.percentile(values, 0.5) for key, values in columns.items()},
         "p99": {key: report.percentile(values, 0.99) for key, values in columns.items()},
     }
