@@ -32,6 +32,8 @@ class ProxySettings:
     """After an answer that came before its request's end, what the client still sends is read for so long."""
     drain_idle: float = 0.5
     """While draining, a client's connection is closed when it was idle for this long."""
+    upgrade_grace: float = 5.0
+    """A connection that switched protocols and must end is cut after this."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Peers whose Forwarded and X-Forwarded-* headers are believed."""
     server_timing: bool = True

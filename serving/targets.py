@@ -26,6 +26,8 @@ CONTAINER_CONCURRENCY_ANNOTATION = "zerogate.dev/container-concurrency"
 TIMEOUT_ANNOTATION = "zerogate.dev/timeout-seconds"
 RESPONSE_START_TIMEOUT_ANNOTATION = "zerogate.dev/response-start-timeout-seconds"
 IDLE_TIMEOUT_ANNOTATION = "zerogate.dev/idle-timeout-seconds"
+UPGRADES_ANNOTATION = "zerogate.dev/upgrades"
+UPGRADE_IDLE_TIMEOUT_ANNOTATION = "zerogate.dev/upgrade-idle-timeout-seconds"
 HOST_ANNOTATION = "zerogate.dev/host"
 PORT_ANNOTATION = "zerogate.dev/port"
 GIVEN_UP_ANNOTATION = "zerogate.dev/given-up"
@@ -38,6 +40,7 @@ BLIND = f'the pod template lacks the label {SCALE_LABEL}: "true", so its pods ar
 DEFAULT_PORT = 8080
 DEFAULT_TIMEOUT = 300.0
 DEFAULT_PROGRESS_DEADLINE = 600.0
+DEFAULT_UPGRADE_IDLE_TIMEOUT = 3600.0
 SERVING_PORT_NAMES = ("h2c", "http1", "user-port", "http")
 """Port names that mark the port which serves requests; the first port counts when none has such a name."""
 
@@ -104,6 +107,9 @@ class ScaleTarget:
     created: str = ""
     is_blind: bool = False
     """A plain Deployment whose pod template lacks the label: its pods are seen by nobody here."""
+    upgrades: frozenset[bytes] = frozenset((b"websocket",))
+    """Protocols that a connection may switch to, in lower case."""
+    upgrade_idle_timeout: float = DEFAULT_UPGRADE_IDLE_TIMEOUT
 
     @property
     def key(self) -> Key:
@@ -145,6 +151,8 @@ def scale_target(deployment: Obj) -> ScaleTarget:
         autoscaling=autoscaling_annotations(reader.values),
         pod_selector=_pod_selector(spec, reader),
         probe=_probe(container, containers, pod, port),
+        upgrades=_upgrades(reader),
+        upgrade_idle_timeout=reader.seconds(UPGRADE_IDLE_TIMEOUT_ANNOTATION, DEFAULT_UPGRADE_IDLE_TIMEOUT),
         problems=tuple(reader.problems),
         created=str(mapping(deployment.get("metadata")).get("creationTimestamp") or ""),
         is_blind=not revision and not _is_marked(mapping(spec.get("template"))),
@@ -225,6 +233,12 @@ def _serving_port(containers: list[Obj], reader: _Reader) -> tuple[Obj, int, Lit
             container, port = other, declared
             break
     return container, number, "h2c" if port.get("name") == "h2c" else "http1"
+
+
+def _upgrades(reader: _Reader) -> frozenset[bytes]:
+    """WebSocket, and the protocols that are listed."""
+    listed = reader.values.get(UPGRADES_ANNOTATION, "").lower().encode().replace(b",", b" ").split()
+    return frozenset((b"websocket", *listed))
 
 
 def _is_tcp(port: Obj) -> bool:

@@ -24,7 +24,7 @@ _HEAD = re.compile(
 ).fullmatch
 _COMMON = (
     rb"\n(host:[^\r]*|c(?:onnection:[^\r]*|ontent-length:)|t(?:ransfer-encoding:[^\r]*|e:)|expect:[^\r]*"
-    rb"|k(?:eep-alive:|native-serving-[^:]*:|-[^:]*:)|proxy-(?:connection|authorization):|upgrade:|zerogate-[^:]*:"
+    rb"|k(?:eep-alive:|native-serving-[^:]*:|-[^:]*:)|proxy-(?:connection|authorization):|upgrade:[^\r]*|zerogate-[^:]*:"
 )
 _SPECIAL = re.compile(_COMMON + rb"|forwarded:|x-forwarded-[^:]*:)").findall
 """Lines of which the value matters whole, of the others up to the colon: those are dropped, or read
@@ -45,7 +45,8 @@ class Meaning:
 
     `host` in lower case; `body`: 0, CHUNKED, or `_LENGTH` when there is a Content-Length to be read;
     `expects`: the client waits for a 100; `dropped`: see `http1.without`; `named`: headers that Connection
-    names; `believed`: what a trusted proxy said in X-Forwarded-* headers, by name.
+    names; `believed`: what a trusted proxy said in X-Forwarded-* headers, by name; `upgrade`: the protocol
+    that the client would switch to, in lower case.
     """
 
     host: bytes
@@ -56,6 +57,7 @@ class Meaning:
     dropped: tuple[bytes, ...]
     named: frozenset[bytes]
     believed: dict[bytes, bytes] | None
+    upgrade: bytes = b""
 
 
 class RequestHead:
@@ -133,6 +135,7 @@ def _mean(lines: tuple[bytes, ...], *, is_modern: bool, trusts_peer: bool) -> Me
         dropped=tuple(b"\n" + name + b":" for name in names if name not in stays),
         named=named,
         believed={name: b", ".join(values) for name, values in found.items()} if trusts_peer else None,
+        upgrade=_upgrade(found, tokens) if is_modern else b"",
     )
 
 
@@ -147,6 +150,13 @@ def _body(found: dict[bytes, list[bytes]], *, is_modern: bool) -> int:
     if coding != [b"chunked"]:
         raise BadRequest("a Transfer-Encoding other than chunked")
     return CHUNKED
+
+
+def _upgrade(found: dict[bytes, list[bytes]], tokens: frozenset[bytes]) -> bytes:
+    """The one protocol that Upgrade names, where Connection names Upgrade; a choice of several is none."""
+    protocols = found.get(b"upgrade", [])
+    is_meant = b"upgrade" in tokens and len(protocols) == 1 and b"," not in protocols[0]
+    return protocols[0] if is_meant else b""
 
 
 def _settle_target(request: RequestHead, target: bytes) -> None:

@@ -9,8 +9,9 @@ from typing import Protocol
 
 from activator.edge.http.connector import Connector
 from activator.edge.http.hangups import Hangups
-from activator.edge.http.relay import CONNECTING, DONE, HELD, SENT, Exchange
+from activator.edge.http.relay import CONNECTING, DONE, HELD, SENT, SWITCHED, Exchange
 from activator.edge.http.sweep import Sweep
+from activator.edge.http.tunnel import Tunnel
 from activator.hold.balance import Pod
 from activator.hold.deadlines import NEVER, Deadlines
 from activator.hold.retry import Verdict, after_failure
@@ -67,6 +68,7 @@ class Dispatcher:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweep: Sweep
         self._restless: set[Revision] = set()
+        self._tunnels: set[Exchange] = set()
         self._connector = Connector(
             self.settings, clock, self.deadlines, failed=self.failed, freed=self._freed
         )
@@ -100,6 +102,8 @@ class Dispatcher:
         if pod is not None:
             for up in [*pod.idle]:
                 up.close()
+            for tunnel in [each for each in self._tunnels if each.pod is pod]:
+                tunnel.drain(self.clock())
 
     def cordon(self, revision: Revision, uid: str) -> None:
         """A pod gets no new request until `uncordon`."""
@@ -170,6 +174,21 @@ class Dispatcher:
             revision.start_seconds = total
             self.on_cold_start(revision, total, found)
 
+    def switched(self, exchange: Exchange, protocol: bytes, data: bytes) -> None:
+        """The request was answered with 101, behind which `data` came: a tunnel takes its place."""
+        down, up = exchange.down, exchange.up
+        if up is None:
+            return
+        tunnel = Tunnel(exchange, protocol)
+        self._tunnels.add(tunnel)
+        down.exchange = up.exchange = tunnel
+        early, down.buffer = down.buffer, b""
+        tunnel.answer_in(data)
+        tunnel.request_in(early)
+        down.settle_reading()
+        if down.gate.is_draining:
+            tunnel.drain(self.clock())
+
     def ended(self, exchange: Exchange, *, reuse: bool) -> None:
         """The answer is complete, or cut; `reuse`: its connection to the pod may carry another request."""
         pod, up = exchange.pod, exchange.up
@@ -177,6 +196,8 @@ class Dispatcher:
             return
         now = self.clock()
         revision = exchange.revision
+        if exchange.step is SWITCHED:
+            self._tunnels.discard(exchange)
         exchange.step = DONE
         exchange.pod = exchange.up = None
         if reuse and pod.state != "gone" and not up.transport.is_closing():
@@ -290,6 +311,7 @@ class Dispatcher:
         if step is DONE:
             return False
         exchange.step = DONE
+        self._tunnels.discard(exchange)
         up, exchange.up = exchange.up, None
         pod, exchange.pod = exchange.pod, None
         if pod is None:

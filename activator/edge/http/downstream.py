@@ -23,6 +23,7 @@ from activator.http.replies import (
     wants_json,
 )
 from activator.http.requests import RequestHead, read_request
+from activator.http.upgrades import asked_for, with_upgrade
 from activator.link.load import Load
 
 MAX_PIPELINED = 64 << 10
@@ -121,7 +122,7 @@ class Downstream(asyncio.Protocol):
         """The client sends no more. Once its request has a pod, it may still want the answer."""
         exchange = self.exchange
         self.is_half_closed = True
-        if exchange is not None and exchange.step is not HELD and exchange.body.is_done:
+        if exchange is not None and exchange.client_ended():
             return True
         if exchange is not None:
             self.hung_up()
@@ -228,6 +229,8 @@ class Downstream(asyncio.Protocol):
             settings = self.gate.settings
             idle_since = self.due - settings.keep_alive_timeout
             self.put_off(max(idle_since + settings.drain_idle, now))
+        elif self.exchange is not None:
+            self.exchange.drain(now)
 
     # -- inside --
 
@@ -292,6 +295,8 @@ class Downstream(asyncio.Protocol):
             self.answered()
             return
         revision = picked.revision
+        if request.means.upgrade and (protocol := asked_for(request, revision.target.upgrades)):
+            wire = with_upgrade(wire, protocol)
         exchange = self.exchange = Exchange(self, request, revision, wire, now)
         gate.dispatcher.enter(exchange, now)
         if request.body and self.buffer:

@@ -22,6 +22,7 @@ from activator.http.replies import (
     TOTAL_TIMEOUT,
 )
 from activator.http.requests import IDEMPOTENT, RequestHead
+from activator.http.upgrades import asked_for, lines, switched_to
 from activator.revision import Revision
 
 if TYPE_CHECKING:
@@ -43,10 +44,12 @@ class Step(IntEnum):
     """Its head is on the way to the pod."""
     ANSWERED = 3
     """The head of the answer is on the way to the client."""
-    DONE = 4
+    SWITCHED = 4
+    """Both sides speak another protocol from now on."""
+    DONE = 5
 
 
-HELD, CONNECTING, SENT, ANSWERED, DONE = Step
+HELD, CONNECTING, SENT, ANSWERED, SWITCHED, DONE = Step
 
 
 class Exchange(Waiter):
@@ -188,6 +191,10 @@ class Exchange(Waiter):
         if self.revision.target.idle_timeout:
             self._arm(self.down.gate.clock())
 
+    def client_ended(self) -> bool:
+        """The client sends no more. Returns whether it may still want the answer."""
+        return self.step is not HELD and self.body.is_done
+
     # -- the answer's way --
 
     def answer_in(self, data: bytes) -> None:
@@ -208,6 +215,9 @@ class Exchange(Waiter):
                 answer = read_answer(data[:end], self.request.method)
             except BadAnswer as error:
                 self._bad_answer(str(error))
+                return
+            if answer.status == 101:
+                self._switch(answer, data[:end], data[end:])
                 return
             data = data[end:]
             if answer.status >= 200:
@@ -235,6 +245,9 @@ class Exchange(Waiter):
         if dispatcher.on_over is not None:
             dispatcher.on_over(self, self.answer.status, is_cut=True)
 
+    def drain(self, now: float) -> None:
+        """The connection is to end; this request is answered before."""
+
     def timed_out(self, now: float) -> None:
         """One of the revision's timeouts is over."""
         target = self.revision.target
@@ -250,22 +263,39 @@ class Exchange(Waiter):
     def _interim(self, answer: AnswerHead) -> bool:
         """Pass on a 1xx if the client understands it. False: the pod must not send that."""
         self.interim += 1
-        if answer.status == 101 or self.interim > MAX_INTERIM:
-            self._bad_answer("it switched protocols unasked" if answer.status == 101 else "too many 1xx")
+        if self.interim > MAX_INTERIM:
+            self._bad_answer("too many 1xx")
             return False
         if self.request.means.is_modern and (answer.status != 100 or self.request.means.expects):
             self.down.transport.write(b"".join((*answer.kept, b"\r\n")))
         return True
+
+    def _switch(self, answer: AnswerHead, head: bytes, data: bytes) -> None:
+        """The pod speaks another protocol from here on, if the client asked for that."""
+        protocol = asked_for(self.request, self.revision.target.upgrades)
+        if not protocol or switched_to(head) != protocol:
+            self._bad_answer("it switched protocols unasked")
+            return
+        self.answer = answer
+        self._answering()
+        self.down.is_last = True
+        self.down.transport.write(b"".join((*answer.kept, lines(protocol), self._notes(), b"\r\n")))
+        self.down.gate.dispatcher.switched(self, protocol, data)
+
+    def _answering(self) -> None:
+        """The pod has begun to answer."""
+        pod = self.pod
+        if pod is not None and (pod.pace.window or pod.failures):
+            self.down.gate.dispatcher.answered(self, pod)
+        self.revision.counts.answers[self.answer.status // 100] += 1
 
     def _begin(self, answer: AnswerHead, data: bytes) -> None:
         """The answer's head is there, and perhaps some of its body."""
         self.answer = answer
         self.step = ANSWERED
         self.early = None
-        pod, down, means = self.pod, self.down, self.request.means
-        if pod is not None and (pod.pace.window or pod.failures):
-            down.gate.dispatcher.answered(self, pod)
-        self.revision.counts.answers[answer.status // 100] += 1
+        down, means = self.down, self.request.means
+        self._answering()
         body = answer.body
         self.is_rechunked = body < 0 and means.is_modern
         if not means.keeps_alive or not self.body.is_done or (body < 0 and not means.is_modern):
@@ -291,15 +321,21 @@ class Exchange(Waiter):
             added = b"Connection: close\r\n" + added
         elif not self.request.means.is_modern:
             added = b"Connection: keep-alive\r\n" + added
+        return self._notes() + added if self.tries > 1 or self.since else added
+
+    def _notes(self) -> bytes:
+        """What we tell of the request's way, if it was no straight one."""
+        notes = b""
         if self.tries > 1:
-            added = b"Zerogate-Attempts: %d\r\n" % self.tries + added
+            notes = b"Zerogate-Attempts: %d\r\n" % self.tries
         if self.since:
+            down = self.down
             now = down.gate.clock()
             found = spans(self.revision.phases, since=self.since, slot=self.slot_since, answered=now)
             down.gate.dispatcher.served_after_wait(self, found, now)
             if down.gate.settings.server_timing:
-                added = b"Server-Timing: " + server_timing(found) + b"\r\n" + added
-        return added
+                notes += b"Server-Timing: " + server_timing(found) + b"\r\n"
+        return notes
 
     def _relay(self, data: bytes, before: bytes) -> None:
         try:
