@@ -16,6 +16,10 @@ NO_CAP = 1 << 62
 FIRST_DELAY = 0.05
 """Seconds that a pod is left out after its first failure; doubles with each further one."""
 LONGEST_DELAY = 5.0
+SHARE = 4
+"""How many times what is free in the process one revision may hold: four fifths of it if it is alone. So some
+is always left for the next one (the dynamic thresholds of shared packet buffers, Choudhury and Hahne 1998).
+"""
 LAST_POD_DELAY = 0.1
 """Seconds that it is left out when no other pod is there."""
 
@@ -32,6 +36,18 @@ class Room:
     def has(self, requests: int, size: int) -> bool:
         """Whether so many more would fit."""
         return self.requests + requests <= self.max_requests and self.bytes + size <= self.max_bytes
+
+    def has_share(self, own: "Room", requests: int, size: int) -> bool:
+        """Whether so many more would fit, and one revision that holds `own` of it gets no more than its
+        share.
+        """
+        free, free_bytes = self.max_requests - self.requests, self.max_bytes - self.bytes
+        return (
+            requests <= free
+            and size <= free_bytes
+            and own.requests + requests <= SHARE * free
+            and own.bytes + size <= SHARE * free_bytes
+        )
 
     def add(self, requests: int, size: int) -> None:
         self.requests += requests
@@ -139,7 +155,7 @@ class Throttle(Generic[W]):
 
     def wait(self, waiter: W, size: int, now: float) -> bool:
         """Queue a request of which `size` bytes are kept. False: there is no room."""
-        if not (self.own.has(1, size) and self.process.has(1, size)):
+        if not (self.own.has(1, size) and self.process.has_share(self.own, 1, size)):
             return False
         waiter.since = now
         waiter.held = size
@@ -157,7 +173,7 @@ class Throttle(Generic[W]):
 
     def grow(self, waiter: W, size: int) -> bool:
         """`size` more bytes came in for a waiting request. False: there is no room for them."""
-        if not (self.own.has(0, size) and self.process.has(0, size)):
+        if not (self.own.has(0, size) and self.process.has_share(self.own, 0, size)):
             return False
         waiter.held += size
         self.own.add(0, size)

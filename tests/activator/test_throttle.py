@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -118,6 +119,26 @@ def test_the_queue_is_bounded_in_requests_and_bytes_here_and_in_the_process():
     assert (process.requests, process.bytes) == (0, 0)
 
 
+@pytest.mark.parametrize("hogs", [1, 2, 5])
+def test_no_revision_holds_more_than_its_share_of_the_process(hogs):
+    """However many fill the process up to what they get, a cold request to another one finds room."""
+    process = Room(1000, 100_000)
+    everyone = [
+        Throttle(limit=0, own=Room(10_000, 1 << 20), process=process, random=random.random)
+        for _ in range(hogs)
+    ]
+    is_full = False
+    while not is_full:
+        is_full = sum(throttle.wait(Request(), 50, 0) for throttle in everyone) == 0
+    counts = [throttle.waiting for throttle in everyone]
+    assert max(counts) - min(counts) <= 1
+    assert sum(counts) >= 800
+    newcomer = Throttle(limit=0, own=Room(10_000, 1 << 20), process=process, random=random.random)
+    for _ in range(1000 // (5 * hogs + 5)):
+        assert newcomer.wait(Request(), 50, 0)
+    assert not everyone[0].wait(Request(), 50, 0)
+
+
 def test_patience_ends_oldest_first():
     """Exactly those that waited long enough leave."""
     throttle = make()
@@ -144,7 +165,7 @@ def test_a_request_whose_pod_failed_goes_to_the_head_of_the_queue():
 
 def test_a_young_pod_is_paced_but_nobody_waits_for_an_answer():
     """It gets a first window at once; each answer doubles it, and so does each step of time."""
-    throttle = make(own=(10_000, 10_000))
+    throttle = make(own=(10_000, 10_000), process=(10_000, 100_000))
     for _ in range(1000):
         throttle.wait(Request(), 0, 0.0)
     pod = throttle.pod_ready("a", "a", 80, 0.0)
