@@ -12,6 +12,10 @@ class ProxySettings:
     """A longer request head is refused with 431, a longer answer head with 502."""
     head_timeout: float = 10.0
     """From the first byte of a head to its last; slower: 408."""
+    max_connections: int = 0
+    """Clients' connections at once; beyond, further ones wait in the kernel. 0: as many as file descriptors
+    allow, each with one for a pod.
+    """
     keep_alive_timeout: float = 75.0
     """A client's connection without a request is closed after this."""
     held_body: int = 16 << 10

@@ -150,16 +150,22 @@ def _by_label(revisions: Iterable[Revision]) -> Iterator[Metric]:
 
 def _by_gate(gates: Iterable[Gate]) -> Iterator[Metric]:
     """What belongs to no revision, all listeners together."""
-    open_now, accepted = 0, 0
+    open_now, accepted, pauses = 0, 0, 0
     refused: dict[str, int] = {}
     for gate in gates:
         open_now += len(gate.connections)
         accepted += gate.accepted
+        pauses += gate.pauses
         for reason, count in gate.refused.items():
             refused[reason] = refused.get(reason, 0) + count
     yield GaugeMetricFamily(f"{PREFIX}_client_connections", "Connections of clients.", value=open_now)
     yield CounterMetricFamily(
         f"{PREFIX}_accepted_connections_total", "Connections of clients ever accepted.", value=accepted
+    )
+    yield CounterMetricFamily(
+        f"{PREFIX}_accept_pauses_total",
+        "Times that accepting stopped for want of file descriptors.",
+        value=pauses,
     )
     family = _family(
         "unrouted_requests_total",

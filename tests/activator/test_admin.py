@@ -118,5 +118,6 @@ def test_only_revisions_that_exist_become_labels():
         ("link_up",): 0.0,
         ("client_connections",): 0.0,
         ("accepted_connections_total",): 6.0,
+        ("accept_pauses_total",): 0.0,
         ("unrouted_requests_total", "no-route"): 2.0,
     }

@@ -28,6 +28,26 @@ async def test_during_the_delay_everybody_is_served_and_sent_away():
 
 
 @on_uvloop
+async def test_beyond_what_descriptors_allow_clients_wait_in_the_kernel():
+    """Nobody is reset: accepting pauses, is counted, and goes on when others have left."""
+    async with Proxy(settings=ProxySettings(max_connections=10)) as proxy:
+        await proxy.ready()
+        first = [await proxy.client() for _ in range(10)]
+        for client in first:
+            assert (await client.ask(GET)).status == 200
+        gate = proxy.listener.gate
+        late = [await proxy.client() for _ in range(5)]
+        for client in late:
+            client.send(GET)
+        assert (len(gate.connections), gate.pauses) == (10, 1)
+        for client in first[:6]:
+            await client.close()
+        for client in late:
+            assert (await client.answer()).status == 200
+        assert gate.accepted == 15
+
+
+@on_uvloop
 async def test_what_is_in_flight_or_held_finishes():
     """The drain ends when the last answer was given, however long that takes; new connections are refused
     by then.

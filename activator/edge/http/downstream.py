@@ -99,8 +99,7 @@ class Downstream(asyncio.Protocol):
         name = transport.get_extra_info("peername")
         self.peer = Peer(name[0] if isinstance(name, tuple) else "", gate.settings.trusted_proxies)
         self.due = gate.clock() + gate.settings.keep_alive_timeout
-        gate.accepted += 1
-        gate.connections.add(self)
+        gate.came(self)
         gate.dispatcher.deadlines.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -136,9 +135,7 @@ class Downstream(asyncio.Protocol):
         self._flushed()
         gate = self.gate
         gate.dispatcher.deadlines.discard(self)
-        gate.connections.discard(self)
-        if not gate.connections:
-            gate.on_empty()
+        gate.went(self)
 
     def pause_writing(self) -> None:
         self.flow.is_writable = False

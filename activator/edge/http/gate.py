@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from activator.edge.http.downstream import Downstream
 
 
+ROOM_AT = 0.9
+"""Accepting goes on when no more than this part of the connections is left."""
+
+
 class Routes(Protocol):
     """Where a Host leads to (`activator.routes.Router`)."""
 
@@ -22,7 +26,9 @@ class Routes(Protocol):
 
 @dataclass(slots=True)
 class Gate:
-    """`refused` counts, by reason, replies to requests that belong to no revision; `accepted` connections."""
+    """`refused` counts, by reason, replies to requests that belong to no revision; `accepted` connections;
+    `pauses` how often accepting stopped because there were `most` of them.
+    """
 
     router: Routes
     dispatcher: "Dispatcher"
@@ -32,9 +38,30 @@ class Gate:
     is_draining: bool = False
     connections: "set[Downstream]" = field(default_factory=set)
     accepted: int = 0
+    most: int = 1 << 30
+    pauses: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     on_empty: Callable[[], None] = lambda: None
     """Called when the last connection is gone."""
+    on_full: Callable[[], None] = lambda: None
+    """Called when there are as many connections as there may be."""
+    on_room: Callable[[], None] | None = None
+    """Called when there is room again; None: nobody waits for that."""
+
+    def came(self, connection: "Downstream") -> None:
+        """A client's connection was accepted."""
+        self.accepted += 1
+        self.connections.add(connection)
+        if len(self.connections) >= self.most:
+            self.on_full()
+
+    def went(self, connection: "Downstream") -> None:
+        """It is closed."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self.on_empty()
+        if self.on_room is not None and len(self.connections) <= self.most * ROOM_AT:
+            self.on_room()
 
     def turned_away(self, refusal: Refusal, host: bytes = b"") -> None:
         """Count a reply to what belongs to no revision, and tell of it."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import logging
+import resource
 import socket
 
 from activator.edge.http.dispatch import Dispatcher
@@ -9,7 +11,11 @@ from activator.edge.http.downstream import Downstream
 from activator.edge.http.gate import Gate, Routes
 from activator.settings import ProxySettings
 
+log = logging.getLogger("zerogate.activator")
+
 BACKLOG = 4096
+OTHER_DESCRIPTORS = 256
+"""File descriptors for everything but clients and pods: the API server, the link, logs, the listeners."""
 
 
 class Listener:
@@ -19,7 +25,9 @@ class Listener:
 
     def __init__(self) -> None:
         self._server: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
         self._own: socket.socket | None = None
+        self._resuming: asyncio.Task[None] | None = None
         self._is_closed = False
         self._empty = asyncio.Event()
         self._draining: asyncio.Task[None] | None = None
@@ -34,24 +42,23 @@ class Listener:
         """Accept connections: on a socket that is bound (and stays the caller's), or on (host, port).
         OSError.
         """
-        loop = asyncio.get_running_loop()
         dispatcher.start()
         gate = self.gate = Gate(router, dispatcher, settings or dispatcher.settings, dispatcher.clock)
+        gate.most = gate.settings.max_connections or _most_connections()
         gate.on_empty = self._settle
+        gate.on_full = self._pause
         if isinstance(where, socket.socket):
-            listening = where
+            self._listening = where
         else:
-            listening = self._own = await _listen(*where)
-        self._server = await loop.create_server(
-            lambda: Downstream(gate), sock=listening.dup(), backlog=BACKLOG
-        )
+            self._listening = self._own = await _listen(*where)
+        await self._accept()
 
     @property
     def address(self) -> tuple[str, int]:
         """Where it listens (the first address, if several). RuntimeError when it does not."""
-        if self._server is None:
+        if self._listening is None:
             raise RuntimeError("the listener is not listening")
-        host, port = self._server.sockets[0].getsockname()[:2]
+        host, port = self._listening.getsockname()[:2]
         return host, port
 
     def begin_drain(self, delay: float) -> None:
@@ -72,6 +79,7 @@ class Listener:
 
     def close(self) -> None:
         """Stop at once, whatever is in flight."""
+        self._is_closed = True
         if self._draining is not None:
             self._draining.cancel()
         self._stop_listening()
@@ -79,6 +87,38 @@ class Listener:
             self._own.close()
         for connection in [*self.gate.connections]:
             connection.cut()
+
+    async def _accept(self) -> None:
+        if self._listening is None:
+            raise RuntimeError("the listener was not started")
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Downstream(self.gate), sock=self._listening.dup(), backlog=BACKLOG
+        )
+
+    def _pause(self) -> None:
+        """Accept no more until there is room. The socket goes on listening: the kernel keeps who comes."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._server = None
+        self.gate.pauses += 1
+        self.gate.on_room = self._resume
+        log.warning(
+            "%d connections of clients are all that file descriptors allow: more wait", self.gate.most
+        )
+
+    def _resume(self) -> None:
+        self.gate.on_room = None
+        self._resuming = asyncio.get_running_loop().create_task(self._accept_again())
+
+    async def _accept_again(self) -> None:
+        try:
+            await self._accept()
+        except OSError as error:
+            log.warning("can't accept connections again yet: %s", error)
+            self.gate.on_room = self._resume
+        if self._is_closed:
+            self._stop_listening()
 
     async def _drain(self, delay: float) -> None:
         await asyncio.sleep(delay)
@@ -104,6 +144,7 @@ class Listener:
                 )
 
     def _stop_listening(self) -> None:
+        self.gate.on_room = None
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -111,6 +152,12 @@ class Listener:
     def _settle(self) -> None:
         if self._is_closed and not self.gate.connections:
             self._empty.set()
+
+
+def _most_connections() -> int:
+    """Half of the file descriptors that are left: each request in flight needs a second one for its pod."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max((soft - OTHER_DESCRIPTORS) // 2, 16)
 
 
 async def _listen(host: str, port: int) -> socket.socket:
