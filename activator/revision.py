@@ -4,7 +4,6 @@ counted.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from activator.hold.throttle import Room, Throttle
@@ -40,14 +39,6 @@ class Counts:
         self.refused: dict[str, int] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What may wait at one revision."""
-
-    requests: int = 10_000
-    bytes: int = 64 << 20
-
-
 class Revision:
     """All that a request needs to know of its revision. One per (namespace, revision), kept over
     snapshots.
@@ -65,16 +56,13 @@ class Revision:
         "trouble",
     )
 
-    def __init__(
-        self, target: ScaleTarget, *, process: Room, random: Callable[[], float], bounds: Bounds | None = None
-    ) -> None:
+    def __init__(self, target: ScaleTarget, *, process: Room, random: Callable[[], float]) -> None:
         """`process` bounds what waits in the whole process; `random` gives numbers in [0, 1)."""
-        bounds = bounds or Bounds()
         self.key: Key = target.key
         self.target = target
         self.throttle: Throttle[Any] = Throttle(
             limit=target.container_concurrency,
-            own=Room(bounds.requests, bounds.bytes),
+            own=Room(target.max_held_requests, target.max_held_bytes),
             process=process,
             random=random,
         )

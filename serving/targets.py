@@ -26,6 +26,8 @@ CONTAINER_CONCURRENCY_ANNOTATION = "zerogate.dev/container-concurrency"
 TIMEOUT_ANNOTATION = "zerogate.dev/timeout-seconds"
 RESPONSE_START_TIMEOUT_ANNOTATION = "zerogate.dev/response-start-timeout-seconds"
 IDLE_TIMEOUT_ANNOTATION = "zerogate.dev/idle-timeout-seconds"
+MAX_HELD_REQUESTS_ANNOTATION = "zerogate.dev/max-held-requests"
+MAX_HELD_BYTES_ANNOTATION = "zerogate.dev/max-held-bytes"
 UPGRADES_ANNOTATION = "zerogate.dev/upgrades"
 UPGRADE_IDLE_TIMEOUT_ANNOTATION = "zerogate.dev/upgrade-idle-timeout-seconds"
 HOST_ANNOTATION = "zerogate.dev/host"
@@ -41,6 +43,8 @@ DEFAULT_PORT = 8080
 DEFAULT_TIMEOUT = 300.0
 DEFAULT_PROGRESS_DEADLINE = 600.0
 DEFAULT_UPGRADE_IDLE_TIMEOUT = 3600.0
+DEFAULT_MAX_HELD_REQUESTS = 10_000
+DEFAULT_MAX_HELD_BYTES = 64 << 20
 SERVING_PORT_NAMES = ("h2c", "http1", "user-port", "http")
 """Port names that mark the port which serves requests; the first port counts when none has such a name."""
 
@@ -110,6 +114,9 @@ class ScaleTarget:
     upgrades: frozenset[bytes] = frozenset((b"websocket",))
     """Protocols that a connection may switch to, in lower case."""
     upgrade_idle_timeout: float = DEFAULT_UPGRADE_IDLE_TIMEOUT
+    max_held_requests: int = DEFAULT_MAX_HELD_REQUESTS
+    max_held_bytes: int = DEFAULT_MAX_HELD_BYTES
+    """What may wait for its pods in one activator."""
 
     @property
     def key(self) -> Key:
@@ -153,6 +160,8 @@ def scale_target(deployment: Obj) -> ScaleTarget:
         probe=_probe(container, containers, pod, port),
         upgrades=_upgrades(reader),
         upgrade_idle_timeout=reader.seconds(UPGRADE_IDLE_TIMEOUT_ANNOTATION, DEFAULT_UPGRADE_IDLE_TIMEOUT),
+        max_held_requests=reader.whole(MAX_HELD_REQUESTS_ANNOTATION, DEFAULT_MAX_HELD_REQUESTS, lowest=0),
+        max_held_bytes=reader.whole(MAX_HELD_BYTES_ANNOTATION, DEFAULT_MAX_HELD_BYTES, lowest=0),
         problems=tuple(reader.problems),
         created=str(mapping(deployment.get("metadata")).get("creationTimestamp") or ""),
         is_blind=not revision and not _is_marked(mapping(spec.get("template"))),

@@ -5,10 +5,12 @@ Each setting has one name: `--drain-delay` as a flag, ZEROGATE_DRAIN_DELAY in th
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
 from kube.duration import parse_duration
+from kube.quantity import parse_quantity
 from zerogate import __version__
 from zerogate.addresses import Address, parse_address
 
@@ -113,6 +115,23 @@ def _up(up: _Command) -> None:
     up.common()
 
 
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ValueError(f"{error}; write networks like 10.0.0.0/8, with commas between") from error
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal():
+        raise ValueError(f"{text!r}: write a whole number")
+    return int(text)
+
+
+def _bytes(text: str) -> int:
+    return int(parse_quantity(text))
+
+
 def _address_or_none(text: str) -> Address | None:
     return parse_address(text) if text else None
 
@@ -133,6 +152,14 @@ def _activator(command: _Command) -> None:
     _inside(command)
     command.setting("--drain-delay", "15s", "how long SIGTERM leaves the door open", parse_duration)
     command.switch("--error-details", "say in replies why a pod cannot start")
+    command.setting(
+        "--trusted-proxies",
+        "",
+        "networks whose Forwarded and X-Forwarded-* headers are believed, as 10.0.0.0/8,fd00::/8",
+        _networks,
+    )
+    command.setting("--max-held-requests", "100000", "requests that may wait for pods at once", _count)
+    command.setting("--max-held-bytes", "256Mi", "what may be kept of them", _bytes)
     command.setting(
         "--link-token-file",
         "",

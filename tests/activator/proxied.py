@@ -14,7 +14,7 @@ from activator.edge.http.dispatch import Dispatcher
 from activator.edge.http.downstream import RESET
 from activator.edge.http.listener import Listener
 from activator.hold.throttle import Room
-from activator.revision import Bounds, Revision
+from activator.revision import Revision
 from activator.routes import Picked
 from activator.settings import ProxySettings
 from serving.targets import scale_target
@@ -252,20 +252,20 @@ async def read_request(reader, writer):
     return request
 
 
-def make_revision(room, *, bounds=None, **fields):
+def make_revision(room, **fields):
     """A revision of a plain Deployment; `fields` replace those of its scale target."""
     target = scale_target({"metadata": {"namespace": "default", "name": "hello"}, "spec": {}})
     target = dataclasses.replace(target, **fields)
-    return Revision(target, process=room, random=random.random, bounds=bounds or Bounds())
+    return Revision(target, process=room, random=random.random)
 
 
 class Proxy:
     """The proxy under test with one revision; leaving it checks that every count is back at zero."""
 
-    def __init__(self, *, settings=None, bounds=None, **fields) -> None:
+    def __init__(self, *, settings=None, **fields) -> None:
         self.room = Room(100_000, 256 << 20)
         self.settings = settings or ProxySettings()
-        self.revision = make_revision(self.room, bounds=bounds, **fields)
+        self.revision = make_revision(self.room, **fields)
         self.first = []
         self.waits = []
         self.cold_starts = []

@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-from activator.revision import Bounds
 from activator.settings import ProxySettings
 from tests.activator.proxied import GET, Pod, Proxy, ok, on_uvloop, post, reset, until
 
@@ -173,7 +172,7 @@ async def test_little_of_a_held_body_is_read():
 @on_uvloop
 async def test_a_full_queue_refuses_with_a_time_to_come_back():
     """503 queue-full with Retry-After; those inside are not disturbed."""
-    async with Proxy(bounds=Bounds(requests=2, bytes=4000)) as proxy:
+    async with Proxy(max_held_requests=2, max_held_bytes=4000) as proxy:
         clients = [await proxy.client() for _ in range(3)]
         for n, client in enumerate(clients[:2]):
             client.send(GET)
@@ -191,7 +190,7 @@ async def test_a_full_queue_refuses_with_a_time_to_come_back():
 @on_uvloop
 async def test_held_bytes_are_bounded():
     """A body that grows beyond what may be held is refused; its connection ends."""
-    async with Proxy(bounds=Bounds(requests=10, bytes=4000)) as proxy:
+    async with Proxy(max_held_requests=10, max_held_bytes=4000) as proxy:
         client = await proxy.client()
         client.send(post(b"").replace(b"Content-Length: 0", b"Content-Length: 10000"))
         await until(lambda: proxy.waiting == 1)

@@ -7,7 +7,6 @@ import pytest
 from activator.edge.refusals import Refusals
 from activator.http.replies import HEAD_TIMEOUT, MAYBE_SENT, NO_ROUTE, QUEUE_FULL
 from activator.quiet import Quiet
-from activator.revision import Bounds
 from tests.activator.proxied import GET, Proxy, make_revision, until
 
 
@@ -50,7 +49,7 @@ def test_a_reply_names_revision_status_reason_and_time(told):
 
 async def test_the_proxy_tells_of_what_it_refuses(told):
     """By its revision, or by the host that nobody has."""
-    async with Proxy(bounds=Bounds(requests=1)) as proxy:
+    async with Proxy(max_held_requests=1) as proxy:
         refusals = Refusals(proxy.dispatcher.clock)
         proxy.dispatcher.on_refused = refusals.of_request
         proxy.dispatcher.on_turned_away = refusals.of_stranger

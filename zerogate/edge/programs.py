@@ -146,7 +146,9 @@ async def _activator(arguments: argparse.Namespace, environment: Mapping[str, st
         identity=_identity(environment),
         pod_uid=environment.get("POD_UID", ""),
         drain_delay=arguments.drain_delay,
-        proxy=ProxySettings(error_details=arguments.error_details),
+        max_held_requests=arguments.max_held_requests,
+        max_held_bytes=arguments.max_held_bytes,
+        proxy=ProxySettings(error_details=arguments.error_details, trusted_proxies=arguments.trusted_proxies),
     )
     async with _client("zerogate-activator", environment) as client:
         program = Program(client, settings)

@@ -136,6 +136,8 @@ class Dispatcher:
     def retarget(self, revision: Revision, target: ScaleTarget) -> None:
         """The scale target changed."""
         revision.target = target
+        own = revision.throttle.own
+        own.max_requests, own.max_bytes = target.max_held_requests, target.max_held_bytes
         if target.container_concurrency != revision.throttle.limit:
             revision.throttle.set_limit(target.container_concurrency)
             self._hand_over(revision, self.clock())
