@@ -163,7 +163,7 @@ def _security() -> Shape:
         runAsNonRoot=FLAG,
         readOnlyRootFilesystem=FLAG,
         allowPrivilegeEscalation=FLAG,
-        capabilities=record(add=listed(TEXT), drop=listed(TEXT)),
+        capabilities=record(drop=listed(TEXT)),
         seccompProfile=record(type=TEXT, localhostProfile=TEXT),
     )
 

@@ -113,6 +113,21 @@ def test_a_field_that_a_revision_does_not_have_is_unknown(engine, namespace):
     assert f'unknown field \\"{field}\\"' in lax.headers["warning"]
 
 
+def test_a_value_of_another_type_is_refused(engine, namespace):
+    for path, value, field, wanted in (
+        (C0 + "ports__0__containerPort", True, f"{BOX}.ports[0].containerPort", "integer"),
+        (C0 + "image", 3, f"{BOX}.image", "string"),
+        (C0 + "env", "A=b", f"{BOX}.env", "array"),
+        ("spec__template__spec__timeoutSeconds", "long", f"{POD}.timeoutSeconds", "integer"),
+        ("spec__template__spec__enableServiceLinks", "no", f"{POD}.enableServiceLinks", "boolean"),
+        ("spec__template", [], "spec.template", "object"),
+    ):
+        answer = create(engine, namespace, service(**{path: value}))
+        assert answer.status == 422
+        assert f"{field}: Invalid value" in answer.message
+        assert f"must be of type {wanted}" in answer.message
+
+
 def test_what_may_not_change_is_refused(engine, namespace):
     for example in CHANGES:
         assert example.old

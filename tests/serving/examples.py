@@ -544,12 +544,42 @@ WITH_MAPS = [
 ]
 """What config maps exclude that are not as they are shipped."""
 
+GATED = {
+    "nodeSelector": {"a": "b"},
+    "affinity": {"nodeAffinity": {}},
+    "topologySpreadConstraints": [{"maxSkew": 1}],
+    "hostAliases": [{"ip": "10.0.0.1"}],
+    "runtimeClassName": "fast",
+    "securityContext": {"fsGroup": 1},
+    "shareProcessNamespace": True,
+    "hostIPC": True,
+    "hostPID": True,
+    "hostNetwork": True,
+    "priorityClassName": "high",
+    "schedulerName": "mine",
+    "tolerations": [{"key": "a"}],
+    "dnsPolicy": "None",
+    "dnsConfig": {"nameservers": ["10.0.0.1"]},
+    "initContainers": [{"image": "a"}],
+}
+"""Fields of a pod that Knative has behind feature flags, off unless switched."""
+GATED_VOLUMES = ("hostPath", "csi", "ephemeral", "image", "persistentVolumeClaim")
 UNKNOWN = [
-    ("spec__template__spec__nodeSelector", {"a": "b"}, f"{POD}.nodeSelector"),
-    ("spec__template__spec__tolerations", [{"key": "a"}], f"{POD}.tolerations"),
-    ("spec__template__spec__hostNetwork", True, f"{POD}.hostNetwork"),
-    ("spec__template__spec__securityContext", {"fsGroup": 1}, f"{POD}.securityContext"),
-    ("spec__template__spec__initContainers", [{"image": "a"}], f"{POD}.initContainers"),
+    *((f"spec__template__spec__{field_}", value, f"{POD}.{field_}") for field_, value in GATED.items()),
+    *(
+        (f"{SPEC}volumes", [{"name": "v", source: {}}], f"{POD}.volumes[0].{source}")
+        for source in GATED_VOLUMES
+    ),
+    (
+        C0 + "volumeMounts",
+        [{"name": "v", "mountPath": "/v", "mountPropagation": "Bidirectional"}],
+        f"{BOX}.volumeMounts[0].mountPropagation",
+    ),
+    (
+        C0 + "securityContext",
+        {"capabilities": {"add": ["NET_ADMIN"]}},
+        f"{BOX}.securityContext.capabilities.add",
+    ),
     (C0 + "imagee", "x", f"{BOX}.imagee"),
     (C0 + "nodePort", 3, f"{BOX}.nodePort"),
     (C0 + "ports__0__hostPort", 80, f"{PORT}.hostPort"),
@@ -558,7 +588,6 @@ UNKNOWN = [
         [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}],
         f"{BOX}.env[0].valueFrom.fieldRef",
     ),
-    (f"{SPEC}volumes", [{"name": "v", "hostPath": {"path": "/"}}], f"{POD}.volumes[0].hostPath"),
     ("spec__traffic", [{"percent": 100, "url": "http://x"}], "spec.traffic[0].url"),
 ]
 """Fields that no schema has: an API server's strict check refuses them, a lax one drops them."""
