@@ -246,11 +246,15 @@ def _tracked(cluster: Cluster, call: Call, obj: Obj, old: Obj | None) -> Obj:
     """
     if not call.served.tracks_fields and call.options.manager.startswith(_OURS):
         return obj
-    return track_update(
+    own = obj
+    if old is None and call.served.has_status:  # what a kind begins with is nobody's
+        own = {part: value for part, value in obj.items() if part != "status"}
+    noted = track_update(
         old,
-        obj,
+        own,
         manager=call.options.manager,
         subresource=call.place.subresource,
         schema=schema_of(cluster, call.served),
         now=cluster.clock(),
     )
+    return {**obj, "metadata": noted["metadata"]} if own is not obj else noted

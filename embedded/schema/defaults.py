@@ -39,6 +39,13 @@ def _is_null_wanted(value: Obj, key: str, known: TypeSchema) -> bool:
     return key in value and bool(known.rules.get("nullable"))
 
 
+def completed_pod_spec(spec: Obj) -> Obj:
+    """A copy of a pod's spec with its defaults."""
+    pod: Obj = {"spec": copy_json(spec)}
+    _pod(pod)
+    return dict(pod["spec"])
+
+
 # -- pods ------------------------------------------------------------------------------------------------
 
 

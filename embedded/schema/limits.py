@@ -7,6 +7,7 @@ from typing import Any
 
 from embedded.schema import naming
 from embedded.schema.configs import config_map_problems, secret_problems
+from embedded.schema.defaults import completed_pod_spec
 from embedded.schema.pods import pod_spec
 from embedded.schema.rules import at_least_zero, one_of
 from embedded.schema.services import service_spec
@@ -128,9 +129,10 @@ def _changed_pod(spec: Obj, before: Obj) -> Iterator[FieldProblem]:
     """A pod runs what it was made for: only images and limits of time may change, a node is given once."""
 
     def fixed(pod: Obj) -> Obj:
-        kept = {key: value for key, value in pod.items() if key not in _CHANGEABLE}
+        full = completed_pod_spec(pod)  # what goes is filled in again
+        kept = {key: value for key, value in full.items() if key not in _CHANGEABLE}
         for group in ("containers", "initContainers"):
-            kept[group] = [{**entry, "image": ""} for entry in pod.get(group) or ()]
+            kept[group] = [{**entry, "image": ""} for entry in full.get(group) or ()]
         if not before.get("nodeName"):
             kept.pop("nodeName", None)
         return kept

@@ -99,7 +99,9 @@ class Engine:
         )  # fmt: skip
 
     def _kubectl_environment(self) -> dict[str, str]:
-        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.folder)}
+        # kubectl lives for a moment: without collecting garbage it costs a fifth less.
+        own = {"KUBECONFIG": str(self.kubeconfig), "HOME": str(self.folder), "GOGC": "off"}
+        return {**os.environ, **own}
 
     def output(self, namespace: str, pod: str, container: str = "main") -> str:
         """What a pod has printed. A process node beside a real API server has no door for `kubectl logs`."""

@@ -383,6 +383,7 @@ def test_what_must_not_change():
     ]
     assert problems(pod(containers=[{"name": "a", "image": "other"}]), POD, pod()) == []
     assert problems(pod(nodeName="n"), POD, pod()) == []
+    assert problems(pod(), POD, apply_defaults(pod(), POD)) == [], "what goes is filled in again"
     assert problems(pod(nodeName="m"), POD, pod(nodeName="n"))[0][1].startswith("Forbidden: pod updates")
     assert problems(pod(hostNetwork=True), POD, pod())[0][0] == "spec"
 

@@ -5,6 +5,7 @@ import re
 
 import yaml
 
+from tests.contract.engine import wait_for
 from tests.contract.table.cells import Cell, verb
 from tests.contract.table.kinds import Kind
 
@@ -57,10 +58,14 @@ def get_wide(cell: Cell) -> None:
 def get_json(cell: Cell) -> None:
     """The stored object, without the owners of fields."""
     name = cell.table.shared(cell.kind)
-    found = json.loads(cell("get", cell.kind.word, name, "-o", "json"))
-    stored = cell.stored(name)
-    stored["metadata"].pop("managedFields", None)
-    assert found == stored
+
+    def same() -> bool:
+        found = json.loads(cell("get", cell.kind.word, name, "-o", "json"))
+        stored = cell.stored(name)
+        stored["metadata"].pop("managedFields", None)
+        return bool(found == stored)
+
+    wait_for("kubectl to say what the API says, with no write between the two", same)
 
 
 @verb("get -o yaml")

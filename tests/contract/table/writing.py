@@ -27,9 +27,13 @@ def apply(cell: Cell) -> None:
 
 @verb("apply --server-side")
 def apply_server_side(cell: Cell) -> None:
-    """Owns its fields: another manager is refused, unless it insists."""
+    """Owns its fields, also those that it applied from the client's side before; another manager is refused,
+    unless it insists.
+    """
     side = ("apply", "--server-side", "-f", "-")
-    assert cell(*side, given=cell.sample()) == f"{cell.told} serverside-applied"
+    cell("apply", "-f", "-", given=cell.sample())
+    done = cell.run(*side, given=cell.sample())
+    assert (done.stdout.strip(), done.stderr) == (f"{cell.told} serverside-applied", "")
     other = cell.sample()
     other["metadata"]["labels"]["case"] = "another"
     text = cell.refused(*side, "--field-manager=me", given=other)
