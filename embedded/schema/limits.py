@@ -44,7 +44,7 @@ def built_in_problems(kind: str, obj: Obj, old: Obj | None) -> Iterator[FieldPro
 def labels(found: dict[str, str], path: str) -> Iterator[FieldProblem]:
     """Label values that no selector could name."""
     for value in found.values():
-        for words in naming.label_value(value):
+        for words in naming.label_value(value or ""):  # null is empty, as Go reads it
             yield FieldProblem(path, f'Invalid value: "{value}": {words}')
 
 
