@@ -138,14 +138,14 @@ SCALES = ("min-scale", "max-scale", "activation-scale")
 
 
 def _against(key: str, other: str, message: str, is_bad: Callable[[int, int], bool], bad: str) -> PolicyRule:
-    """A scale against another; ``bad`` is in CEL of ``a`` and ``b``."""
+    """A scale against another; ``bad`` is the same as ``is_bad`` in CEL, of ``{a}`` and ``{b}``."""
 
     def find(subject: Subject) -> Iterator[Offence]:
         a, b = _scale(key, subject), _scale(other, subject)
         if is_bad(a, b):
             yield (_spelled(key, subject),), (a, b)
 
-    cel = bad.replace("a ", f"{_value(key)} ").replace("b ", f"{_value(other)} ")
+    cel = bad.format(a=_value(key), b=_value(other))
     return PolicyRule(
         "{}",
         message,
@@ -165,21 +165,21 @@ RULES = (
         "min-scale",
         "max-scale={} is less than min-scale={}; raise it or lower min-scale",
         lambda a, b: 0 < a < b,
-        "a > 0 && a < b ",
+        "{a} > 0 && {a} < {b}",
     ),
     _against(
         "activation-scale",
         "min-scale",
         "activation-scale={} is less than min-scale={}",
         lambda a, b: 0 < a < b,
-        "a > 0 && a < b ",
+        "{a} > 0 && {a} < {b}",
     ),
     _against(
         "activation-scale",
         "max-scale",
         "activation-scale={} is more than max-scale={}",
         lambda a, b: 0 < b < a,
-        "b > 0 && a > b ",
+        "{b} > 0 && {a} > {b}",
     ),
 )
 """Every annotation by itself, then the scales against each other."""

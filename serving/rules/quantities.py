@@ -32,7 +32,8 @@ def no_quantity(bound: str) -> PolicyRule:
                 yield (index, resource), (value,)
 
     bad = f"!isQuantity(string(one.resources.{bound}[key]))"
-    return _of_resources(bound, "invalid value '{}': must be a quantity like 100m or 64Mi", find, bad)
+    message = "invalid value '{}': must be a quantity like 100m or 64Mi"
+    return _of_resources("noQuantity", bound, message, find, bad)
 
 
 def negative(bound: str) -> PolicyRule:
@@ -43,7 +44,7 @@ def negative(bound: str) -> PolicyRule:
 
     text = f"string(one.resources.{bound}[key])"
     bad = f"isQuantity({text}) && quantity({text}).isLessThan(quantity('0'))"
-    return _of_resources(bound, "invalid value '{}': must be at least 0", find, bad)
+    return _of_resources("negative", bound, "invalid value '{}': must be at least 0", find, bad)
 
 
 def above_limit() -> PolicyRule:
@@ -60,15 +61,16 @@ def above_limit() -> PolicyRule:
         f"isQuantity({limit}) && quantity({asked}).isGreaterThan(quantity({limit}))"
     )
     message = "{} must be less than or equal to the {} limit"
-    return _of_resources("requests", message, find, bad, tells_resource=True)
+    return _of_resources("aboveLimit", "requests", message, find, bad)
 
 
-def _of_resources(
-    bound: str, message: str, find: Find, bad: str, *, tells_resource: bool = False
-) -> PolicyRule:
-    """``bad`` of the resource ``key`` of the container ``one``."""
+def _of_resources(variable: str, bound: str, message: str, find: Find, bad: str) -> PolicyRule:
+    """``bad`` of the resource ``key`` of the container ``one``; a variable has the bad keys by container.
+
+    A message has the value, and where it has two words the resource.
+    """
     there = f"has(one.resources) && has(one.resources.{bound})"
-    name = f"{bound}{len(bad)}"  # unlike those of the other rules about resources
+    name = f"{variable}{bound.title()}"
     keys = f"variables.{name}"
     index = f"{keys}.map(keys, size(keys) > 0).indexOf(true)"
     key = f"{keys}.filter(keys, size(keys) > 0)[0][0]"
@@ -80,6 +82,6 @@ def _of_resources(
         find,
         f"{keys}.all(keys, size(keys) == 0)",
         (index, key),
-        (value, key) if tells_resource else (value,),
+        (value, key)[: message.count("{}")],
         ((name, f"{CONTAINERS}.map(one, {there} ? one.resources.{bound}.filter(key, {bad}) : [])"),),
     )
