@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serving.reading import is_whole, mapping
+from serving.reading import is_whole
 from serving.rules.rule import Rule, need, one_of, within
 from serving.rules.shape import INT32, INT_OR_TEXT, TEXT, Shape, listed, record, ruled, said, short
 
@@ -105,8 +105,3 @@ def _probe() -> Shape:
         successThreshold=_NUMBER,
         failureThreshold=_NUMBER,
     )
-
-
-def has_probe(container: Any, kind: str) -> bool:
-    """Whether the container has the probe."""
-    return bool(mapping(container.get(kind)))

@@ -1,4 +1,7 @@
-"""Every rule as a row of one table: which field, what is said, where Knative says it, what refuses it."""
+"""Every rule as a row of one table: which field, what is said, where Knative says it, what refuses it.
+
+``python -m serving.rules.rows <README.md`` writes README with the table as it is now.
+"""
 
 import re
 import sys
@@ -110,6 +113,7 @@ def _of_maps() -> Iterator[Row]:
 
 # the table in README
 
+MARK = "<!-- rules -->\n"
 HEAD = "| field | what is said | Knative | refused by |\n|---|---|---|---|\n"
 UNREADABLE = (
     ("config-domain `*`", "its value is no YAML", "route/config/domain.go"),
@@ -161,5 +165,11 @@ def _told_later() -> Iterator[str]:
         yield _ROW.format(field, said, origin, EVENT)
 
 
+def written(readme: str) -> str:
+    """README with the table as it is now, between its marks."""
+    before, _, after = readme.split(MARK)
+    return before + MARK + table() + MARK + after
+
+
 if __name__ == "__main__":
-    sys.stdout.write(table())
+    sys.stdout.write(written(sys.stdin.read()))

@@ -18,7 +18,6 @@ UNKNOWN = "unknown"
 """What is said of fields that the shape does not have."""
 
 TEXT: Shape = {"type": "string"}
-NUMBER: Shape = {"type": "integer"}
 INT32: Shape = {"type": "integer", "format": "int32"}
 INT64: Shape = {"type": "integer", "format": "int64"}
 FLAG: Shape = {"type": "boolean"}
