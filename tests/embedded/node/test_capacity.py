@@ -2,7 +2,7 @@
 
 import pytest
 
-from embedded.node.capacity import Capacity, requests_of, shortages
+from embedded.node.capacity import Capacity, misfits, requests_of, shortages
 
 
 def asking(cpu=None, memory=None, *, limits=None):
@@ -33,3 +33,17 @@ def test_a_capacity_is_spelled_as_kubernetes_does():
     assert Capacity(2, 2**30, 3).as_resources() == {"cpu": "2", "memory": "1048576Ki", "pods": "3"}
     assert Capacity(1.5, 2048, 3).as_resources()["cpu"] == "1500m"
     assert requests_of(asking("nonsense")).cpu == 0
+
+
+def test_a_pod_goes_where_the_labels_are_that_it_asks_for():
+    """All of them, with their values; without a wish anywhere."""
+    labels = {"kubernetes.io/os": "linux", "disk": "fast"}
+    told = ["node(s) didn't match Pod's node affinity/selector"]
+    for asked, found in (
+        (None, []),
+        ({"disk": "fast"}, []),
+        ({"disk": "fast", "kubernetes.io/os": "linux"}, []),
+        ({"disk": "slow"}, told),
+        ({"disk": "fast", "zone": "a"}, told),
+    ):
+        assert misfits(labels, {"spec": {"nodeSelector": asked}}) == found
