@@ -47,6 +47,8 @@ IDLE = 30.0
 AFTERMATH = 3.0
 """Seconds after a wake in which a write belongs to it."""
 THOUSAND = 1000
+GIVEN_UP = 300
+"""Seconds after which Services that are not ready count as never."""
 IMAGE = "bench.local/listener:1"
 
 
@@ -382,8 +384,11 @@ async def all_ready(stage: Stage) -> list[float]:
     try:
         await asyncio.gather(*(create(number) for number in range(THOUSAND)))
         say(f"thousand: all created after {time.monotonic() - begun:.1f} s")
-        async with asyncio.timeout(300):
+        async with asyncio.timeout(GIVEN_UP):
             await is_done.wait()
+    except TimeoutError:
+        say(f"thousand: only {len(readied)} are ready after {GIVEN_UP} s")
+        readied[""] = time.monotonic() - begun
     finally:
         informer.cancel()
         await client.close()
