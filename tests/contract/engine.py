@@ -104,7 +104,7 @@ class Engine:
         return {**os.environ, **own}
 
     def output(self, namespace: str, pod: str, container: str = "main") -> str:
-        """What a pod has printed. A process node beside a real API server has no door for `kubectl logs`."""
+        """What a pod has printed, read from the file: the quickest way to ask."""
         assert self.logs is not None
         found = self.logs.glob(f"{namespace}_{pod}_*/{container}.log")
         return "".join(path.read_text() for path in found)

@@ -1,12 +1,14 @@
 """The settings of programs that run alone, before anything is started."""
 
 import asyncio
+import socket
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from embedded.edge.lock import make_lock
 from kube.edge.credentials import NoCredentials
 from zerogate import cli
 from zerogate.edge import programs
@@ -108,3 +110,21 @@ def test_whatever_ends_a_program_is_one_line_and_a_defect_leaves_its_trace_in_th
         programs.main(parsed("controller"), {})
     assert str(failed.value) == line
     assert ("Traceback" in capsys.readouterr().err) is isinstance(cause, KeyError)
+
+
+def test_a_node_that_could_not_serve_logs_says_so_before_a_pod_runs(tmp_path: Path) -> None:
+    """A file that is not there or holds no certificate, a port that somebody has."""
+    missing, empty = tmp_path / "missing.crt", tmp_path / "empty.crt"
+    empty.write_text("no certificate")
+    for file, why in ((missing, "No such file or directory"), (empty, "it holds no certificate")):
+        with pytest.raises(Failed, match=f"--client-ca-file {file}: {why}; name the PEM file"):
+            programs._client_authority(parsed("node", "--client-ca-file", str(file)))
+    assert programs._client_authority(parsed("node")) is None
+    make_lock(tmp_path)
+    authority = str(tmp_path / "ca.crt")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        there = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(Failed, match="choose another --logs"):
+            programs._client_authority(parsed("node", "--client-ca-file", authority, "--logs", there))
+    found = programs._client_authority(parsed("node", "--client-ca-file", authority, "--logs", "127.0.0.1:0"))
+    assert found == Path(authority)

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -204,16 +205,31 @@ async def _controller(arguments: argparse.Namespace, environment: Mapping[str, s
             await _until_asked(elector.run(lead))
 
 
+def _client_authority(arguments: argparse.Namespace) -> Path | None:
+    """Whose certificates may read logs, None where they are not served. Raises Failed, before a pod runs,
+    where they could not be.
+    """
+    if not arguments.client_ca_file:
+        return None
+    file = Path(arguments.client_ca_file)
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:
+        why = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        wanted = "name the PEM file of the authority that signs the API server's kubelet client"
+        raise Failed(f"--client-ca-file {file}: {why}; {wanted}") from error
+    listen(arguments.logs, "--logs").close()  # only tried here: a taken port costs nothing but a line
+    return file
+
+
 async def _node(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
     from embedded.edge.node import agent  # noqa: PLC0415
     from embedded.node.settings import LogEndpoint, NodeSettings  # noqa: PLC0415
     from zerogate.shipped import programs_folder  # noqa: PLC0415
 
-    logs_at = arguments.logs
+    authority = _client_authority(arguments)
     settings = NodeSettings(
-        log_endpoint=LogEndpoint(logs_at.host, logs_at.port, Path(arguments.client_ca_file))
-        if arguments.client_ca_file
-        else None,
+        log_endpoint=LogEndpoint(arguments.logs.host, arguments.logs.port, authority) if authority else None,
         folder=arguments.data,
         working_folder=Path.cwd(),
         name=arguments.name,

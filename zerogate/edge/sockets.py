@@ -1,5 +1,6 @@
 """Listening sockets, opened before anything else so that a taken port costs nothing but a line."""
 
+import contextlib
 import socket
 
 from zerogate.addresses import Address
@@ -16,9 +17,12 @@ def listen(address: Address, flag: str) -> socket.socket:
             address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         made = socket.socket(family, socket.SOCK_STREAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(where)
-        made.listen(BACKLOG)
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(made.close)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(where)
+            made.listen(BACKLOG)
+            on_failure.pop_all()
     except OSError as error:
         raise Failed(f"{address} can't be listened on: {error.strerror}; choose another {flag}") from error
     made.setblocking(False)  # noqa: FBT003 - the standard library's signature

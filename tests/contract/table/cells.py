@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kube.objects import Obj, is_true
-from kube.resources import Resource
+from kube.resources import CONFIGMAPS, Resource
 from tests.contract.engine import Answer, Engine, wait_for
-from tests.contract.table.kinds import Kind, at
+from tests.contract.table.kinds import KINDS, Kind, at
 
 Check = Callable[["Cell"], None]
 VERBS: dict[str, Check] = {}
@@ -43,6 +43,32 @@ class Table:
             if kind.name not in self._shared:
                 self._shared[kind.name] = self._node() if kind.name == "Node" else self._make(kind)
             return self._shared[kind.name]
+
+    def wait_for_garbage_collection(self) -> None:
+        """Until children of our kinds go with their owner: before, their owner would go without them."""
+        with self._lock:
+            if "collected" in self._shared:
+                return
+            owner = self.engine.config_map(self.namespace, "owner")
+            reference = {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "name": "owner",
+                "uid": owner["metadata"]["uid"],
+            }
+            custom = [kind for kind in KINDS if kind.is_custom]
+            for kind in custom:
+                obj = kind.sample(f"child-{kind.name}", self.namespace)
+                obj["metadata"]["ownerReferences"] = [reference]
+                self.engine.create(kind.resource, obj)
+            self.engine.request("DELETE", CONFIGMAPS.path(self.namespace, "owner"))
+            paths = [kind.resource.path(self.namespace, f"child-{kind.name}") for kind in custom]
+
+            def are_gone() -> bool:
+                return all(self.engine.request("GET", path).status == 404 for path in paths)
+
+            wait_for("the children to go", are_gone, 120)
+            self._shared["collected"] = "owner"
 
     def _node(self) -> str:
         """A node that is one, with the label that the others have."""

@@ -67,6 +67,8 @@ def delete_by_force(cell: Cell) -> None:
 @verb("delete --cascade=orphan")
 def delete_orphaning(cell: Cell) -> None:
     """Its children stay, without an owner."""
+    if cell.kind.is_custom:
+        cell.table.wait_for_garbage_collection()
     body = cell.sample()
     if cell.kind.name == "ReplicaSet":
         body["spec"]["replicas"] = 1
@@ -87,6 +89,8 @@ def delete_orphaning(cell: Cell) -> None:
 @verb("delete --cascade=foreground")
 def delete_children_first(cell: Cell) -> None:
     """Its children are gone before it is."""
+    if cell.kind.is_custom:
+        cell.table.wait_for_garbage_collection()
     cell.make()
     children = cell.wait_for_children() if cell.kind.child and cell.kind.name != "ReplicaSet" else []
     assert cell("delete", cell.typed, "--cascade=foreground").startswith(deleted(cell))
