@@ -6,12 +6,6 @@ import re
 from tests.contract.table.cells import Cell, verb
 from tests.contract.table.kinds import merged
 
-# Adds a label below the sample's own; a second time it finds nothing to do.
-EDITOR = """\
-#!/bin/sh
-grep -q 'edited: "yes"' "$1" || sed -i 's/^    case: .*/&\\n    edited: "yes"/' "$1"
-"""
-
 
 @verb("apply")
 def apply(cell: Cell) -> None:
@@ -66,12 +60,10 @@ def create(cell: Cell) -> None:
 def edit(cell: Cell) -> None:
     """What the editor leaves is stored; where it leaves all as it was, nothing is."""
     cell.make()
-    editor = cell.engine.folder / "editor.sh"
-    editor.write_text(EDITOR)
-    editor.chmod(0o755)
-    assert cell("edit", cell.typed, EDITOR=str(editor)) == f"{cell.told} edited"
+    editor = str(cell.table.editor)
+    assert cell("edit", cell.typed, EDITOR=editor) == f"{cell.told} edited"
     assert cell.value("metadata.labels.edited") == "yes"
-    done = cell.run("edit", cell.typed, EDITOR=str(editor))
+    done = cell.run("edit", cell.typed, EDITOR=editor)
     assert (done.returncode, done.stderr.strip()) == (0, "Edit cancelled, no changes made.")
 
 
