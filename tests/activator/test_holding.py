@@ -344,7 +344,7 @@ async def test_timeouts_before_the_first_byte(annotations, reason):
         before = time.monotonic()
         answer = await client.answer()
         assert (answer.status, answer.reason) == (504, reason)
-        assert 0.3 <= time.monotonic() - before < 0.4
+        assert 0.3 <= time.monotonic() - before < 1.0
         await until(lambda: proxy.revision.throttle.busy == 0)
         pod.behave = lambda request: after(0, request)
         assert (await client.ask(GET)).status == 200
