@@ -118,7 +118,7 @@ class Proxied:
         return len([pod for pod in found if "deletionTimestamp" not in pod["metadata"]])
 
     def wait_pods(self, revision, count):
-        wait_for(f"{count} pods of {revision}", lambda: self.pods(revision) == count, 120, 0.25)
+        wait_for(f"{count} pods of {revision}", lambda: self.pods(revision) == count, 240, 0.25)
 
     def ask(self, name, seconds=10):
         """The status code of a request, 0 for none."""

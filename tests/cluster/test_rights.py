@@ -103,7 +103,7 @@ class Story:
         return int(found)
 
     def sleeps(self, deployment):
-        wait_for(f"{deployment} at zero", lambda: self.replicas(deployment) == 0, 60, 0.25)
+        wait_for(f"{deployment} at zero", lambda: self.replicas(deployment) == 0, 180, 0.25)
 
     def begins(self):
         """Two of each that elect a leader, one of the others, windows of seconds; nobody has ever led."""

@@ -57,7 +57,7 @@ def test_what_users_run_stays_as_it_was(programs):
     programs.admit_all_pods()
     story.apply(service("kept", annotations={"autoscaling.knative.dev/min-scale": "1"}), plain())
     story.ready("kept")
-    wait_for("two pods", lambda: len(workloads(plane)) == 4)
+    wait_for("two pods", lambda: len(workloads(plane)) == 4, 120)
     before, where = workloads(plane), address(plane)
     remove_programs, orphan, remove_rest = commands("Uninstall")
 
