@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from machine import ROOT, SAMPLE, free_port, host, wait_for
 
@@ -76,6 +77,7 @@ def test_a_further_activator_serves_beside_the_first(laptop):
     gateway, admin, token = free_port(), free_port(), str(laptop.data / "token")
     process = subprocess.Popen(
         [
+            "prlimit", "--nofile=512:",  # of which it may take more, and does
             sys.executable, "-m", "zerogate", "activator", "--gateway", f"127.0.0.1:{gateway}",
             "--local-gateway", "", "--admin", f"127.0.0.1:{admin}", "--drain-delay", "0s",
             "--link-token-file", token,
@@ -92,6 +94,9 @@ def test_a_further_activator_serves_beside_the_first(laptop):
             ).stdout == "Hello World!\n"  # fmt: skip
 
         wait_for("its first answer", answered)
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
+        soft, hard = next(line for line in limits.splitlines() if "open files" in line).split()[3:5]
+        assert soft == hard
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     finally:

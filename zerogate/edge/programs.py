@@ -130,7 +130,9 @@ def _link_address(arguments: argparse.Namespace, environment: Mapping[str, str])
 async def _activator(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
     from activator.edge.program import Program, Settings  # noqa: PLC0415
     from activator.settings import ProxySettings  # noqa: PLC0415
+    from zerogate.edge.worker import raise_descriptor_limit  # noqa: PLC0415
 
+    raise_descriptor_limit()
     if not _secret(arguments, "--link-token-file"):
         raise Failed(
             "--link-token-file is missing: name the file with a ServiceAccount token for the audience "
