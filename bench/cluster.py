@@ -25,18 +25,18 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
 import report  # noqa: E402 - found by the path set above
-from audit import AuditLog, Line, counted  # noqa: E402
+from audit import AuditLog, Line, counted  # noqa: E402 - found by the path set above
 
-from kube.edge.client import ApiError, Client  # noqa: E402
-from kube.edge.credentials import load_credentials  # noqa: E402
-from kube.edge.http import HttpTransport  # noqa: E402
-from kube.edge.informer import Informer  # noqa: E402
-from kube.objects import Obj, is_true  # noqa: E402
-from kube.resources import SERVICES  # noqa: E402
-from tests.cluster.control_plane import ControlPlane  # noqa: E402
-from tests.cluster.programs import SYSTEM, Programs  # noqa: E402
-from tests.cluster.rights import CONFIG  # noqa: E402
-from tests.e2e.machine import QUICK_WINDOWS, host, service, wait_for  # noqa: E402
+from kube.edge.client import ApiError, Client  # noqa: E402 - found by the path set above
+from kube.edge.credentials import load_credentials  # noqa: E402 - found by the path set above
+from kube.edge.http import HttpTransport  # noqa: E402 - found by the path set above
+from kube.edge.informer import Informer  # noqa: E402 - found by the path set above
+from kube.objects import Obj, is_true  # noqa: E402 - found by the path set above
+from kube.resources import SERVICES  # noqa: E402 - found by the path set above
+from tests.cluster.control_plane import ControlPlane  # noqa: E402 - found by the path set above
+from tests.cluster.programs import SYSTEM, Programs  # noqa: E402 - found by the path set above
+from tests.cluster.rights import CONFIG  # noqa: E402 - found by the path set above
+from tests.e2e.machine import QUICK_WINDOWS, host, service, wait_for  # noqa: E402 - found by the path set above
 
 OURS = ("activator", "autoscaler", "controller")
 ROUNDS = 3

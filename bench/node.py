@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), *(str(ROOT / folder) for folder in ("bench", "tests/e2e", "tests/node"))]
 
 import report  # noqa: E402 - found by the path set above
-from machine import host, service, wait_for  # noqa: E402
-from node_machine import NodeMachine, node_with_images  # noqa: E402
+from machine import host, service, wait_for  # noqa: E402 - found by the path set above
+from node_machine import NodeMachine, node_with_images  # noqa: E402 - found by the path set above
 
 NAME = "hello"
 REVISION = f"{NAME}-00001"

@@ -19,9 +19,9 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests" / "e2e")]
 
 import hey  # noqa: E402 - found by the path set above
-import load  # noqa: E402
-import report  # noqa: E402
-from machine import SAMPLE, Machine, host, service, wait_for  # noqa: E402
+import load  # noqa: E402 - found by the path set above
+import report  # noqa: E402 - found by the path set above
+from machine import SAMPLE, Machine, host, service, wait_for  # noqa: E402 - found by the path set above
 
 NAME = "helloworld-go"
 REVISION = f"{NAME}-00001"

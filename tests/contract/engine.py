@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -15,6 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from kube.edge.credentials import load_credentials
 from kube.resources import CONFIGMAPS, CRDS, NAMESPACES, Resource
+from tests.e2e.machine import wait_for
 
 JSON = "application/json"
 MERGE = "application/merge-patch+json"
@@ -262,14 +262,3 @@ class Watch:
             if check(event):
                 return seen
         raise AssertionError(f"the watch ended after {seen!r}")
-
-
-def wait_for(what: str, check: Callable[[], Any], deadline: float = 30.0, every: float = 0.05) -> Any:
-    """Call `check` until it returns something true; fail with the last value after `deadline` seconds."""
-    end = time.monotonic() + deadline
-    while True:
-        value = check()
-        if value:
-            return value
-        assert time.monotonic() < end, f"waited {deadline:g} s for {what}; last seen: {value!r}"
-        time.sleep(every)

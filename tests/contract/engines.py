@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.cluster.control_plane import ControlPlane
-from tests.contract.engine import Engine, wait_for
-from tests.e2e.machine import Machine, free_port
+from tests.contract.engine import Engine
+from tests.e2e.machine import Machine, free_port, wait_for
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "zerogate-system"

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from kube.resources import CONFIGMAPS, REVISIONS, SERVICES, Resource
-from tests.contract.engine import Answer, Engine, wait_for
+from tests.contract.engine import Answer, Engine
+from tests.e2e.machine import wait_for
 from tests.serving.examples import (
     BOX,
     BY_ITSELF,

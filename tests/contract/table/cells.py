@@ -10,8 +10,9 @@ from typing import Any
 
 from kube.objects import Obj, is_true
 from kube.resources import CONFIGMAPS, Resource
-from tests.contract.engine import Answer, Engine, wait_for
+from tests.contract.engine import Answer, Engine
 from tests.contract.table.kinds import KINDS, Kind, at
+from tests.e2e.machine import wait_for
 
 Check = Callable[["Cell"], None]
 VERBS: dict[str, Check] = {}

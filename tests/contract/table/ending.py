@@ -1,7 +1,7 @@
 """The verbs of an end: delete in its ways, and wait."""
 
-from tests.contract.engine import wait_for
 from tests.contract.table.cells import Cell, owners_of, verb
+from tests.e2e.machine import wait_for
 
 
 def deleted(cell: Cell, name: str = "") -> str:

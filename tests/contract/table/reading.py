@@ -5,9 +5,9 @@ import re
 
 import yaml
 
-from tests.contract.engine import wait_for
 from tests.contract.table.cells import Cell, verb
 from tests.contract.table.kinds import Kind
+from tests.e2e.machine import wait_for
 
 
 def rows(text: str) -> list[dict[str, str]]:

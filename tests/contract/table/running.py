@@ -3,10 +3,10 @@
 import re
 
 from kube.resources import EVENTS
-from tests.contract.engine import wait_for
 from tests.contract.table.cells import Cell, verb
 from tests.contract.table.kinds import AGE
 from tests.contract.table.reading import rows
+from tests.e2e.machine import wait_for
 
 _TEMPLATE_ENV = "spec.template.spec.containers.0.env"
 

@@ -3,9 +3,9 @@
 import json
 import re
 
-from tests.contract.engine import wait_for
 from tests.contract.table.cells import Cell, verb
 from tests.contract.table.kinds import merged
+from tests.e2e.machine import wait_for
 
 
 @verb("apply")
