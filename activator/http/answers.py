@@ -10,6 +10,7 @@ from activator.http.http1 import (
     UNTIL_CLOSE,
     BadAnswer,
     drop,
+    framing,
     length_in,
     named_in,
     without,
@@ -95,9 +96,7 @@ def _mean(lines: tuple[bytes, ...], *, is_modern: bool) -> Meaning:
     if names.count(b"content-length") > 1:
         raise BadAnswer("more than one Content-Length")
     body = _LENGTH if b"content-length" in names else UNTIL_CLOSE
-    codings = [
-        line.partition(b":")[2].strip(b" \t") for line in lines if line.startswith(b"transfer-encoding:")
-    ]
+    codings = [framing(line.partition(b":")[2]) for line in lines if line.startswith(b"transfer-encoding:")]
     if codings:
         if body == _LENGTH:
             raise BadAnswer("both Content-Length and Transfer-Encoding")

@@ -139,7 +139,7 @@ class ChunkedBody:
         if data.startswith(b"\r\n", at):
             self.is_done = True
             return at + 2
-        end = data.find(b"\r\n\r\n", at)
+        end = data.find(b"\r\n\r\n", at, at + MAX_TRAILERS + 4)
         if end < 0:
             if len(data) - at > MAX_TRAILERS:
                 raise BadBody("trailers too long")

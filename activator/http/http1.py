@@ -94,10 +94,17 @@ def trailers(lines: bytes) -> bytes:
 def length_in(low: bytes, error: type[Malformed]) -> int:
     """The Content-Length of a head in lower case that has exactly one."""
     start = low.find(b"\ncontent-length:") + 16
-    value = low[start : low.find(b"\r", start)].strip(b" \t")
+    value = framing(low[start : low.find(b"\r", start)])
     if not value.isdigit() or len(value) > 18:
         raise error("malformed Content-Length")
     return int(value)
+
+
+def framing(value: bytes) -> bytes:
+    """The value of a header that says where a body ends, without the white space around it. A tab behind it
+    stays: grammar allows it, but llhttp, alone among servers, refuses it.
+    """
+    return value.lstrip(b" \t").rstrip(b" ")
 
 
 def without(head: bytes, low: bytes, dropped: tuple[bytes, ...]) -> list[bytes]:

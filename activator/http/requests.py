@@ -10,6 +10,7 @@ from activator.http.http1 import (
     TOKEN,
     BadRequest,
     drop,
+    framing,
     length_in,
     named_in,
     refuse,
@@ -115,7 +116,8 @@ def _mean(lines: tuple[bytes, ...], *, is_modern: bool, trusts_peer: bool) -> Me
     found: dict[bytes, list[bytes]] = {}
     for line in lines:
         name, _, value = line.partition(b":")
-        found.setdefault(name, []).append(value.strip(b" \t"))
+        value = framing(value) if name == b"transfer-encoding" else value.strip(b" \t")
+        found.setdefault(name, []).append(value)
     for name in _ONCE:
         if len(found.get(name, ())) > 1:
             raise BadRequest("more than one " + name.decode())

@@ -21,7 +21,7 @@ from serving.targets import scale_target
 
 HOST = b"hello.default.example.com"
 GET = b"GET / HTTP/1.1\r\nHost: " + HOST + b"\r\n\r\n"
-DEADLINE = 8.0
+DEADLINE = 30.0
 
 
 def on_uvloop(test):
@@ -45,7 +45,7 @@ def reset(writer):
         writer.transport.abort()
 
 
-async def until(condition, within=3.0):
+async def until(condition, within=30.0):
     """Wait for a condition, not for luck."""
     end = time.monotonic() + within
     while not condition():

@@ -27,6 +27,7 @@ REFUSED = {
     "malformed trailer": b"0\r\nX : 1\r\n\r\n",
     "folded trailer": b"0\r\nX: 1\r\n 2\r\n\r\n",
     "long trailers": b"0\r\n" + b"X: 1\r\n" * 4000,
+    "long trailers, whole": b"0\r\n" + b"X: 1\r\n" * 4000 + b"\r\n",
 }
 
 

@@ -1,0 +1,3 @@
+module zerogate.dev/tests/counting
+
+go 1.24
