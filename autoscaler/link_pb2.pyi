@@ -35,7 +35,7 @@ class WireStatMessage(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., stat: _Optional[_Union[Stat, _Mapping]] = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("messages", "cut", "sender", "hello", "pods", "cordoned", "bye", "welcome", "cordon", "uncordon", "owner", "address")
+    __slots__ = ("messages", "cut", "sender", "hello", "pods", "cordoned", "bye", "occupied", "leaving", "welcome", "cordon", "uncordon", "owner", "address")
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     CUT_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +43,8 @@ class Frame(_message.Message):
     PODS_FIELD_NUMBER: _ClassVar[int]
     CORDONED_FIELD_NUMBER: _ClassVar[int]
     BYE_FIELD_NUMBER: _ClassVar[int]
+    OCCUPIED_FIELD_NUMBER: _ClassVar[int]
+    LEAVING_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     CORDON_FIELD_NUMBER: _ClassVar[int]
     UNCORDON_FIELD_NUMBER: _ClassVar[int]
@@ -55,22 +57,44 @@ class Frame(_message.Message):
     pods: Pods
     cordoned: Cordoned
     bye: Bye
+    occupied: Occupied
+    leaving: Leaving
     welcome: Welcome
     cordon: Cordon
     uncordon: Uncordon
     owner: Owner
     address: Address
-    def __init__(self, messages: _Optional[_Iterable[_Union[WireStatMessage, _Mapping]]] = ..., cut: _Optional[int] = ..., sender: _Optional[str] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., pods: _Optional[_Union[Pods, _Mapping]] = ..., cordoned: _Optional[_Union[Cordoned, _Mapping]] = ..., bye: _Optional[_Union[Bye, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., cordon: _Optional[_Union[Cordon, _Mapping]] = ..., uncordon: _Optional[_Union[Uncordon, _Mapping]] = ..., owner: _Optional[_Union[Owner, _Mapping]] = ..., address: _Optional[_Union[Address, _Mapping]] = ...) -> None: ...
+    def __init__(self, messages: _Optional[_Iterable[_Union[WireStatMessage, _Mapping]]] = ..., cut: _Optional[int] = ..., sender: _Optional[str] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., pods: _Optional[_Union[Pods, _Mapping]] = ..., cordoned: _Optional[_Union[Cordoned, _Mapping]] = ..., bye: _Optional[_Union[Bye, _Mapping]] = ..., occupied: _Optional[_Union[Occupied, _Mapping]] = ..., leaving: _Optional[_Union[Leaving, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., cordon: _Optional[_Union[Cordon, _Mapping]] = ..., uncordon: _Optional[_Union[Uncordon, _Mapping]] = ..., owner: _Optional[_Union[Owner, _Mapping]] = ..., address: _Optional[_Union[Address, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("activator", "pod_uid", "version")
+    __slots__ = ("activator", "pod_uid", "version", "process", "peer_address", "peer_secret", "claims")
     ACTIVATOR_FIELD_NUMBER: _ClassVar[int]
     POD_UID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
+    PEER_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    PEER_SECRET_FIELD_NUMBER: _ClassVar[int]
+    CLAIMS_FIELD_NUMBER: _ClassVar[int]
     activator: str
     pod_uid: str
     version: int
-    def __init__(self, activator: _Optional[str] = ..., pod_uid: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+    process: str
+    peer_address: str
+    peer_secret: str
+    claims: _containers.RepeatedCompositeFieldContainer[Claim]
+    def __init__(self, activator: _Optional[str] = ..., pod_uid: _Optional[str] = ..., version: _Optional[int] = ..., process: _Optional[str] = ..., peer_address: _Optional[str] = ..., peer_secret: _Optional[str] = ..., claims: _Optional[_Iterable[_Union[Claim, _Mapping]]] = ...) -> None: ...
+
+class Claim(_message.Message):
+    __slots__ = ("namespace", "revision", "activator", "epoch")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATOR_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    revision: str
+    activator: str
+    epoch: int
+    def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., activator: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class PodLoad(_message.Message):
     __slots__ = ("namespace", "revision", "pod_uid", "in_flight")
@@ -106,13 +130,39 @@ class Bye(_message.Message):
     activator: str
     def __init__(self, activator: _Optional[str] = ...) -> None: ...
 
+class Leaving(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class PodSlots(_message.Message):
+    __slots__ = ("pod_uid", "slots")
+    POD_UID_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    pod_uid: str
+    slots: int
+    def __init__(self, pod_uid: _Optional[str] = ..., slots: _Optional[int] = ...) -> None: ...
+
+class Occupied(_message.Message):
+    __slots__ = ("namespace", "revision", "epoch", "pods")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    PODS_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    revision: str
+    epoch: int
+    pods: _containers.RepeatedCompositeFieldContainer[PodSlots]
+    def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., epoch: _Optional[int] = ..., pods: _Optional[_Iterable[_Union[PodSlots, _Mapping]]] = ...) -> None: ...
+
 class Welcome(_message.Message):
-    __slots__ = ("epoch", "leader")
+    __slots__ = ("epoch", "leader", "names_owners")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     LEADER_FIELD_NUMBER: _ClassVar[int]
+    NAMES_OWNERS_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     leader: str
-    def __init__(self, epoch: _Optional[int] = ..., leader: _Optional[str] = ...) -> None: ...
+    names_owners: bool
+    def __init__(self, epoch: _Optional[int] = ..., leader: _Optional[str] = ..., names_owners: _Optional[bool] = ...) -> None: ...
 
 class Cordon(_message.Message):
     __slots__ = ("namespace", "revision", "pod_uid", "epoch", "expires_in")
@@ -141,16 +191,24 @@ class Uncordon(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., pod_uid: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class Owner(_message.Message):
-    __slots__ = ("namespace", "revision", "activator", "epoch")
+    __slots__ = ("namespace", "revision", "activator", "epoch", "address", "secret", "is_granted", "reserved")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ACTIVATOR_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    IS_GRANTED_FIELD_NUMBER: _ClassVar[int]
+    RESERVED_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     revision: str
     activator: str
     epoch: int
-    def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., activator: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
+    address: str
+    secret: str
+    is_granted: bool
+    reserved: _containers.RepeatedCompositeFieldContainer[PodSlots]
+    def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., activator: _Optional[str] = ..., epoch: _Optional[int] = ..., address: _Optional[str] = ..., secret: _Optional[str] = ..., is_granted: _Optional[bool] = ..., reserved: _Optional[_Iterable[_Union[PodSlots, _Mapping]]] = ...) -> None: ...
 
 class Address(_message.Message):
     __slots__ = ("namespace", "revision", "pod_uid", "address")

@@ -9,7 +9,7 @@ activator's; everything else has a number from 100 on, which a peer that does no
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from google.protobuf.message import DecodeError
 
@@ -49,21 +49,48 @@ class PodLoad(NamedTuple):
     in_flight: int
 
 
+class PodSlots(NamedTuple):
+    """Slots of one pod's hard limit."""
+
+    pod_uid: str
+    slots: int
+
+
+class Claim(NamedTuple):
+    """Who owns a revision's hard limit, as an activator was told last."""
+
+    namespace: str
+    revision: str
+    activator: str
+    epoch: int
+
+
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Up, the first frame: who reports here."""
+    """Up, the first frame: who reports here.
+
+    `process` differs in each process that ever has this name; "" from one that owns no limits and forwards
+    nothing. `peer_address`, "host:port", is where others forward requests to, showing `peer_secret`.
+    """
 
     activator: str
     pod_uid: str
     version: int
+    process: str = ""
+    peer_address: str = ""
+    peer_secret: str = ""
+    claims: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """Down, the answer to `Hello`. Orders of an older epoch are void."""
+    """Down, the answer to `Hello`. Orders of an older epoch are void. `names_owners`: it will say who owns
+    each hard limit.
+    """
 
     epoch: int
     leader: str
+    names_owners: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +129,23 @@ class Bye:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """Up: this activator begins to drain and wants to own nothing any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occupied:
+    """Up, from each activator that is not the owner, on each `Owner` and whenever it changes: the slots that
+    its requests still have at the revision's pods. It takes no further ones under this epoch.
+    """
+
+    namespace: str
+    revision: str
+    epoch: int
+    pods: tuple[PodSlots, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Cordon:
     """Down: choose this pod no more. Ends by `Uncordon`, or `expires_in` s after the last such order."""
 
@@ -124,12 +168,20 @@ class Uncordon:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Down: this activator holds the revision's hard concurrency limit."""
+    """Down: this activator holds the revision's hard concurrency limit; the others forward to `address`,
+    showing `secret`.
+
+    `is_granted`, to the owner alone: it may take all slots but those `reserved` for requests of others.
+    """
 
     namespace: str
     revision: str
     activator: str
     epoch: int
+    address: str = ""
+    secret: str = ""
+    is_granted: bool = False
+    reserved: tuple[PodSlots, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +194,12 @@ class Address:
     address: str
 
 
-Message = Hello | Welcome | Stats | Pods | Cordoned | Bye | Cordon | Uncordon | Owner | Address
+Message = (
+    Hello | Welcome | Stats | Pods | Cordoned | Bye | Leaving | Occupied | Cordon | Uncordon | Owner | Address
+)
+
+_ROWS: dict[str, type[Claim | PodSlots]] = {"claims": Claim, "reserved": PodSlots, "pods": PodSlots}
+"""Fields that are repeated, and what each of their rows is."""
 
 
 def encode(message: Message) -> bytes:
@@ -164,7 +221,11 @@ def encode(message: Message) -> bytes:
             part = getattr(frame, type(message).__name__.lower())
             part.SetInParent()  # a message of defaults alone is still that message
             for name in type(message).__slots__:
-                setattr(part, name, getattr(message, name))
+                if name in _ROWS:
+                    for row in getattr(message, name):
+                        getattr(part, name).add(**row._asdict())
+                else:
+                    setattr(part, name, getattr(message, name))
     return frame.SerializeToString(deterministic=True)
 
 
@@ -184,17 +245,35 @@ def decode(data: bytes) -> Message:
         return Pods(tuple(_read_load(load) for load in frame.pods.in_flight))
     message_type = _TYPES[kind]
     part = getattr(frame, kind)
-    message = message_type(*(getattr(part, name) for name in message_type.__slots__))
+    message = message_type(*(_read_field(part, name) for name in message_type.__slots__))
     if isinstance(message, Cordoned) and message.in_flight < 0:
         raise MalformedMessage("a negative number of requests in flight")
+    if any(row.slots < 0 for row in _slots_in(message)):
+        raise MalformedMessage("a negative number of slots")
     if isinstance(message, Cordon) and not 0 <= message.expires_in < math.inf:
         raise MalformedMessage(f"an order that expires in {message.expires_in} s")
     return message
 
 
-_TYPES: dict[str, type[Hello | Welcome | Cordoned | Bye | Cordon | Uncordon | Owner | Address]] = {
-    kind.__name__.lower(): kind for kind in (Hello, Welcome, Cordoned, Bye, Cordon, Uncordon, Owner, Address)
-}
+_Plain = Hello | Welcome | Cordoned | Bye | Leaving | Occupied | Cordon | Uncordon | Owner | Address
+_TYPES: dict[str, type[_Plain]] = {kind.__name__.lower(): kind for kind in get_args(_Plain)}
+
+
+def _read_field(part: Any, name: str) -> Any:
+    """The field of a protobuf message as ours has it."""
+    value, row = getattr(part, name), _ROWS.get(name)
+    if row is None:
+        return value
+    return tuple(row(*(getattr(each, field) for field in row._fields)) for each in value)
+
+
+def _slots_in(message: Message) -> tuple[PodSlots, ...]:
+    match message:
+        case Owner():
+            return message.reserved
+        case Occupied():
+            return message.pods
+    return ()
 
 
 def _write_stats(message: Stats, frame: link_pb2.Frame) -> None:

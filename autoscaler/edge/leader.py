@@ -15,10 +15,12 @@ from typing import Any
 
 from autoscaler.collector import Collector
 from autoscaler.edge.link import Peer
+from autoscaler.edge.owning import Owning
 from autoscaler.edge.scale import Job, ScaleWriter, Written
 from autoscaler.edge.settings import LEASE, Settings
 from autoscaler.fleet import Fleet
-from autoscaler.messages import Bye, Cordoned, Message, Pods, Stat, Stats
+from autoscaler.messages import Bye, Cordoned, Hello, Leaving, Message, Occupied, Pods, Stat, Stats
+from autoscaler.owners import Owners
 from autoscaler.replicas import Outcome, View
 from autoscaler.revision import REQUEST_WAITING, Revision
 from autoscaler.schedule import TICK, Schedule
@@ -70,6 +72,7 @@ class Leader:
         self._schedule = Schedule()
         self._stirred = asyncio.Event()
         self._peers: dict[str, Peer] = {}
+        self._owning = Owning(Owners(self._number, self.now()), self.fleet, self._peers, self.now)
         self._loads: dict[str, dict[str, int]] = {}
         self._early: dict[Key, tuple[float, Stat]] = {}
         self._writer: ScaleWriter | None = None
@@ -89,20 +92,23 @@ class Leader:
             self._writer = ScaleWriter(self._client, group, self._written)
             group.create_task(self.events.run())
             await watch(group)
+            group.create_task(self._owning.run())
+            self._owning.look(self.expected_activators())
             group.create_task(self._tick())
             group.create_task(self._look_around())
             self.is_settled.set()
 
     # Called by the link.
 
-    def opened(self, peer: Peer) -> None:
-        """An activator is linked: it hears the orders that stand."""
+    def opened(self, peer: Peer, hello: Hello) -> None:
+        """An activator is linked: it hears the orders that stand, and who owns the hard limits."""
         self._peers[peer.name] = peer
         self.sight.hear(peer.name, self.now())
         log.info("Activator %s is linked", peer.name)
         for revision in self.revisions.values():
             for order in revision.replicas.scale_in.standing():
                 peer.send(order)
+        self._owning.hello(hello)
 
     def closed(self, peer: Peer) -> None:
         """A link broke, or ended after a good-bye."""
@@ -110,6 +116,7 @@ class Leader:
             del self._peers[peer.name]
             self._loads.pop(peer.name, None)
             self.sight.lose(peer.name)
+            self._owning.lost(peer.name)
 
     def received(self, peer: Peer, message: Message) -> None:
         """A frame."""
@@ -121,8 +128,14 @@ class Leader:
                 self._loads[peer.name] = {load.pod_uid: load.in_flight for load in message.in_flight}
             case Cordoned():
                 self._acknowledged(peer.name, message)
-            case Bye():
+            case Occupied():
+                self._owning.occupied(peer.name, message)
+            case Leaving():
                 log.info("Activator %s drains", peer.name)
+                self._owning.leaving(peer.name)
+            case Bye():
+                log.info("Activator %s has drained", peer.name)
+                self._owning.bye(peer.name)
                 self.sight.bye(peer.name)
                 self._collector.forget(peer.name)
                 self._loads.pop(peer.name, None)
@@ -133,6 +146,7 @@ class Leader:
 
     def stirred(self, revision: Revision) -> None:
         """Something of the revision changed: it takes its turns from now on."""
+        self._owning.see(revision)
         key = revision.target.key
         if key in self._schedule:
             return
@@ -272,6 +286,7 @@ class Leader:
             expected = self.expected_activators()
             if expected is not None:
                 self.sight.expect(expected, self.now())
+            self._owning.look(expected)
             for name in self.sight.overdue(self.now()):
                 told = f"activator {name} has been silent for too long; its load is not seen, decisions go on"
                 log.warning("%s", told)
@@ -294,6 +309,7 @@ class Leader:
                 name: {"isLinked": name in linked, "silentFor": round(silent.get(name, 0.0), 1)}
                 for name in sorted(linked | silent.keys())
             },
+            "owners": {"/".join(key): told for key, told in self._owning.owners.state().items()},
             "revisions": {
                 f"{namespace}/{name}": revision.state(now)
                 for (namespace, name), revision in self.revisions.items()

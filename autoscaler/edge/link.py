@@ -44,7 +44,7 @@ class Leader(Protocol):
     epoch: int
     identity: str
 
-    def opened(self, peer: Peer) -> None:
+    def opened(self, peer: Peer, hello: Hello) -> None:
         """An activator said hello and was welcomed."""
 
     def received(self, peer: Peer, message: Message) -> None:
@@ -156,8 +156,8 @@ class LinkServer:
             leader.closed(former)
             former.abort()
         self._connections[hello.activator] = peer
-        peer.send(Welcome(leader.epoch, leader.identity))
-        leader.opened(peer)
+        peer.send(Welcome(leader.epoch, leader.identity, names_owners=True))
+        leader.opened(peer, hello)
         writing = asyncio.create_task(peer.write())
         try:
             while (message := await self._next(socket)) is not None:

@@ -26,7 +26,8 @@ class Listening:
         self.peers: list[Peer] = []
         self.news = asyncio.Event()
 
-    def opened(self, peer: Peer) -> None:
+    def opened(self, peer: Peer, hello: Hello) -> None:
+        assert hello.activator == peer.name
         self.peers.append(peer)
         self._note("opened", peer.name)
 
@@ -65,7 +66,7 @@ async def test_hello_is_answered_by_a_welcome_and_frames_reach_the_leader_in_ord
     async with serving(leader) as (server, url, session):
         async with session.ws_connect(url, headers=auth()) as socket:
             await socket.send_bytes(encode(HELLO))
-            assert decode(await socket.receive_bytes(timeout=5)) == Welcome(7, "me")
+            assert decode(await socket.receive_bytes(timeout=5)) == Welcome(7, "me", names_owners=True)
             assert server.connections == 1
             frames = [Stats("a", 5, ()), Stats("a", 6, ()), Bye("a")]
             for frame in frames:
@@ -115,7 +116,7 @@ async def test_a_malformed_frame_ends_the_link_and_nothing_else() -> None:
         assert (await leader.hears(2))[-1] == ("closed", "a")
         async with session.ws_connect(url, headers=auth()) as socket:
             await socket.send_bytes(encode(HELLO))
-            assert decode(await socket.receive_bytes(timeout=5)) == Welcome(7, "me")
+            assert decode(await socket.receive_bytes(timeout=5)) == Welcome(7, "me", names_owners=True)
 
 
 async def test_a_second_link_of_one_activator_ends_the_first() -> None:

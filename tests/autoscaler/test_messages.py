@@ -10,14 +10,18 @@ from hypothesis import strategies as st
 from autoscaler.messages import (
     Address,
     Bye,
+    Claim,
     Cordon,
     Cordoned,
     Hello,
+    Leaving,
     MalformedMessage,
     Message,
+    Occupied,
     Owner,
     PodLoad,
     Pods,
+    PodSlots,
     Stat,
     Stats,
     Uncordon,
@@ -29,9 +33,13 @@ from autoscaler.messages import (
 names = st.text(max_size=20)
 numbers = st.integers(0, 2**53)
 loads = st.floats(0, 1e9)
+claims = st.lists(st.builds(Claim, names, names, names, numbers), max_size=5).map(tuple)
+slots = st.lists(st.builds(PodSlots, names, numbers), max_size=5).map(tuple)
 messages = st.one_of(
-    st.builds(Hello, names, names, numbers),
-    st.builds(Welcome, numbers, names),
+    st.builds(Hello, names, names, numbers, names, names, names, claims),
+    st.builds(Welcome, numbers, names, st.booleans()),
+    st.builds(Leaving),
+    st.builds(Occupied, names, names, numbers, slots),
     st.builds(
         Stats,
         st.text(min_size=1, max_size=20),
@@ -43,7 +51,7 @@ messages = st.one_of(
     st.builds(Bye, names),
     st.builds(Cordon, names, names, names, numbers, loads),
     st.builds(Uncordon, names, names, names, numbers),
-    st.builds(Owner, names, names, names, numbers),
+    st.builds(Owner, names, names, names, numbers, names, names, st.booleans(), slots),
     st.builds(Address, names, names, names, names),
 )
 
@@ -99,6 +107,46 @@ GOLDEN = [
     ),
     (Uncordon("n", "r", "u", 2), field(112, 2, POD + field(4, 0, b"\x02"))),
     (Owner("n", "r", "a", 2), field(113, 2, texts(b"n", b"r", b"a") + field(4, 0, b"\x02"))),
+    (
+        Owner("n", "r", "a", 2, "h:1", "s", is_granted=True, reserved=(PodSlots("u", 3),)),
+        field(
+            113,
+            2,
+            texts(b"n", b"r", b"a")
+            + field(4, 0, b"\x02")
+            + field(5, 2, b"h:1")
+            + field(6, 2, b"s")
+            + field(7, 0, b"\x01")
+            + field(8, 2, field(1, 2, b"u") + field(2, 0, b"\x03")),
+        ),
+    ),
+    (
+        Occupied("n", "r", 2, (PodSlots("u", 3),)),
+        field(
+            106,
+            2,
+            texts(b"n", b"r") + field(3, 0, b"\x02") + field(4, 2, field(1, 2, b"u") + field(2, 0, b"\x03")),
+        ),
+    ),
+    (Leaving(), field(107, 2, b"")),
+    (
+        Welcome(7, "l", names_owners=True),
+        field(110, 2, field(1, 0, b"\x07") + field(2, 2, b"l") + field(3, 0, b"\x01")),
+    ),
+    (
+        Hello("a", "u", 1, "p", "h:1", "s", (Claim("n", "r", "b", 2),)),
+        field(
+            101,
+            2,
+            field(1, 2, b"a")
+            + field(2, 2, b"u")
+            + field(3, 0, b"\x01")
+            + field(4, 2, b"p")
+            + field(5, 2, b"h:1")
+            + field(6, 2, b"s")
+            + field(7, 2, texts(b"n", b"r", b"b") + field(4, 0, b"\x02")),
+        ),
+    ),
     (Address("n", "r", "u", "10.0.0.9"), field(114, 2, POD + field(4, 2, b"10.0.0.9"))),
 ]
 

@@ -14,7 +14,18 @@ from typing import Any
 from autoscaler.edge.leader import Leader
 from autoscaler.edge.settings import Settings
 from autoscaler.edge.watches import Watches
-from autoscaler.messages import AT_ONCE, Cordon, Cordoned, Message, PodLoad, Pods, Stat, Stats, Uncordon
+from autoscaler.messages import (
+    AT_ONCE,
+    Cordon,
+    Cordoned,
+    Hello,
+    Message,
+    PodLoad,
+    Pods,
+    Stat,
+    Stats,
+    Uncordon,
+)
 from kube.edge.client import ApiError, Client
 from kube.objects import Obj
 
@@ -190,7 +201,7 @@ class FakeActivator:
         self._revision = ("default", "hello")
         self._was_busy = False
         self._told = 0
-        leader.opened(self)
+        leader.opened(self, Hello(name, "", 1))
 
     def send(self, message: Message) -> None:
         self.orders.append(message)
