@@ -24,6 +24,7 @@ _SPECIAL = re.compile(
     rb"|upgrade:|zerogate-[^:]*:)"
 ).findall
 """As in `requests`: values where they matter, else up to the colon."""
+_RETURN = ord("\r")
 _LENGTH = 1
 
 
@@ -70,6 +71,8 @@ def read_answer(head: bytes, method: bytes) -> AnswerHead:
         answer.kept = drop(answer.kept, means.named)
     if not is_modern:
         answer.kept[0] = b"HTTP/1.1" + answer.kept[0][8:]
+    if head[12] == _RETURN:  # the space before an empty reason is often forgotten, and must be there
+        answer.kept[0] = answer.kept[0][:12] + b" " + answer.kept[0][12:]
     if method == b"HEAD" or answer.status < 200 or answer.status in (204, 304):
         _empty(answer)
     return answer

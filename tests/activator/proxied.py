@@ -241,6 +241,14 @@ class Pod:
                 return
 
 
+async def in_pieces(writer, data, size):
+    """Send data in pieces of this size, each by itself as far as the kernel lets it."""
+    for at in range(0, len(data), size):
+        writer.write(data[at : at + size])
+        await writer.drain()
+        await asyncio.sleep(0)
+
+
 async def read_request(reader, writer):
     request = Request(await reader.readuntil(b"\r\n\r\n"), b"", b"", writer)
     if request.value(b"Expect") is not None:

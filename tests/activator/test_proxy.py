@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from activator.settings import ProxySettings
-from tests.activator.proxied import GET, HOST, Pod, Proxy, ok, on_uvloop, post, read_request, until
+from tests.activator.proxied import GET, HOST, Pod, Proxy, in_pieces, ok, on_uvloop, post, read_request, until
 
 
 @on_uvloop
@@ -144,13 +144,6 @@ async def test_pipelined_requests_are_answered_in_order():
                 assert (await client.answer()).status == 404
             assert (await client.answer()).body == b"POST / HTTP/1.1"
         assert (await client.answer()).body == b"GET /20 HTTP/1.1"
-
-
-async def in_pieces(writer, data, size):
-    for at in range(0, len(data), size):
-        writer.write(data[at : at + size])
-        await writer.drain()
-        await asyncio.sleep(0)
 
 
 BODIES = [

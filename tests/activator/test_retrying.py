@@ -244,33 +244,6 @@ async def test_an_answer_that_breaks_off_is_visibly_broken(broken, version):
         assert proxy.revision.counts.cut == 1
 
 
-@pytest.mark.parametrize(
-    "nonsense",
-    [
-        b"what?\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
-        b"HTTP/1.1 100 Continue\r\n\r\n" * 100,
-        b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70_000,
-    ],
-)
-@on_uvloop
-async def test_a_malformed_answer(nonsense):
-    """502 bad-answer, and that connection is not used again."""
-
-    async def talk(request):
-        await request.reply(nonsense)
-
-    async with Proxy() as proxy:
-        pod = await proxy.ready(talk)
-        client = await proxy.client()
-        answer = await client.ask(GET)
-        assert (answer.status, answer.reason) == (502, "bad-answer")
-        pod.behave = hello
-        assert (await client.ask(GET)).status == 200
-        assert pod.connections == 2
-
-
 @on_uvloop
 async def test_more_than_was_asked_for_reaches_nobody():
     """Bytes after an answer's end do not become the next one's beginning."""

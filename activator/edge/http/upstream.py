@@ -1,6 +1,7 @@
 """A connection to a pod: at rest in the pod's pool, or carrying one request at a time."""
 
 import asyncio
+import os
 import select
 from typing import TYPE_CHECKING, cast
 
@@ -10,6 +11,10 @@ from activator.hold.deadlines import NEVER, Deadlines
 
 if TYPE_CHECKING:
     from activator.edge.http.relay import Exchange
+
+
+MAX_HEARD = 64 << 10
+"""Bytes that `hear` reads at a time."""
 
 
 class Upstream(asyncio.Protocol):
@@ -72,12 +77,22 @@ class Upstream(asyncio.Protocol):
         """Whether the pod has closed the connection, or sent what nobody asked for, unseen by the loop so
         far.
         """
-        if self.transport.is_closing():
-            return True
-        if self._poll is None:
-            self._poll = select.poll()
-            self._poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return bool(self._poll.poll(0))
+        return self.transport.is_closing() or self._has_news()
+
+    def hear(self) -> None:
+        """Read at once what the pod may have said. A pod that answers early and leaves resets the connection,
+        and once a write has met that reset, the transport is closed with the answer unread.
+        """
+        while self.exchange is not None and self.flow.is_reading and not self.transport.is_closing():
+            if not self._has_news():
+                return
+            try:
+                data = os.read(self.transport.get_extra_info("socket").fileno(), MAX_HEARD)
+            except OSError:
+                data = b""
+            if not data:  # the loop will tell
+                return
+            self.data_received(data)
 
     def rest(self, now: float, until: float) -> None:
         """The request it carried is done; it may carry another."""
@@ -102,6 +117,12 @@ class Upstream(asyncio.Protocol):
             self.close()
 
     # -- inside --
+
+    def _has_news(self) -> bool:
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(self._poll.poll(0))
 
     def _ended(self, *, is_clean: bool) -> None:
         exchange, self.exchange = self.exchange, None
