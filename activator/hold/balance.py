@@ -65,19 +65,24 @@ class Pod:
 class Balance:
     """The pods that may get one more request now. Every method takes constant time (amortised).
 
-    Invariant: `pod` is in `_levels[pod.in_flight]` at index `pod.place`, or in none with `pod.place == OUT`.
+    Most revisions have one pod: it stands beside the buckets, as `_only`, and counting it moves nothing.
+    Invariant: each of several pods is in `_levels[pod.in_flight]` at index `pod.place`; one that is left
+    out is nowhere, with `pod.place == OUT`.
     """
 
-    __slots__ = ("_levels", "_lowest", "_random", "size")
+    __slots__ = ("_levels", "_lowest", "_only", "_random", "size")
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._levels: list[list[Pod]] = [[]]
         self._lowest = 0
+        self._only: Pod | None = None
         self._random = random
         self.size = 0
 
     def least(self) -> Pod | None:
         """One of the pods with the fewest requests in flight; None when there is no pod."""
+        if self._only is not None:
+            return self._only
         if not self.size:
             return None
         levels = self._levels
@@ -92,44 +97,54 @@ class Balance:
 
     def add(self, pod: Pod) -> None:
         """Take in a pod that is out."""
+        self.size += 1
+        if self.size == 1:
+            self._only = pod
+            pod.place = 0
+            return
+        if self._only is not None:
+            self._enter(self._only)
+            self._only = None
+        self._enter(pod)
+
+    def remove(self, pod: Pod) -> None:
+        """Leave out a pod that is in."""
+        if pod is self._only:
+            self._only = None
+        else:
+            self._leave(pod)
+        pod.place = OUT
+        self.size -= 1
+        if self.size == 1:
+            last = self._only = self.least()
+            if last is not None:
+                self._leave(last)
+                last.place = 0
+                self._lowest = 0
+
+    def count(self, pod: Pod, change: int) -> None:
+        """Change the requests in flight of a pod, which may be in or out, by `change` (+1 or -1)."""
+        if pod is self._only or pod.place == OUT:
+            pod.in_flight += change
+            return
+        self._leave(pod)
+        pod.in_flight += change
+        self._enter(pod)
+
+    def _enter(self, pod: Pod) -> None:
         level = pod.in_flight
         levels = self._levels
         while len(levels) <= level:
             levels.append([])
-        pod.place = len(levels[level])
-        levels[level].append(pod)
-        self._lowest = min(self._lowest, level)
-        self.size += 1
-
-    def remove(self, pod: Pod) -> None:
-        """Leave out a pod that is in."""
-        level = self._levels[pod.in_flight]
-        last = level.pop()
-        if last is not pod:
-            level[pod.place] = last
-            last.place = pod.place
-        pod.place = OUT
-        self.size -= 1
-        if not self.size:
-            self._lowest = 0
-
-    def count(self, pod: Pod, change: int) -> None:
-        """Change the requests in flight of a pod, which may be in or out, by `change` (+1 or -1)."""
-        place = pod.place
-        level = pod.in_flight
-        pod.in_flight = after = level + change
-        if place == OUT:
-            return
-        levels = self._levels
         bucket = levels[level]
-        last = bucket.pop()
-        if last is not pod:
-            bucket[place] = last
-            last.place = place
-        if after == len(levels):
-            levels.append([])
-        bucket = levels[after]
         pod.place = len(bucket)
         bucket.append(pod)
-        if after < self._lowest:  # noqa: PLR1730 - min() costs a call on every answer
-            self._lowest = after
+        if level < self._lowest:  # noqa: PLR1730 - min() costs a call on every answer
+            self._lowest = level
+
+    def _leave(self, pod: Pod) -> None:
+        bucket = self._levels[pod.in_flight]
+        last = bucket.pop()
+        if last is not pod:
+            bucket[pod.place] = last
+            last.place = pod.place

@@ -39,14 +39,14 @@ class Meaning:
 
 
 class AnswerHead:
-    """A pod's head. `body`: see `http1.CHUNKED`; `kept`: the parts to pass on, without the empty line."""
+    """A pod's head. `body`: see `http1.CHUNKED`; `kept`: what to pass on, without the empty line."""
 
     __slots__ = ("body", "keeps_alive", "kept", "status")
 
     status: int
     body: int
     keeps_alive: bool
-    kept: list[bytes]
+    kept: bytes
 
 
 _meanings: dict[tuple[bytes, ...], Meaning] = {}
@@ -59,21 +59,21 @@ def read_answer(head: bytes, method: bytes) -> AnswerHead:
         raise BadAnswer("malformed head")
     low = head.lower()
     lines = tuple(_SPECIAL(low))
+    version, number = line.groups()
     answer = AnswerHead()
-    version, status = line.groups()
-    answer.status = int(status)
+    answer.status = status = int(number)
     is_modern = version == b"1"
     means = (_meanings.get(lines) or _remember(lines)) if is_modern else _mean(lines, is_modern=False)
     answer.keeps_alive = means.keeps_alive
     answer.body = length_in(low, BadAnswer) if means.body == _LENGTH else means.body
-    answer.kept = without(head, low, means.dropped) if means.dropped else [head[:-2]]
+    answer.kept = without(head, low, means.dropped)
     if means.named:
         answer.kept = drop(answer.kept, means.named)
     if not is_modern:
-        answer.kept[0] = b"HTTP/1.1" + answer.kept[0][8:]
+        answer.kept = b"HTTP/1.1" + answer.kept[8:]
     if head[12] == _RETURN:  # the space before an empty reason is often forgotten, and must be there
-        answer.kept[0] = answer.kept[0][:12] + b" " + answer.kept[0][12:]
-    if method == b"HEAD" or answer.status < 200 or answer.status in (204, 304):
+        answer.kept = answer.kept[:12] + b" " + answer.kept[12:]
+    if method == b"HEAD" or status < 200 or status in (204, 304):
         _empty(answer)
     return answer
 

@@ -107,20 +107,25 @@ def framing(value: bytes) -> bytes:
     return value.lstrip(b" \t").rstrip(b" ")
 
 
-def without(head: bytes, low: bytes, dropped: tuple[bytes, ...]) -> list[bytes]:
-    r"""The parts of a head without its final empty line and these headers.
+def without(head: bytes, low: bytes, dropped: tuple[bytes, ...]) -> bytes:
+    r"""A head without its final empty line and these headers.
 
     `low` is the head in lower case, `dropped` the beginnings of the lines to leave out, as `b"\nname:"`,
     in the order in which they come.
     """
-    kept = []
-    at = 0
-    for beginning in dropped:
-        start = low.find(beginning, at - 1 if at else 0) + 1
+    if not dropped:
+        return head[:-2]
+    start = low.find(dropped[0]) + 1
+    at = low.find(b"\n", start) + 1
+    if len(dropped) == 1:
+        return head[:start] + head[at:-2]
+    kept = [head[:start]]
+    for beginning in dropped[1:]:
+        start = low.find(beginning, at - 1) + 1
         kept.append(head[at:start])
         at = low.find(b"\n", start) + 1
     kept.append(head[at:-2])
-    return kept
+    return b"".join(kept)
 
 
 def named_in(connection: Iterable[bytes]) -> tuple[frozenset[bytes], frozenset[bytes]]:
@@ -129,7 +134,7 @@ def named_in(connection: Iterable[bytes]) -> tuple[frozenset[bytes], frozenset[b
     return tokens, tokens - _NEVER_NAMED
 
 
-def drop(kept: list[bytes], names: frozenset[bytes]) -> list[bytes]:
+def drop(kept: bytes, names: frozenset[bytes]) -> bytes:
     """Leave out every header of these names, in lower case."""
-    first, *lines = b"".join(kept).splitlines(keepends=True)
-    return [first, *(line for line in lines if line.partition(b":")[0].lower() not in names)]
+    first, *lines = kept.splitlines(keepends=True)
+    return b"".join([first, *[line for line in lines if line.partition(b":")[0].lower() not in names]])

@@ -62,14 +62,14 @@ class Meaning:
 
 
 class RequestHead:
-    """A request's head. `body`: see `http1.CHUNKED`; `kept`: the parts to pass on, without the empty line."""
+    """A request's head. `body`: see `http1.CHUNKED`; `kept`: what to pass on, without the empty line."""
 
     __slots__ = ("body", "kept", "means", "method")
 
     method: bytes
     means: Meaning
     body: int
-    kept: list[bytes]
+    kept: bytes
 
 
 _meanings: dict[tuple[bytes, ...], Meaning] = {}
@@ -82,8 +82,7 @@ def read_request(head: bytes, *, trusts_peer: bool = False) -> RequestHead:
     line = _HEAD(head)
     if line is None:
         refuse(head)
-    request = RequestHead()
-    request.method, target, version = line.groups()
+    method, target, version = line.groups()
     low = head.lower()
     if trusts_peer or version == b"0":
         lines = tuple((_SPECIAL_BY_TRUSTED if trusts_peer else _SPECIAL)(low))
@@ -91,14 +90,16 @@ def read_request(head: bytes, *, trusts_peer: bool = False) -> RequestHead:
     else:
         lines = tuple(_SPECIAL(low))
         means = _meanings.get(lines) or _remember(lines)
+    request = RequestHead()
+    request.method = method
     request.means = means
     request.body = length_in(low, BadRequest) if means.body == _LENGTH else means.body
-    request.kept = without(head, low, means.dropped) if means.dropped else [head[:-2]]
+    request.kept = without(head, low, means.dropped)
     if means.named:
         request.kept = drop(request.kept, means.named)
     if not means.is_modern:
-        request.kept[0] = request.kept[0].replace(b" HTTP/1.0\r\n", b" HTTP/1.1\r\n", 1)
-    if target[0] != _SLASH or request.method == b"CONNECT":
+        request.kept = request.kept.replace(b" HTTP/1.0\r\n", b" HTTP/1.1\r\n", 1)
+    if target[0] != _SLASH or method == b"CONNECT":
         _settle_target(request, target)
     return request
 
@@ -176,4 +177,5 @@ def _settle_target(request: RequestHead, target: bytes) -> None:
         path = b"*"
     elif not path.startswith(b"/"):
         path = b"/" + path
-    request.kept[0] = request.kept[0].replace(target, path, 1)
+    before = len(method) + 1
+    request.kept = request.kept[:before] + path + request.kept[before + len(target) :]

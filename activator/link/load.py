@@ -6,6 +6,7 @@ adds `requests in flight x seconds` to an area, a cut divides the area by its se
 """
 
 from enum import Enum
+from typing import Final
 
 
 class Phase(Enum):
@@ -17,6 +18,9 @@ class Phase(Enum):
     """Its first request is not reported yet: that report was not written, or was lost with its link."""
     REPORTED = "reported"
     """It is part of every cut."""
+
+
+_IDLE: Final = Phase.IDLE
 
 
 class Load:
@@ -41,7 +45,7 @@ class Load:
 
     def enter(self, now: float) -> bool:
         """A request arrived. True: it is the first one of an idle revision, to be reported at once."""
-        if self.phase is Phase.IDLE:
+        if self.phase is _IDLE:
             self.phase = Phase.FIRST
             self._last = now
             self._arrived = self.in_flight = 1

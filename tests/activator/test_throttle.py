@@ -376,8 +376,13 @@ class AnyHistory(RuleBasedStateMachine):
     @invariant()
     def exactly_the_usable_pods_can_be_chosen(self):
         throttle = self.throttle
-        placed = [pod for level in throttle._balance._levels for pod in level]
-        for level, pods in enumerate(throttle._balance._levels):
+        balance = throttle._balance
+        placed = [pod for level in balance._levels for pod in level]
+        if balance._only is not None:
+            assert not placed
+            placed = [balance._only]
+        assert (balance._only is not None) == (balance.size == 1)
+        for level, pods in enumerate(balance._levels):
             assert all(pod.in_flight == level and pods[pod.place] is pod for pod in pods)
         usable = [
             pod
@@ -387,7 +392,7 @@ class AnyHistory(RuleBasedStateMachine):
             and not (pod.limit and pod.in_flight >= pod.limit)
             and not (pod.pace.window and pod.in_flight >= pod.pace.window)
         ]
-        assert len(placed) == len(usable) == throttle._balance.size
+        assert len(placed) == len(usable) == balance.size
         assert set(placed) == set(usable)
         if self.queue:
             assert not usable

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from activator.edge.http.relay import CONNECTING, Exchange
 from activator.edge.http.upstream import Upstream
@@ -68,7 +69,9 @@ class Connector:
         pod = up.pod
         try:
             async with asyncio.timeout(self._settings.connect_timeout):
-                await asyncio.get_running_loop().create_connection(lambda: up, pod.address, pod.port)
+                await asyncio.get_running_loop().create_connection(
+                    lambda: cast("asyncio.Protocol", up), pod.address, pod.port
+                )
         except OSError:
             is_connected = False
         else:

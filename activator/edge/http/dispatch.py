@@ -191,14 +191,13 @@ class Dispatcher:
         if down.gate.is_draining:
             tunnel.drain(self.clock())
 
-    def ended(self, exchange: Exchange, *, reuse: bool) -> None:
+    def ended(self, exchange: Exchange, now: float, *, reuse: bool) -> None:
         """The answer is complete, or cut; `reuse`: its connection to the pod may carry another request."""
         pod, up = exchange.pod, exchange.up
         if pod is None or up is None:  # it was ended before
             return
-        now = self.clock()
         revision = exchange.revision
-        if exchange.step is SWITCHED:
+        if exchange.step == SWITCHED:
             self._tunnels.discard(exchange)
         exchange.step = DONE
         exchange.pod = exchange.up = None
@@ -240,7 +239,7 @@ class Dispatcher:
         pod, up = exchange.pod, exchange.up
         if pod is None or up is None:  # it was ended before
             return
-        was_sent = exchange.step is SENT
+        was_sent = exchange.step == SENT
         if was_sent and up.is_used:
             exchange.wants_fresh = True  # the pod may have closed it while it rested, which is no fault
         else:
@@ -271,7 +270,7 @@ class Dispatcher:
         """
         revision = exchange.revision
         throttle = revision.throttle
-        if exchange.step is CONNECTING:
+        if exchange.step == CONNECTING:
             exchange.tries += 1
         revision.counts.repeated += 1
         exchange.step = HELD
@@ -281,7 +280,7 @@ class Dispatcher:
         throttle.wait_again(exchange, len(exchange.wire) + exchange.early_size, now)
         self._released(revision, pod, now)
         self._hand_over(revision, now)
-        if exchange.step is HELD:
+        if exchange.step == HELD:
             exchange.down.settle_reading()
             self.on_waiting(revision)
 
@@ -310,7 +309,7 @@ class Dispatcher:
     def _part(self, exchange: Exchange, now: float) -> bool:
         """Take a request off its queue, its pod and its connection. False: that was done before."""
         step = exchange.step
-        if step is DONE:
+        if step == DONE:
             return False
         exchange.step = DONE
         self._tunnels.discard(exchange)
@@ -319,7 +318,7 @@ class Dispatcher:
         if pod is None:
             exchange.revision.throttle.leave(exchange)
             return True
-        if up is None or step is CONNECTING:
+        if up is None or step == CONNECTING:
             if up is not None:
                 up.exchange = None
         else:

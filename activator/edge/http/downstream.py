@@ -4,8 +4,7 @@ import asyncio
 import re
 import socket
 import struct
-from enum import IntEnum
-from typing import cast
+from typing import Final, cast
 
 from activator.edge.http.flow import Flow
 from activator.edge.http.gate import Gate
@@ -33,27 +32,26 @@ RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that makes closing a reset, which no client takes for the end of an answer."""
 
 
-class State(IntEnum):
-    IDLE = 0
-    """Nothing of a request is there."""
-    HEAD = 1
-    """A part of a head is."""
-    STARTING = 2
-    """A request is being handed over; it may be answered before that returns."""
-    BUSY = 3
-    """A request is under way."""
-    FLUSHING = 4
-    """The answer is complete, but the client is slow to take it."""
-    LINGERING = 5
-    """The last answer is sent; what the client still sends is read and thrown away."""
-    CLOSED = 6
+IDLE: Final = 0
+"""Where a connection stands (`state`): nothing of a request is there."""
+HEAD: Final = 1
+"""A part of a head is."""
+STARTING: Final = 2
+"""A request is being handed over; it may be answered before that returns."""
+BUSY: Final = 3
+"""A request is under way."""
+FLUSHING: Final = 4
+"""The answer is complete, but the client is slow to take it."""
+LINGERING: Final = 5
+"""The last answer is sent; what the client still sends is read and thrown away."""
+CLOSED: Final = 6
+STATES = ("idle", "head", "starting", "busy", "flushing", "lingering", "closed")
 
 
-IDLE, HEAD, STARTING, BUSY, FLUSHING, LINGERING, CLOSED = State
+class Downstream:
+    """An asyncio.Protocol in all but name: without a base class it can be compiled to a native one.
 
-
-class Downstream(asyncio.Protocol):
-    """`is_last`: the connection ends with the answer under way; `unflushed`: the load that an answer still
+    `is_last`: the connection ends with the answer under way; `unflushed`: the load that an answer still
     counts for because the client has not taken all of it.
     """
 
@@ -78,7 +76,7 @@ class Downstream(asyncio.Protocol):
 
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
-        self.state = IDLE
+        self.state: int = IDLE
         self.exchange: Exchange | None = None
         self.buffer = b""
         self.due = NEVER
@@ -88,7 +86,7 @@ class Downstream(asyncio.Protocol):
         self.watched = -1
 
     def __repr__(self) -> str:
-        return f"<Downstream {self.peer.address} {self.state.name}>"
+        return f"<Downstream {self.peer.address} {STATES[self.state]}>"
 
     # -- called by the loop --
 
@@ -104,16 +102,16 @@ class Downstream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         state = self.state
-        if state is IDLE:
+        if state == IDLE:
             self._advance(data)
-        elif state is HEAD:
+        elif state == HEAD:
             self._advance(self.buffer + data, max(len(self.buffer) - 3, 0))
-        elif state is BUSY and self.exchange is not None and not self.exchange.body.is_done:
+        elif state == BUSY and self.exchange is not None and not self.exchange.body.is_done:
             rest = self.exchange.request_in(data)
-            if self.state is BUSY:
+            if self.state == BUSY:
                 self.buffer = rest
                 self.settle_reading()
-        elif state is BUSY or state is FLUSHING:
+        elif state in (BUSY, FLUSHING):
             self.buffer += data
             self.settle_reading()
 
@@ -125,7 +123,7 @@ class Downstream(asyncio.Protocol):
             return True
         if exchange is not None:
             self.hung_up()
-        elif self.state is FLUSHING:
+        elif self.state == FLUSHING:
             return True
         return False
 
@@ -147,8 +145,9 @@ class Downstream(asyncio.Protocol):
         if self.exchange is not None and self.exchange.up is not None:
             self.exchange.up.flow.resume_reading()
         self._flushed()
-        if self.state is FLUSHING:
-            self._next()
+        if self.state == FLUSHING:
+            self._rest()
+            self._go_on()
 
     # -- called by the exchange and the dispatcher --
 
@@ -164,7 +163,7 @@ class Downstream(asyncio.Protocol):
             self.flow.resume_reading()
             return
         self.flow.pause_reading()
-        if exchange is not None and exchange.step is HELD and self.watched < 0:
+        if exchange is not None and exchange.step == HELD and self.watched < 0:
             self.watched = self.transport.get_extra_info("socket").fileno()
             self.gate.dispatcher.hangups.watch(self.watched, self._hung_up_unseen)
 
@@ -176,23 +175,27 @@ class Downstream(asyncio.Protocol):
             deadlines.hurry(self)
             self.gate.dispatcher.hurry()
 
-    def answered(self) -> None:
+    def answered(self, now: float) -> None:
         """The answer under way is complete."""
         exchange, self.exchange = self.exchange, None
-        if self.is_last or self.gate.is_draining:
+        gate = self.gate
+        due = now + gate.settings.keep_alive_timeout
+        if self.is_last or gate.is_draining:
             self._end(must_linger=exchange is not None and not exchange.body.is_done)
         elif not self.flow.is_writable:
             self.state = FLUSHING
-            self.put_off(self.gate.clock() + self.gate.settings.keep_alive_timeout)
-        elif self.state is STARTING:
-            self._rest()
+            self.put_off(due)
         else:
-            self._next()
+            goes_on = self.state != STARTING
+            self.state = IDLE
+            self.due = due
+            if goes_on and (self.buffer or self.is_half_closed or not self.flow.is_reading):
+                self._go_on()
 
     def reply(self, exchange: Exchange, refusal: Refusal) -> None:
         """Answer by ourselves the request under way."""
         self._write_reply(refusal, exchange.request, exchange.wire, is_whole=exchange.body.is_done)
-        self.answered()
+        self.answered(self.gate.clock())
 
     def cut(self) -> None:
         """Break the connection, so that nobody takes for whole what is not."""
@@ -213,16 +216,16 @@ class Downstream(asyncio.Protocol):
         self.due = NEVER
         if self.exchange is not None:
             self.exchange.timed_out(now)
-        elif self.state is HEAD:
+        elif self.state == HEAD:
             self._refuse(HEAD_TIMEOUT)
-        elif self.state is IDLE:
+        elif self.state == IDLE:
             self.transport.close()
         else:
             self.cut()
 
     def drain(self, now: float) -> None:
         """Close it soon if it is idle; it will be closed after the answer under way anyway."""
-        if self.state is IDLE:
+        if self.state == IDLE:
             settings = self.gate.settings
             idle_since = self.due - settings.keep_alive_timeout
             self.put_off(max(idle_since + settings.drain_idle, now))
@@ -246,7 +249,7 @@ class Downstream(asyncio.Protocol):
                 head, self.buffer = data[:end], data[end:]
             try:
                 request = read_request(head, trusts_peer=self.peer.is_trusted)
-                self._begin(request, b"".join((*request.kept, self.peer.lines(request.means))))
+                self._begin(request, request.kept + self.peer.lines(request.means))
             except BadRequest as error:
                 without = EMPTY_LINES.sub(b"", data)
                 if len(without) == len(data):
@@ -254,7 +257,7 @@ class Downstream(asyncio.Protocol):
                     return
                 data, searched = without, 0  # empty lines before a request are tolerated (RFC 9112 2.2)
                 continue
-            if self.state is not IDLE or not self.buffer:
+            if self.state != IDLE or not self.buffer:
                 return
             data, searched = self.buffer, 0
 
@@ -275,7 +278,7 @@ class Downstream(asyncio.Protocol):
         except BadRequest as error:
             self._refuse(BAD_REQUEST.because(str(error)))
             return
-        if self.state is not HEAD:
+        if self.state != HEAD:
             self.state = HEAD
             self.put_off(gate.clock() + gate.settings.head_timeout)
 
@@ -289,7 +292,7 @@ class Downstream(asyncio.Protocol):
         if picked is None:
             gate.turned_away(NO_ROUTE, request.means.host)
             self._write_reply(NO_ROUTE, request, wire, is_whole=not request.body)
-            self.answered()
+            self.answered(now)
             return
         revision = picked.revision
         if request.means.upgrade and (protocol := asked_for(request, revision.target.upgrades)):
@@ -303,7 +306,7 @@ class Downstream(asyncio.Protocol):
                 return
             self.buffer = rest
         gate.dispatcher.place(exchange, now)
-        if self.state is STARTING:
+        if self.state == STARTING:
             self.state = BUSY
 
     def _rest(self) -> None:
@@ -311,9 +314,8 @@ class Downstream(asyncio.Protocol):
         self.state = IDLE
         self.due = gate.clock() + gate.settings.keep_alive_timeout
 
-    def _next(self) -> None:
-        """The connection is free for another request."""
-        self._rest()
+    def _go_on(self) -> None:
+        """The connection is free for another request, which may be there already."""
         if self.buffer:
             self._advance(self.buffer)
         if self.is_half_closed and self.state in (IDLE, HEAD):
@@ -371,6 +373,6 @@ class Downstream(asyncio.Protocol):
 
     def _hung_up_unseen(self) -> None:
         self.watched = -1
-        if self.exchange is not None and self.exchange.step is HELD:
+        if self.exchange is not None and self.exchange.step == HELD:
             self.hung_up()
             self.transport.abort()

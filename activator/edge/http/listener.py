@@ -5,6 +5,7 @@ import contextlib
 import logging
 import resource
 import socket
+from typing import cast
 
 from activator.edge.http.dispatch import Dispatcher
 from activator.edge.http.downstream import Downstream
@@ -88,11 +89,14 @@ class Listener:
         for connection in [*self.gate.connections]:
             connection.cut()
 
+    def _connection(self) -> asyncio.Protocol:
+        return cast("asyncio.Protocol", Downstream(self.gate))
+
     async def _accept(self) -> None:
         if self._listening is None:
             raise RuntimeError("the listener was not started")
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Downstream(self.gate), sock=self._listening.dup(), backlog=BACKLOG
+            self._connection, sock=self._listening.dup(), backlog=BACKLOG
         )
 
     def _pause(self) -> None:
@@ -139,9 +143,7 @@ class Listener:
                 late.append(own.accept()[0])
         for accepted in late:
             with contextlib.suppress(OSError):  # it has left already
-                await asyncio.get_running_loop().connect_accepted_socket(
-                    lambda: Downstream(self.gate), accepted
-                )
+                await asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted)
 
     def _stop_listening(self) -> None:
         self.gate.on_room = None

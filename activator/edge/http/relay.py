@@ -5,8 +5,7 @@ An exchange stands between a client's connection (`down`) and, from the moment t
 It relays; where the request goes, and whether it goes again, is the dispatcher's.
 """
 
-from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from activator.hold.throttle import Waiter
 from activator.hold.timing import server_timing, spans
@@ -33,23 +32,18 @@ MAX_INTERIM = 16
 """Interim answers (1xx) to one request; more is a fault of the pod."""
 
 
-class Step(IntEnum):
-    """How far an exchange has come."""
-
-    HELD = 0
-    """It waits for a slot."""
-    CONNECTING = 1
-    """It has a slot, and waits for a connection to its pod."""
-    SENT = 2
-    """Its head is on the way to the pod."""
-    ANSWERED = 3
-    """The head of the answer is on the way to the client."""
-    SWITCHED = 4
-    """Both sides speak another protocol from now on."""
-    DONE = 5
-
-
-HELD, CONNECTING, SENT, ANSWERED, SWITCHED, DONE = Step
+HELD: Final = 0
+"""How far an exchange has come (`step`): it waits for a slot."""
+CONNECTING: Final = 1
+"""It has a slot, and waits for a connection to its pod."""
+SENT: Final = 2
+"""Its head is on the way to the pod."""
+ANSWERED: Final = 3
+"""The head of the answer is on the way to the client."""
+SWITCHED: Final = 4
+"""Both sides speak another protocol from now on."""
+DONE: Final = 5
+STEPS = ("held", "connecting", "sent", "answered", "switched", "done")
 
 
 class Exchange(Waiter):
@@ -93,7 +87,7 @@ class Exchange(Waiter):
         self.revision = revision
         self.wire = wire
         self.arrived = now
-        self.step = HELD
+        self.step: int = HELD
         self.pod = None
         self.up: Upstream | None = None
         self.since = 0.0
@@ -113,7 +107,7 @@ class Exchange(Waiter):
             self.early = []
 
     def __repr__(self) -> str:
-        return f"<Exchange {self.request.method.decode()} {self.step.name} of {self.revision.key}>"
+        return f"<Exchange {self.request.method.decode()} {STEPS[self.step]} of {self.revision.key}>"
 
     @property
     def is_repeatable(self) -> bool:
@@ -123,7 +117,7 @@ class Exchange(Waiter):
     @property
     def wants_more(self) -> bool:
         """Whether the client may send more of the body now."""
-        if self.step is HELD or self.step is CONNECTING:
+        if self.step in (HELD, CONNECTING):
             return self.early_size < self.down.gate.settings.held_body
         return self.up is None or self.up.flow.is_writable
 
@@ -140,7 +134,7 @@ class Exchange(Waiter):
         except BadBody as error:
             self.down.gate.dispatcher.refused(self, BAD_REQUEST.because(str(error)))
             return b""
-        if self.step is SENT or self.step is ANSWERED:
+        if self.step in (SENT, ANSWERED):
             self._keep(content)
             self._send(content)
         elif content:
@@ -170,7 +164,7 @@ class Exchange(Waiter):
             self.early.append(content)
         self.early_size += len(content)
         throttle = self.revision.throttle
-        if self.step is HELD and self.since and not throttle.grow(self, len(content)):
+        if self.step == HELD and self.since and not throttle.grow(self, len(content)):
             dispatcher = self.down.gate.dispatcher
             dispatcher.refused(self, QUEUE_FULL.after(self.revision.retry_after(dispatcher.clock())))
 
@@ -197,13 +191,13 @@ class Exchange(Waiter):
 
     def client_ended(self) -> bool:
         """The client sends no more. Returns whether it may still want the answer."""
-        return self.step is not HELD and self.body.is_done
+        return self.step != HELD and self.body.is_done
 
     # -- the answer's way --
 
     def answer_in(self, data: bytes) -> None:
         """More from the pod."""
-        if self.step is ANSWERED:
+        if self.step == ANSWERED:
             self._relay(data, b"")
             return
         if self.buffer:
@@ -233,7 +227,7 @@ class Exchange(Waiter):
 
     def pod_ended(self, *, is_clean: bool) -> None:
         """The pod closed the connection (`is_clean`), or it broke. `up` is of no use any more."""
-        if self.step is not ANSWERED:
+        if self.step != ANSWERED:
             self.down.gate.dispatcher.failed(self)
         elif is_clean and self.answer.body == UNTIL_CLOSE:
             self._finish(b"")
@@ -244,7 +238,7 @@ class Exchange(Waiter):
         """The answer can't be completed: the client must see that."""
         self.revision.counts.cut += 1
         dispatcher = self.down.gate.dispatcher
-        dispatcher.ended(self, reuse=False)
+        dispatcher.ended(self, dispatcher.clock(), reuse=False)
         self.down.cut()
         if dispatcher.on_over is not None:
             dispatcher.on_over(self, self.answer.status, is_cut=True)
@@ -255,7 +249,7 @@ class Exchange(Waiter):
     def timed_out(self, now: float) -> None:
         """One of the revision's timeouts is over."""
         target = self.revision.target
-        if self.step is ANSWERED:
+        if self.step == ANSWERED:
             self.cut()
         elif now - self.slot_since >= target.timeout:
             self.down.gate.dispatcher.refused(self, TOTAL_TIMEOUT)
@@ -271,7 +265,7 @@ class Exchange(Waiter):
             self._bad_answer("too many 1xx")
             return False
         if self.request.means.is_modern and (answer.status != 100 or self.request.means.expects):
-            self.down.transport.write(b"".join((*answer.kept, b"\r\n")))
+            self.down.transport.write(answer.kept + b"\r\n")
         return True
 
     def _switch(self, answer: AnswerHead, head: bytes, data: bytes) -> None:
@@ -283,7 +277,7 @@ class Exchange(Waiter):
         self.answer = answer
         self._answering()
         self.down.is_last = True
-        self.down.transport.write(b"".join((*answer.kept, lines(protocol), self._notes(), b"\r\n")))
+        self.down.transport.write(b"".join((answer.kept, lines(protocol), self._notes(), b"\r\n")))
         self.down.gate.dispatcher.switched(self, protocol, data)
 
     def _answering(self) -> None:
@@ -304,15 +298,13 @@ class Exchange(Waiter):
         self.is_rechunked = body < 0 and means.is_modern
         if not means.keeps_alive or not self.body.is_done or (body < 0 and not means.is_modern):
             down.is_last = True
-        parts = answer.kept
-        parts.append(self._added())
+        head = answer.kept + self._added()
         if len(data) == body:
-            parts.append(data)
-            self._finish(b"".join(parts))
+            self._finish(head + data)
             return
         self.content: Body = reader(body)
         self._arm(down.gate.clock())
-        self._relay(data, b"".join(parts))
+        self._relay(data, head)
 
     def _added(self) -> bytes:
         """The lines that we add to the answer's head, and the empty one."""
@@ -368,10 +360,11 @@ class Exchange(Waiter):
         if content:
             self.down.transport.write(content)
         dispatcher = self.down.gate.dispatcher
-        dispatcher.ended(self, reuse=self.answer.keeps_alive and self.body.is_done)
+        now = dispatcher.clock()
+        dispatcher.ended(self, now, reuse=self.answer.keeps_alive and self.body.is_done)
         if dispatcher.on_over is not None:
             dispatcher.on_over(self, self.answer.status, is_cut=False)
-        self.down.answered()
+        self.down.answered(now)
 
     def _bad_answer(self, why: str) -> None:
         self.down.gate.dispatcher.refused(self, BAD_ANSWER.because(why))
@@ -383,7 +376,7 @@ class Exchange(Waiter):
         target = self.revision.target
         down = self.down
         due = self.slot_since + target.timeout
-        if target.response_start_timeout and self.step is not ANSWERED:
+        if target.response_start_timeout and self.step != ANSWERED:
             due = min(due, self.slot_since + target.response_start_timeout)
         if target.idle_timeout:
             due = min(due, now + target.idle_timeout)

@@ -119,7 +119,7 @@ class Tunnel(Exchange):
     def stirred(self) -> None:
         """Something went by: the idle timeout begins anew."""
         idle = self.revision.target.upgrade_idle_timeout
-        if self._ends == NEVER and self.step is SWITCHED:
+        if self._ends == NEVER and self.step == SWITCHED:
             self.down.put_off(self.down.gate.clock() + idle if idle else NEVER)
 
     def _end_within(self, seconds: float) -> None:
@@ -129,7 +129,8 @@ class Tunnel(Exchange):
     def _over(self) -> None:
         """Both sides have said all."""
         dispatcher = self.down.gate.dispatcher
-        dispatcher.ended(self, reuse=False)
+        now = dispatcher.clock()
+        dispatcher.ended(self, now, reuse=False)
         if dispatcher.on_over is not None:
             dispatcher.on_over(self, self.answer.status, is_cut=False)
-        self.down.answered()
+        self.down.answered(now)

@@ -17,8 +17,10 @@ MAX_HEARD = 64 << 10
 """Bytes that `hear` reads at a time."""
 
 
-class Upstream(asyncio.Protocol):
-    """`exchange` is the request that the connection carries; without one it rests in `pod.idle`, or is
+class Upstream:
+    """An asyncio.Protocol in all but name, as `Downstream` is.
+
+    `exchange` is the request that the connection carries; without one it rests in `pod.idle`, or is
     closed.
 
     `due`: until when it may rest, or connect; `is_used`: whether it has carried a request to its end.
