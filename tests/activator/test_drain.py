@@ -1,12 +1,15 @@
 """Draining: nobody in flight is lost, nobody new is refused before the delay is over, and it ends."""
 
 import asyncio
+import socket
 import time
 
 import pytest
 
+from activator.edge.http.kernel import take_no_more, unaccepted
+from activator.edge.http.listener import Listener
 from activator.settings import ProxySettings
-from tests.activator.proxied import GET, Client, Proxy, ok, on_uvloop, until
+from tests.activator.proxied import GET, Client, Proxy, hello, ok, on_uvloop, read_answer, until
 
 QUICK = ProxySettings(drain_idle=0.1)
 
@@ -135,3 +138,112 @@ async def test_nothing_is_lost_under_load():
         proxy.listener.begin_drain(0.2)
         await proxy.listener.drained()
         assert sum(await asyncio.gather(*workers)) == proxy.revision.counts.requests
+
+
+@on_uvloop
+async def test_an_answer_that_began_before_the_drain_leaves_its_client_another_request():
+    """It did not say that it is the last one, so its connection is not closed behind it."""
+    release = asyncio.Event()
+
+    async def slow(request):
+        await request.reply(ok(b"halfhalf")[:-4])
+        await release.wait()
+        request.writer.write(b"half")
+
+    async with Proxy(settings=ProxySettings(drain_idle=5.0)) as proxy:
+        pod = await proxy.ready(slow)
+        client = await proxy.client()
+        client.send(GET)
+        head = await client.reader.readuntil(b"\r\n\r\n")
+        proxy.listener.begin_drain(0)
+        await until(lambda: proxy.listener.gate.is_draining)
+        release.set()
+        assert b"close" not in head.lower()
+        assert await client.reader.readexactly(8) == b"halfhalf"
+        pod.behave = hello
+        answer = await client.ask(GET)
+        assert (answer.status, answer.value(b"Connection")) == (200, b"close")
+        await proxy.listener.drained()
+
+
+@on_uvloop
+async def test_a_request_that_comes_at_the_moment_of_closing_is_answered():
+    """The deadline of an idle connection passes while its next request is there, but not yet read."""
+    async with Proxy(settings=QUICK) as proxy:
+        await proxy.ready()
+        with socket.create_connection(proxy.listener.address) as client:
+            await until(lambda: proxy.listener.gate.connections)
+            (connection,) = proxy.listener.gate.connections
+            client.sendall(GET)
+            connection.expired(time.monotonic())
+            reader, writer = await asyncio.open_connection(sock=client.dup())
+            assert (await read_answer(reader)).status == 200
+            writer.close()
+
+
+@on_uvloop
+async def test_an_idle_client_hears_at_once_that_its_connection_ends():
+    """Not a turn of the loop later, in which it could send another request."""
+    async with Proxy(settings=QUICK) as proxy:
+        await proxy.ready()
+        with socket.create_connection(proxy.listener.address) as client:
+            await until(lambda: proxy.listener.gate.connections)
+            (connection,) = proxy.listener.gate.connections
+            connection.expired(time.monotonic())
+            client.setblocking(False)
+            assert client.recv(1) == b""
+
+
+@on_uvloop
+async def test_clients_that_come_while_one_of_two_gateways_leaves_are_all_answered():
+    """Two processes share a listening socket, which neither closes: who accepted a connection answers it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as door:
+        door.setblocking(False)
+        async with Proxy(settings=QUICK) as proxy:
+            await proxy.ready()
+            both = Listener(), Listener()
+            for listener in both:
+                await listener.start(door, proxy, proxy.dispatcher)
+
+            async def once():
+                client = Client(*await asyncio.open_connection(*door.getsockname()))
+                status = (await client.ask(GET)).status
+                await client.close()
+                return status
+
+            try:
+                asked = [asyncio.create_task(once()) for _ in range(100)]
+                await until(lambda: any(listener.gate.accepted for listener in both))
+                busy = max(both, key=lambda listener: listener.gate.accepted)
+                busy.begin_drain(0)
+                for _ in range(200):
+                    asked.append(asyncio.create_task(once()))
+                    await asyncio.sleep(0)
+                assert set(await asyncio.gather(*asked)) == {200}
+                assert sum(listener.gate.accepted for listener in both) == 300
+                assert 0 < busy.gate.accepted < 300
+                await busy.drained()
+            finally:
+                for listener in both:
+                    listener.close()
+
+
+@on_uvloop
+async def test_a_socket_that_is_about_to_close_takes_no_more_and_keeps_whom_it_has():
+    """Who waits to be accepted still is; who comes now does not get in."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as door,
+        socket.create_connection(door.getsockname()) as early,
+    ):
+        assert unaccepted(door) == 1
+        take_no_more(door)
+        with socket.socket() as late:
+            late.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                late.connect(door.getsockname())
+        accepted, where = door.accept()
+        assert where == early.getsockname()
+        assert unaccepted(door) == 0
+        with accepted:
+            early.sendall(b"x")
+            assert accepted.recv(1) == b"x"

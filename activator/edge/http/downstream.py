@@ -8,6 +8,7 @@ from typing import Final, cast
 
 from activator.edge.http.flow import Flow
 from activator.edge.http.gate import Gate
+from activator.edge.http.kernel import end_unless_unread
 from activator.edge.http.relay import HELD, Exchange
 from activator.hold.deadlines import NEVER
 from activator.http.forwarded import Peer
@@ -180,7 +181,7 @@ class Downstream:
         exchange, self.exchange = self.exchange, None
         gate = self.gate
         due = now + gate.settings.keep_alive_timeout
-        if self.is_last or gate.is_draining:
+        if self.is_last:
             self._end(must_linger=exchange is not None and not exchange.body.is_done)
         elif not self.flow.is_writable:
             self.state = FLUSHING
@@ -189,6 +190,8 @@ class Downstream:
             goes_on = self.state != STARTING
             self.state = IDLE
             self.due = due
+            if gate.is_draining:  # its answer had begun before, and did not say that it is the last one
+                self.drain(now)
             if goes_on and (self.buffer or self.is_half_closed or not self.flow.is_reading):
                 self._go_on()
 
@@ -219,7 +222,7 @@ class Downstream:
         elif self.state == HEAD:
             self._refuse(HEAD_TIMEOUT)
         elif self.state == IDLE:
-            self.transport.close()
+            self._leave(now)
         else:
             self.cut()
 
@@ -313,6 +316,19 @@ class Downstream:
         gate = self.gate
         self.state = IDLE
         self.due = gate.clock() + gate.settings.keep_alive_timeout
+        if gate.is_draining:
+            self.drain(gate.clock())
+
+    def _leave(self, now: float) -> None:
+        """Close an idle connection, but not over a request that came at this moment."""
+        try:
+            is_told = end_unless_unread(self.transport.get_extra_info("socket").fileno())
+        except OSError:
+            is_told = True
+        if is_told:
+            self.transport.close()
+        else:
+            self.put_off(now + self.gate.settings.head_timeout)
 
     def _go_on(self) -> None:
         """The connection is free for another request, which may be there already."""

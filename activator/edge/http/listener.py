@@ -10,11 +10,16 @@ from typing import cast
 from activator.edge.http.dispatch import Dispatcher
 from activator.edge.http.downstream import Downstream
 from activator.edge.http.gate import Gate, Routes
+from activator.edge.http.kernel import take_no_more
 from activator.settings import ProxySettings
 
 log = logging.getLogger("zerogate.activator")
 
 BACKLOG = 4096
+HANDSHAKE = 0.02
+"""Seconds for connections that have begun when a socket of our own is about to close."""
+TURNS = 4
+"""Turns of the loop from accepting a connection to its `connection_made`: uvloop's one, asyncio's three."""
 OTHER_DESCRIPTORS = 256
 """File descriptors for everything but clients and pods: the API server, the link, logs, the listeners."""
 
@@ -126,9 +131,14 @@ class Listener:
 
     async def _drain(self, delay: float) -> None:
         await asyncio.sleep(delay)
+        if self._own is not None:
+            take_no_more(self._own)
+            await asyncio.sleep(HANDSHAKE)
         self._stop_listening()
         if self._own is not None:
             await self._accept_the_last(self._own)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
         now = self.gate.clock()
         for connection in [*self.gate.connections]:
             connection.drain(now)
