@@ -47,7 +47,7 @@ class Hosts:
             self._claims.rules = rules
             served = self._claims.table().hosts
             for router in self._routers:
-                router.replace(served)
+                router.replace(served, by_tag_header=rules.tag_header)
 
     def revisions_changed(self) -> None:
         """Revisions came or went."""

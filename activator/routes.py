@@ -14,23 +14,31 @@ from serving.routing import HostRoute
 
 MAX_SPELLINGS = 4096
 """Spellings remembered; clients may invent `HoSt:8080` at will, so there must be an end."""
+TAG_LINE = b"Knative-Serving-Tag: %b\r\n"
+DEFAULT_LINE = b"Knative-Serving-Default-Route: true\r\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """What a request was routed to; `route` and `tag` name the way it came, for metrics."""
+    """What a request was routed to; `route` and `tag` name the way it came, for metrics. `told`: a header
+    line by which the pod learns that way.
+    """
 
     revision: Revision
     route: str
     tag: str
+    told: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A host, resolved: one revision, or several with the upper ends of their shares of [0, 1)."""
+    """A host, resolved: one revision, or several with the upper ends of their shares of [0, 1). `tags` are
+    those that a request may name in a header.
+    """
 
     only: Picked | None
     shares: tuple[tuple[float, Picked], ...]
+    tags: Mapping[bytes, Picked]
 
     def pick(self, random: float) -> Picked:
         """The revision whose share holds the random number."""
@@ -49,6 +57,7 @@ class Router:
         """`revisions` is shared with whoever keeps it; that one calls `forget` when its members change."""
         self._revisions = revisions
         self._is_local = is_local
+        self._by_tag_header = False
         self._hosts: dict[str, HostRoute] = {}
         self._spelled: dict[bytes, Way] = {}
 
@@ -64,8 +73,16 @@ class Router:
                 return None
         return way.only or way.pick(random)
 
-    def replace(self, hosts: Mapping[str, HostRoute]) -> None:
-        """Serve exactly these hosts."""
+    def pick_tagged(self, host: bytes, tag: bytes, random: float) -> Picked | None:
+        """The same for a request that names a tag in a header: one that is unknown here changes nothing."""
+        way = self._spelled.get(host) or self._find(host)
+        if way is None:
+            return None
+        return way.tags.get(tag) or way.pick(random)
+
+    def replace(self, hosts: Mapping[str, HostRoute], *, by_tag_header: bool = False) -> None:
+        """Serve exactly these hosts. `by_tag_header`: requests may name a tag of a Route in a header."""
+        self._by_tag_header = by_tag_header
         self._hosts = {host: route for host, route in hosts.items() if self._serves(route)}
         self._spelled.clear()
 
@@ -93,7 +110,9 @@ class Router:
 
     def _find(self, spelled: bytes) -> Way | None:
         route = self._hosts.get(normalised(spelled))
-        way = resolved(route, self._revisions) if route is not None else None
+        way = None
+        if route is not None:
+            way = resolved(route, self._revisions, by_tag_header=self._by_tag_header)
         if way is not None:
             if len(self._spelled) >= MAX_SPELLINGS:
                 self._spelled.clear()
@@ -101,23 +120,36 @@ class Router:
         return way
 
 
-def resolved(route: HostRoute, revisions: Mapping[Key, Revision]) -> Way | None:
-    """The way of a host. Revisions that are not known take no share; None when no share is left."""
+def resolved(
+    route: HostRoute, revisions: Mapping[Key, Revision], *, by_tag_header: bool = False
+) -> Way | None:
+    """The way of a host. Revisions that are not known take no share; None when no share is left.
+
+    `by_tag_header`: pods are told of the tag, or that it was the default route, as Knative's ingress does.
+    """
+    told, tags = b"", {}
+    if by_tag_header and route.owner_kind == "Route":
+        told = TAG_LINE % route.tag.encode() if route.tag else DEFAULT_LINE
+        tags = {
+            tag.encode(): Picked(revisions[key], route.owner, tag, TAG_LINE % tag.encode())
+            for tag, split in route.tags
+            if (key := (split.namespace, split.revision)) in revisions
+        }
     found = [
-        (split.percent, Picked(revisions[key], route.owner, route.tag))
+        (split.percent, Picked(revisions[key], route.owner, route.tag, told))
         for split in route.splits
         if split.percent > 0 and (key := (split.namespace, split.revision)) in revisions
     ]
     if not found:
         return None
     if len(found) == 1:
-        return Way(found[0][1], ())
+        return Way(found[0][1], (), tags)
     total = sum(percent for percent, _ in found)
     shares, upto = [], 0
     for percent, picked in found:
         upto += percent
         shares.append((upto / total, picked))
-    return Way(None, tuple(shares))
+    return Way(None, tuple(shares), tags)
 
 
 def normalised(host: bytes) -> str:

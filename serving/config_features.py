@@ -1,7 +1,7 @@
 """``config-features``: which parts of a pod's spec may be used (Knative, pkg/apis/config/features.go).
 
-Only what the CRDs' schema holds can be switched. The other features of Knative are off: to switch one on is
-refused here, rather than taken and forgotten.
+Of a pod only what the schema holds can be switched, of routing whether a header of a request chooses a tag.
+The other features of Knative are off: to switch one on is refused here, rather than taken and forgotten.
 """
 
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from serving.config_autoscaler import ConfigError
 ON = ("enabled", "allowed")
 ALWAYS_OFF_PREFIXES = ("kubernetes.podspec-", "kubernetes.containerspec-")
 ALWAYS_OFF = (
-    "tag-header-based-routing",
     "autodetect-http2",
     "queueproxy.mount-podinfo",
     "queueproxy.resource-defaults",
     "multi-container-probing",
     "secure-pod-defaults",
 )
+TAG_HEADER = "tag-header-based-routing"
 EMPTY_DIR = "kubernetes.podspec-volumes-emptydir"
 
 
@@ -26,6 +26,8 @@ EMPTY_DIR = "kubernetes.podspec-volumes-emptydir"
 class FeaturesConfig:
     multi_container: bool = True
     empty_dir: bool = True
+    tag_header: bool = False
+    """Whether `Knative-Serving-Tag` chooses a revision. As in Knative, "allowed" is not enough."""
 
 
 def parse(data: Mapping[str, str]) -> FeaturesConfig:
@@ -35,7 +37,9 @@ def parse(data: Mapping[str, str]) -> FeaturesConfig:
         if is_off and text.strip().lower() in ON:
             raise ConfigError(key, "is not supported; leave it disabled")
     return FeaturesConfig(
-        multi_container=_is_on(data.get("multi-container", "")), empty_dir=_is_on(data.get(EMPTY_DIR, ""))
+        multi_container=_is_on(data.get("multi-container", "")),
+        empty_dir=_is_on(data.get(EMPTY_DIR, "")),
+        tag_header=data.get(TAG_HEADER, "").strip().lower() == "enabled",
     )
 
 

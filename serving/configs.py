@@ -57,8 +57,10 @@ class Configs:
     broken: Mapping[str, str]
 
     def host_rules(self) -> Rules:
-        """Which hosts a namespace may have."""
-        return Rules(tuple(self.domain.domains), self.claims, self.domain.cluster_domain)
+        """Which hosts a namespace may have, and how they lead to revisions."""
+        return Rules(
+            tuple(self.domain.domains), self.claims, self.domain.cluster_domain, self.features.tag_header
+        )
 
 
 COMPILED = Configs(

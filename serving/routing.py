@@ -30,7 +30,10 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class HostRoute:
-    """Where the requests of one host go; ``tag`` is "" for a route's own host, ``splits`` sum to 100."""
+    """Where the requests of one host go; ``tag`` is "" for a route's own host, ``splits`` sum to 100.
+
+    ``tags`` of a Route's own host: each tag with its revision, for requests that name one in a header.
+    """
 
     host: str
     namespace: str
@@ -39,6 +42,7 @@ class HostRoute:
     tag: str
     splits: tuple[Split, ...]
     cluster_local: bool
+    tags: tuple[tuple[str, Split], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +97,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class Rules:
-    """What the config maps say of hosts: public domains, host → namespace, the cluster's own domain."""
+    """What the config maps say of hosts: public domains, host → namespace, the cluster's own domain, and
+    whether a header chooses among the tags of a Route's own host.
+    """
 
     domains: Collection[str] = ("example.com",)
     claims: Mapping[str, str] | None = None
     cluster_domain: str = CLUSTER_DOMAIN
+    tag_header: bool = False
 
     def forbids(self, claim: Claim) -> HostTaken | None:
         """Why the claimant's namespace may not have the host, or None when it may."""
@@ -223,18 +230,16 @@ def route_claims(route: Obj, *, localhost_alias: bool, cluster_domain: str = CLU
     home, owner = namespace(route), name(route)
     traffic = [each for each in status.get("traffic") or [] if each.get("revisionName")]
     created = str(route["metadata"].get("creationTimestamp") or "")
+    tags = {each["tag"]: Split(home, each["revisionName"], 100) for each in traffic if each.get("tag")}
     wanted = [(status.get("url"), "", _default_splits(home, traffic))]
-    wanted += [
-        (each.get("url"), each["tag"], (Split(home, each["revisionName"], 100),))
-        for each in traffic
-        if each.get("tag")
-    ]
+    wanted += [(each.get("url"), each["tag"], (tags[each["tag"]],)) for each in traffic if each.get("tag")]
     found: list[Claim] = []
     for url, tag, splits in wanted:
         short = f"{tag}-{owner}.{home}" if tag else f"{owner}.{home}"
         for each in _names(host_of(url), short, cluster_domain):
             if localhost_alias or not each.is_alias:
-                entry = HostRoute(each.host, home, owner, "Route", tag, splits, each.is_local)
+                named = () if tag else tuple(tags.items())
+                entry = HostRoute(each.host, home, owner, "Route", tag, splits, each.is_local, named)
                 found.append(Claim(entry, 2 if each.is_inner else 0, created, each.is_alias or each.is_inner))
     return found
 

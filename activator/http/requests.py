@@ -25,7 +25,7 @@ _HEAD = re.compile(
 ).fullmatch
 _COMMON = (
     rb"\n(host:[^\r]*|c(?:onnection:[^\r]*|ontent-length:)|t(?:ransfer-encoding:[^\r]*|e:)|expect:[^\r]*"
-    rb"|k(?:eep-alive:|native-serving-[^:]*:|-[^:]*:)|proxy-(?:connection|authorization):|upgrade:[^\r]*|zerogate-[^:]*:"
+    rb"|k(?:eep-alive:|native-serving-(?:tag:[^\r]*|[^:]*:)|-[^:]*:)|proxy-(?:connection|authorization):|upgrade:[^\r]*|zerogate-[^:]*:"
 )
 _SPECIAL = re.compile(_COMMON + rb"|forwarded:|x-forwarded-[^:]*:)").findall
 """Lines of which the value matters whole, of the others up to the colon: those are dropped, or read
@@ -47,7 +47,7 @@ class Meaning:
     `host` in lower case; `body`: 0, CHUNKED, or `_LENGTH` when there is a Content-Length to be read;
     `expects`: the client waits for a 100; `dropped`: see `http1.without`; `named`: headers that Connection
     names; `believed`: what a trusted proxy said in X-Forwarded-* headers, by name; `upgrade`: the protocol
-    that the client would switch to, in lower case.
+    that the client would switch to, in lower case; `tag`: the tag of a Route that it names, in lower case.
     """
 
     host: bytes
@@ -59,6 +59,7 @@ class Meaning:
     named: frozenset[bytes]
     believed: dict[bytes, bytes] | None
     upgrade: bytes = b""
+    tag: bytes = b""
 
 
 class RequestHead:
@@ -129,6 +130,7 @@ def _mean(lines: tuple[bytes, ...], *, is_modern: bool, trusts_peer: bool) -> Me
     if trusts_peer:
         stays |= _STAY_IF_BELIEVED
     names = [line.partition(b":")[0] for line in lines]
+    tags = found.get(b"knative-serving-tag", ())
     return Meaning(
         host=found[b"host"][0],
         body=_body(found, is_modern=is_modern),
@@ -139,6 +141,7 @@ def _mean(lines: tuple[bytes, ...], *, is_modern: bool, trusts_peer: bool) -> Me
         named=named,
         believed={name: b", ".join(values) for name, values in found.items()} if trusts_peer else None,
         upgrade=_upgrade(found, tokens) if is_modern else b"",
+        tag=tags[0] if len(tags) == 1 else b"",
     )
 
 

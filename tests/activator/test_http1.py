@@ -159,6 +159,25 @@ def test_requests_that_are_read(head, body, keeps_alive, expects):
 
 
 @pytest.mark.parametrize(
+    ("lines", "tag"),
+    [
+        (b"", b""),
+        (b"Knative-Serving-Tag: v1\r\n", b"v1"),
+        (b"knative-serving-tag:\tV1 \r\n", b"v1"),
+        (b"Knative-Serving-Tag:\r\n", b""),
+        (b"Knative-Serving-Tags: v1\r\n", b""),
+        (b"Knative-Serving-Tag: v1\r\nKnative-Serving-Tag: v2\r\n", b""),
+    ],
+)
+@pytest.mark.parametrize("trusts_peer", [True, False])
+def test_a_tag_is_named_by_one_header(lines, tag, trusts_peer):
+    """In any case; two of them name none. It is dropped like all that clients say of routing."""
+    request = read_request(b"GET / HTTP/1.1\r\n" + lines + b"Host: a\r\n\r\n", trusts_peer=trusts_peer)
+    assert request.means.tag == tag
+    assert b"".join(request.kept) == b"GET / HTTP/1.1\r\nHost: a\r\n"
+
+
+@pytest.mark.parametrize(
     ("head", "method", "body", "keeps_alive"),
     [
         (b"HTTP/1.1 200 OK\r\n\r\n", b"GET", UNTIL_CLOSE, True),

@@ -12,7 +12,7 @@ import pytest
 from activator.edge.program import Program, Settings
 from activator.settings import ProxySettings
 from autoscaler.messages import AT_ONCE, Bye, Cordon, Cordoned, Stats, Uncordon
-from kube.resources import DEPLOYMENTS, LEASES, PODS, ROUTES
+from kube.resources import CONFIGMAPS, DEPLOYMENTS, LEASES, PODS, ROUTES
 from tests.activator.fake_api import FakeApi, deployment, lease, plain_deployment, pod, route
 from tests.activator.fake_autoscaler import TOKEN, fake_autoscaler
 
@@ -23,10 +23,11 @@ GIVEN_UP = {"zerogate.dev/given-up": "no pod came up in time"}
 
 
 class Pod:
-    """A pod's process: an HTTP server that says its name, after `delay`."""
+    """A pod's process: an HTTP server that says its name, after `delay`. `heads`: of its requests."""
 
     def __init__(self, says="hello", delay=0.0) -> None:
         self.says, self.delay, self.served = says, delay, 0
+        self.heads = []
         self._server = None
         self._writers = set()
         with socket.socket() as free:
@@ -40,7 +41,7 @@ class Pod:
         self._writers.add(writer)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
-                await reader.readuntil(b"\r\n\r\n")
+                self.heads.append(await reader.readuntil(b"\r\n\r\n"))
                 await asyncio.sleep(self.delay)
                 body = self.says.encode()
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
@@ -70,12 +71,14 @@ class Gateway:
     def __init__(self, program, session) -> None:
         self.program, self._session = program, session
 
-    async def get(self, host=HELLO, *, at=0, within=5.0):
+    async def get(self, host=HELLO, *, at=0, within=5.0, headers=None):
         """(status, body, headers) of one request."""
         address = self.program.addresses[at]
         timeout = aiohttp.ClientTimeout(total=within)
         url = f"http://{address[0]}:{address[1]}/"
-        async with self._session.get(url, headers={"Host": host}, timeout=timeout) as answer:
+        async with self._session.get(
+            url, headers={"Host": host, **(headers or {})}, timeout=timeout
+        ) as answer:
             return answer.status, await answer.text(), answer.headers
 
     def asks(self, **how):
@@ -340,13 +343,56 @@ async def test_hosts_tags_and_names_of_the_cluster(api):
             assert ((await here.get(host, at=at))[0], host) == (status, host)
 
 
+def config_map(name, **data):
+    return {"metadata": {"namespace": "zerogate-system", "name": name}, "data": data}
+
+
+def told(server):
+    """What the latest request said of its way."""
+    lines = server.heads[-1].decode().split("\r\n")
+    return [line for line in lines if line.lower().startswith("knative-serving-")]
+
+
+async def test_a_header_chooses_a_tag_only_where_that_is_switched_on(api):
+    """Off it is dropped, as all that a client says of routing; on, it leads to the tag's revision, an unknown
+    tag to none in particular, and pods are told. Switched on and off while the gateway runs.
+    """
+    names = {"hello-00001": "one", "hello-00002": "two"}
+    api.put(DEPLOYMENTS, deployment("hello-00001", replicas=1))
+    api.put(DEPLOYMENTS, deployment("hello-00002", replicas=1))
+    api.put(ROUTES, route(("hello-00001", 100), ("hello-00002", 0, "canary")))
+    default = ["Knative-Serving-Default-Route: true"]
+    canary = ["Knative-Serving-Tag: canary"]
+    asked = [
+        (HELLO, {"Knative-Serving-Tag": "canary"}, "two", canary),
+        (HELLO, {"knative-serving-tag": "CANARY"}, "two", canary),
+        (HELLO, {"Knative-Serving-Tag": "canary", "Knative-Serving-Default-Route": "true"}, "two", canary),
+        (HELLO, {"Knative-Serving-Tag": "nobody"}, "one", default),
+        (HELLO, {"Knative-Serving-Tag": ""}, "one", default),
+        (HELLO, {}, "one", default),
+        (f"canary-{HELLO}", {}, "two", canary),
+        (f"canary-{HELLO}", {"Knative-Serving-Tag": "nobody"}, "two", canary),
+    ]
+    async with process(says="one") as one, process(says="two") as two, gateway(api) as here:
+        for number, (revision, server) in enumerate(zip(names, (one, two), strict=True)):
+            await server.listen()
+            made = pod(f"p{number}", revision=revision, port=server.port, ready=True)
+            api.put(PODS, made)
+        revisions = here.program.revisions.values()
+        await here.until(lambda: all(each.throttle.has_pod for each in revisions))
+        for is_on in (False, True, False):
+            switch = {"tag-header-based-routing": "Enabled" if is_on else "Disabled"}
+            api.put(CONFIGMAPS, config_map("config-features", **switch))
+            await here.until(lambda is_on=is_on: here.program.public._by_tag_header is is_on)
+            for host, headers, served_by, lines in asked:
+                expected = served_by if is_on or host != HELLO else "one"
+                assert (await here.get(host, headers=headers))[:2] == (200, expected)
+                assert told(one if expected == "one" else two) == (lines if is_on else [])
+
+
 async def test_a_plain_deployment_is_served_by_its_annotation(api):
     """Label and host annotation are all it takes; its pods are found by its selector."""
-    rules = {"metadata": {"namespace": "zerogate-system", "name": "config-domain-claims"}}
-    rules["data"] = {"web.default.example.com": "default"}
-    from kube.resources import CONFIGMAPS  # noqa: PLC0415 - this test alone needs it
-
-    api.put(CONFIGMAPS, rules)
+    api.put(CONFIGMAPS, config_map("config-domain-claims", **{"web.default.example.com": "default"}))
     api.put(DEPLOYMENTS, plain_deployment())
     async with process() as server, gateway(api) as here:
         await server.listen()

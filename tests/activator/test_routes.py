@@ -1,5 +1,6 @@
 """Hosts lead to revisions by weight and tag, however the client spells them."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -81,6 +82,21 @@ def test_a_tag_names_itself():
     """A tag's host leads to its revision and says by which tag."""
     picked = router(host_route("canary-hello", ("r2", 100), tag="canary")).pick(b"canary-hello", 0.0)
     assert (picked.revision.name, picked.tag) == ("r2", "canary")
+
+
+def test_a_request_may_name_a_tag():
+    """Where that is allowed: a tag whose revision is known leads there, whatever the shares; any other goes
+    by the shares. A host that is unknown stays so.
+    """
+    tags = {name: Split("default", revision, 100) for name, revision in [("new", "r3"), ("lost", "r9")]}
+    route = replace(host_route("hello", ("r1", 50), ("r2", 50)), tags=tuple(tags.items()))
+    for is_allowed, found in [(True, ["r3", "r2", "r2"]), (False, ["r2", "r2", "r2"])]:
+        hosts = router()
+        hosts.replace({"hello": route}, by_tag_header=is_allowed)
+        picked = [hosts.pick_tagged(b"hello", tag, 0.7) for tag in (b"new", b"lost", b"other")]
+        assert [each.revision.name for each in picked] == found
+        assert picked[0].tag == ("new" if is_allowed else "")
+        assert hosts.pick_tagged(b"nobody", b"new", 0.7) is None
 
 
 def test_local_hosts_are_not_public():

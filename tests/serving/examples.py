@@ -691,7 +691,7 @@ MAPS = [
     ("config-domain-claims", {"www.shop.org": "two words"}, "is no namespace"),
     ("config-domain-claims", {"-www-": "shop"}, "is no host name"),
     ("config-features", {"kubernetes.podspec-nodeselector": "Enabled"}, "is not supported"),
-    ("config-features", {"tag-header-based-routing": "allowed"}, "is not supported"),
+    ("config-features", {"multi-container-probing": "allowed"}, "is not supported"),
     ("config-gc", {"retain-since-create-time": "-1h"}, "must be at least 0"),
     ("config-gc", {"retain-since-last-active-time": "-1h"}, "must be at least 0"),
     ("config-gc", {"retain-since-create-time": "x"}, "is not a duration like"),
@@ -842,6 +842,7 @@ GOOD_MAPS = [
     ("config-domain", {"example.org": "{selector: {app: shop}}", "shop.example.com": "# all of them\n"}),
     ("config-domain-claims", {"www.shop.org": "shop"}),
     ("config-features", {"multi-container": "disabled", "kubernetes.podspec-nodeselector": "disabled"}),
+    ("config-features", {"tag-header-based-routing": "Enabled"}),
     ("config-gc", {"max-non-active-revisions": "disabled", "retain-since-create-time": "disabled"}),
     (
         "config-network",

@@ -21,7 +21,7 @@ SCALED = f"{SCALE_LABEL}=true"
 AUTOSCALER_LEASE = "zerogate-autoscaler"
 ADDRESS_ANNOTATION = "zerogate.dev/address"
 CERTIFICATE_ANNOTATION = "zerogate.dev/certificate"
-CONFIGS = ("config-domain", "config-domain-claims", "config-observability")
+CONFIGS = ("config-domain", "config-domain-claims", "config-features", "config-observability")
 
 
 class Watches:

@@ -291,14 +291,20 @@ class Downstream:
         now = gate.clock()
         self.state = STARTING
         self.due = NEVER
-        picked = gate.router.pick(request.means.host, gate.random())
+        means = request.means
+        if means.tag:
+            picked = gate.router.pick_tagged(means.host, means.tag, gate.random())
+        else:
+            picked = gate.router.pick(means.host, gate.random())
         if picked is None:
-            gate.turned_away(NO_ROUTE, request.means.host)
+            gate.turned_away(NO_ROUTE, means.host)
             self._write_reply(NO_ROUTE, request, wire, is_whole=not request.body)
             self.answered(now)
             return
         revision = picked.revision
-        if request.means.upgrade and (protocol := asked_for(request, revision.target.upgrades)):
+        if picked.told:
+            wire = b"%b%b\r\n" % (wire[:-2], picked.told)
+        if means.upgrade and (protocol := asked_for(request, revision.target.upgrades)):
             wire = with_upgrade(wire, protocol)
         exchange = self.exchange = Exchange(self, request, revision, wire, now)
         gate.dispatcher.enter(exchange, now)

@@ -23,6 +23,8 @@ class Routes(Protocol):
 
     def pick(self, host: bytes, random: float) -> Picked | None: ...
 
+    def pick_tagged(self, host: bytes, tag: bytes, random: float) -> Picked | None: ...
+
 
 @dataclass(slots=True)
 class Gate:
