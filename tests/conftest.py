@@ -33,3 +33,16 @@ def control_plane(tmp_path_factory):
     yield plane
     plane.stop()
     assert [request for request in requests(plane.audit_log) if not request.is_allowed] == []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure beside running programs shows their last words, and how the objects stand."""
+    report = yield
+    if report.failed:
+        for fixture in getattr(item, "funcargs", {}).values():
+            for each in (fixture, getattr(fixture, "programs", None)):
+                if hasattr(each, "last_words"):
+                    report.sections += each.last_words()
+                    return report
+    return report

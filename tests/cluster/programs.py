@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import yaml
 
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.rights import CONFIG
+from tests.cluster.witness import Section, sections
 from tests.e2e.machine import ROOT, free_port, wait_for
 
 SYSTEM = "zerogate-system"
@@ -129,3 +130,8 @@ class Programs:
     def log(self, instance: str) -> str:
         """What it has printed."""
         return (self.folder / f"{instance}.log").read_text()
+
+    def last_words(self) -> Iterator[Section]:
+        """What the report of a failed test shows."""
+        running = {instance: port for instance, port in self.admin.items() if instance in self._running}
+        return sections(self.plane.kubectl, self.folder, running)

@@ -10,9 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from tests.cluster.witness import Section, sections
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "config" / "samples" / "helloworld-go.yaml"
@@ -118,6 +120,11 @@ class Machine:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+    def last_words(self) -> Iterator[Section]:
+        """What the report of a failed test shows, if anything was started."""
+        if self.lives:
+            yield from sections(self.kubectl, self.folder, {"zerogate": self.admin})
 
     def kubectl(self, *arguments: str, given: str | None = None, check: bool = True) -> str:
         """What kubectl prints, stderr last."""
