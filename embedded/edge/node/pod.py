@@ -68,7 +68,7 @@ class PodWorker:
 
     def update(self, pod: Obj) -> None:
         """The pod as the API has it now."""
-        self._publisher.pod = pod
+        self._publisher.seen(pod)
         if is_deleting(pod):
             grace = pod["metadata"].get("deletionGracePeriodSeconds")
             self._end_within(float(_DEFAULT_GRACE if grace is None else grace))

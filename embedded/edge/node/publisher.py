@@ -13,7 +13,7 @@ from embedded.edge.node.workshop import Workshop
 from embedded.node.containers import Container
 from embedded.node.pod_status import PORT_ANNOTATION, pod_status
 from kube.edge.client import ApiError
-from kube.objects import Obj, annotations, is_deleting, key, name, namespace, uid
+from kube.objects import Obj, annotations, condition, is_deleting, is_newer, key, name, namespace, uid
 from kube.resources import PODS
 
 log = logging.getLogger("zerogate.node")
@@ -25,7 +25,9 @@ MAX_BACK_OFF = 5.0
 class Publisher:
     """Writes what `containers` are in. `pod` is the pod as it was seen last; `port` is set before `run`.
 
-    `on_read` hears of the pod when it was read anew, after a write was refused.
+    `on_read` hears of the pod when it was read anew, after a write was refused. Whether a pod is ready is the
+    node's to say: what another one wrote over that is written anew (Kubernetes' node controller calls all
+    pods unready while it does not hear of their node, and leaves it at that).
     """
 
     def __init__(
@@ -37,11 +39,26 @@ class Publisher:
         self._containers = containers
         self._on_read = on_read
         self._told: Obj = pod.get("status") or {}
+        self._answer: Obj = pod
         self._dirty = asyncio.Event()
 
     def changed(self) -> None:
         """There is something to tell."""
         self._dirty.set()
+
+    def seen(self, pod: Obj) -> None:
+        """The pod as the API has it now."""
+        self.pod = pod
+        if self._is_overruled():
+            self._dirty.set()
+
+    def _is_overruled(self) -> bool:
+        """Whether the pod was seen with another verdict than ours, written after it."""
+        return (
+            is_newer(self.pod, self._answer)
+            and not is_deleting(self.pod)
+            and _verdicts(self.pod) != _verdicts({"status": self._told})
+        )
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -84,11 +101,15 @@ class Publisher:
 
     async def tell(self) -> None:
         """Write the status now, if it is another than was told last. Raises ApiError."""
+        if self._is_overruled():
+            self._told = self.pod.get("status") or {}
         status = pod_status(self.pod, self._containers, self._told, time.time())
         if status == self._told:
             return
         patch = {"metadata": {"uid": uid(self.pod)}, "status": status}
-        await self._shop.client.patch(PODS, *key(self.pod), patch, kind="merge", subresource="status")
+        self._answer = await self._shop.client.patch(
+            PODS, *key(self.pod), patch, kind="merge", subresource="status"
+        )
         self._told = status
 
     async def _read(self) -> None:
@@ -97,3 +118,7 @@ class Publisher:
         except ApiError:
             return
         self._on_read(pod)
+
+
+def _verdicts(pod: Obj) -> list[str | None]:
+    return [(condition(pod, type_) or {}).get("status") for type_ in ("Ready", "ContainersReady")]

@@ -1,10 +1,13 @@
 """The agent: which pods live on its node, and what outlives it."""
 
+import asyncio
+
 from embedded.edge.node import agent
 from embedded.edge.node.linux import proc
 from embedded.node.capacity import Capacity
-from kube.resources import NODES
-from tests.embedded.node.world import container, is_ready, pid_of, pod, port_of, waiting_reason
+from kube.resources import NODES, PODS
+from tests.embedded.fake_api import FakeApi
+from tests.embedded.node.world import NodeWorld, container, is_ready, pid_of, pod, port_of, waiting_reason
 from tests.embedded.waiting import until
 
 
@@ -54,6 +57,49 @@ async def test_the_node_registers_itself(world):
     assert found["metadata"]["labels"]["zerogate.dev/process-node"] == "true"
     assert {e["type"]: e["status"] for e in found["status"]["conditions"]}["Ready"] == "True"
     assert found["status"]["allocatable"]["pods"] == "110"
+
+
+class Troubled(FakeApi):
+    """The second heartbeat is never answered, the third one refused."""
+
+    def __init__(self):
+        super().__init__()
+        self.beats = 0
+
+    async def request(self, method, path, **rest):
+        if method == "PATCH" and path.endswith("/nodes/zerogate-node/status"):
+            self.beats += 1
+            if self.beats == 2:
+                await asyncio.Event().wait()
+            if self.beats == 3:
+                return 401, {"kind": "Status", "code": 401, "reason": "Unauthorized", "message": "no"}
+        return await super().request(method, path, **rest)
+
+
+async def test_a_heartbeat_that_is_refused_or_never_answered_is_soon_followed_by_another(tmp_path):
+    """A node that is silent for 50 seconds is taken for lost, and its pods for unready."""
+    api = Troubled()
+    async with NodeWorld(tmp_path, api).running(heartbeat=0.2):
+        await until(lambda: api.beats == 6, "another heartbeat", 30)
+
+
+async def test_what_another_one_wrote_over_a_pods_readiness_is_put_right(world):
+    """Kubernetes calls all pods of a node unready that it has not heard of; the node knows better."""
+    async with world.running():
+        await world.create(pod())
+        found = await world.ready()
+        overruled = [
+            {**each, "status": "False"} if each["type"] == "Ready" else each
+            for each in found["status"]["conditions"]
+        ]
+        writes = len(world.api.writes)
+        answer = await world.client.patch(
+            PODS, "default", "p", {"status": {"conditions": overruled}}, kind="merge", subresource="status"
+        )
+        assert not is_ready(answer)
+        await world.ready()
+        statuses = [path for method, path, _ in world.api.writes[writes:] if path.endswith("/pods/p/status")]
+        assert len(statuses) == 2, "theirs and ours"
 
 
 async def test_an_orderly_stop_ends_processes_and_keeps_pods(world):
