@@ -6,7 +6,7 @@ from autoscaler.kpa.history import Setting
 from autoscaler.kpa.spec import resolve
 from autoscaler.revision import Seen
 from autoscaler.scalein import Pod
-from kube.objects import Key, Obj, annotations, condition, is_ready, labels, name, namespace, uid
+from kube.objects import Key, Obj, annotations, is_ready, labels, name, namespace, uid, was_complete
 from serving.config_autoscaler import AutoscalerConfig
 from serving.targets import AUTOSCALING_PREFIX, REVISION_LABEL, ScaleTarget, scale_target
 
@@ -15,8 +15,6 @@ OUR_MANAGERS = "zerogate"
 """How the names of our programs begin where they write."""
 NAMELESS = "Somebody who left no name"
 """Whose a number is that belongs to nobody: the API server notes no name once it was patched to zero."""
-COMPLETE = "NewReplicaSetAvailable"
-"""The reason of a Deployment's condition Progressing from the moment that all its pods were ready once."""
 
 
 def seen(deployment: Obj, config: AutoscalerConfig, data: Mapping[str, str]) -> Seen:
@@ -30,16 +28,10 @@ def seen(deployment: Obj, config: AutoscalerConfig, data: Mapping[str, str]) -> 
             {AUTOSCALING_PREFIX + key: text for key, text in target.autoscaling.items()},
             target.container_concurrency,
         ),
-        was_ever_ready(deployment) and not target.given_up,
+        was_complete(deployment) and not target.given_up,
         str(deployment["metadata"].get("resourceVersion") or ""),
         any(map(is_ours, writers_of_replicas(deployment))),
     )
-
-
-def was_ever_ready(deployment: Obj) -> bool:
-    """Whether it had all its pods ready at one time. It stays told so when it stands at zero."""
-    progress = condition(deployment, "Progressing")
-    return progress is not None and progress.get("reason") == COMPLETE
 
 
 def revision_of(pod: Obj, targets: Iterable[ScaleTarget]) -> Key | None:

@@ -6,6 +6,8 @@ from typing import Any
 Obj = dict[str, Any]
 Key = tuple[str, str]
 """(namespace, name); the namespace of a cluster-scoped object is ""."""
+COMPLETE = "NewReplicaSetAvailable"
+"""The reason of a Deployment's condition Progressing once it has all that it wants."""
 
 
 def key(obj: Obj) -> Key:
@@ -74,6 +76,14 @@ def is_ready(pod: Obj) -> bool:
     if is_deleting(pod):
         return False
     return (pod.get("status") or {}).get("phase") == "Running" and is_true(pod, "Ready")
+
+
+def was_complete(deployment: Obj) -> bool:
+    """Whether a Deployment had all its pods available at one time. It stays told so when it stands at zero;
+    one that was taken there before any pod was ready is told so too (Kubernetes, pkg/controller/deployment).
+    """
+    progress = condition(deployment, "Progressing")
+    return progress is not None and progress.get("reason") == COMPLETE
 
 
 def owner_reference(owner: Obj) -> Obj:

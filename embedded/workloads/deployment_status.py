@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from embedded.workloads.owners import claim
 from embedded.workloads.pods import active_pods, next_available
 from embedded.workloads.rollout import Rollout, rollout_of
-from kube.objects import Obj, condition, format_time, is_ready, name, parse_time, uid
+from kube.objects import COMPLETE, Obj, condition, format_time, is_ready, name, parse_time, uid
 from kube.resources import REPLICASETS
 
-COMPLETE = "NewReplicaSetAvailable"
 TIMED_OUT = "ProgressDeadlineExceeded"
 _NO_DEADLINE = 2**31 - 1
 

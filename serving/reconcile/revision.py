@@ -6,7 +6,7 @@ Unlike there a reason why no pod starts shows at once, not after the progress de
 
 import copy
 
-from kube.objects import Obj, condition, controller_of, format_time, key, name, namespace, uid
+from kube.objects import Obj, condition, controller_of, format_time, key, name, namespace, uid, was_complete
 from kube.resources import DEPLOYMENTS, REVISIONS
 from serving.reading import mapping, mappings
 from serving.reconcile.actions import Action, Create, Note, Outcome, Replace
@@ -82,7 +82,11 @@ def _aspects(world: World, revision: Obj, deployment: Obj, target: ScaleTarget) 
     if not target.replicas:
         if was_ready(revision) or is_failed:
             return former
-        return {"ResourcesAvailable": NEVER_ACHIEVED, "ContainerHealthy": former["ContainerHealthy"]}
+        if target.given_up:
+            return {"ResourcesAvailable": NEVER_ACHIEVED, "ContainerHealthy": former["ContainerHealthy"]}
+        # Only what was ready goes to zero without having been given up, be it before our eyes or not.
+        is_proven = was_complete(deployment)
+        return {"ResourcesAvailable": YES, "ContainerHealthy": YES} if is_proven else _beginning(revision)
     found = failure(
         world.pods_of(key(revision)),
         _serving_name(revision),

@@ -14,11 +14,10 @@ from autoscaler.objects import (
     live_pod,
     revision_of,
     told_of_writer,
-    was_ever_ready,
     writers_of_replicas,
 )
 from autoscaler.schedule import PHASES, TICK, Schedule
-from kube.objects import Key, Obj, key
+from kube.objects import Key, Obj, key, was_complete
 from serving.config_autoscaler import ConfigError
 from serving.targets import scale_target
 from tests.autoscaler.world import deployment, pod
@@ -209,7 +208,7 @@ def test_another_writer_is_named_with_what_to_do(manager: str, said: str) -> Non
 def test_whether_a_deployment_was_ever_ready_stands_in_its_status(
     conditions: list[Obj], was_ready: bool
 ) -> None:
-    assert was_ever_ready({**deployment(), "status": {"conditions": conditions}}) is was_ready
+    assert was_complete({**deployment(), "status": {"conditions": conditions}}) is was_ready
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])

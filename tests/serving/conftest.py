@@ -12,6 +12,7 @@ from serving.configs import parse_configs
 from serving.reconcile.actions import Create, Delete, Note, Replace, SetStatus
 from serving.reconcile.plan import reconcile
 from serving.reconcile.world import World
+from serving.targets import GIVEN_UP_ANNOTATION
 from serving.validation import admit
 
 START = 1_767_225_600.0  # 2026-01-01T00:00:00Z
@@ -123,11 +124,16 @@ class Cluster:
 
     # what the Deployment controller and the autoscaler do
 
-    def scale(self, revision, replicas, ready=None):
+    def scale(self, revision, replicas, ready=None, *, given_up="", is_complete=False):
         """Set a revision's replicas and how many are ready (all of them unless told)."""
         deployment = copy.deepcopy(self.get(DEPLOYMENTS, f"{revision}-deployment"))
         deployment["spec"]["replicas"] = replicas
         deployment["status"] = {"readyReplicas": replicas if ready is None else ready}
+        if given_up:
+            deployment["metadata"]["annotations"][GIVEN_UP_ANNOTATION] = given_up
+        if is_complete:
+            complete = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
+            deployment["status"]["conditions"] = [complete]
         deployment["metadata"]["resourceVersion"] = str(next(self.versions))
         self.objects[DEPLOYMENTS, key(deployment)] = deployment
         self.tell(DEPLOYMENTS, key(deployment), deployment)

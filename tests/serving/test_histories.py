@@ -338,12 +338,27 @@ def test_a_failing_new_revision_leaves_traffic_on_the_old_one(ready):
 
 def test_a_revision_that_never_came_up_and_was_given_up_says_so(cluster):
     cluster.apply(SERVICES, service())
-    cluster.scale(ONE, 0)
+    cluster.scale(ONE, 0, given_up="not ready after 630 s", is_complete=True)
     assert cluster.condition(REVISIONS, ONE) == (
         "False",
         "ProgressDeadlineExceeded",
         "Initial scale was never achieved.",
     )
+
+
+def test_a_revision_whose_pod_came_and_went_unseen_was_ready(cluster):
+    """The controller's watch may have been away for so long. Only what was ready goes to zero without a word
+    of having been given up; a Deployment that was not looked at since says nothing.
+    """
+    cluster.apply(SERVICES, service())
+    cluster.scale(ONE, 0)
+    assert cluster.condition(REVISIONS, ONE)[:2] == ("Unknown", "Deploying")
+    cluster.scale(ONE, 0, is_complete=True)
+    assert cluster.condition(REVISIONS, ONE)[0] == "True"
+    assert cluster.condition(SERVICES, "hello")[0] == "True"
+    cluster.scale(ONE, 1, ready=0)
+    cluster.scale(ONE, 0, given_up="not ready after 630 s", is_complete=True)
+    assert cluster.condition(REVISIONS, ONE)[0] == "True", "it is proven"
 
 
 def test_a_proven_revision_may_be_routed_to_although_its_last_pod_crashed(ready):
