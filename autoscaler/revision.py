@@ -65,6 +65,7 @@ class Revision:
         self.lifecycle = first_seen(seen.target.replicas, self.ready, self._fewest(), now)
         self._retry_at = 0.0
         self._retry_delay = FIRST_RETRY
+        self._untold = ""
 
     def __repr__(self) -> str:
         name = f"{self.target.namespace}/{self.target.revision}"
@@ -98,8 +99,9 @@ class Revision:
     def can_sleep(self, now: float) -> bool:
         """Whether no tick is needed until something is reported or changes."""
         return (
-            self.replicas.current == 0
+            self.replicas.current == self.replicas.stored == 0
             and self.desired == 0
+            and not self._untold
             and self.lifecycle.activity is Activity.INACTIVE
             and not (self.ready or self.pods or bounds(self.spec, **self._flags()).lowest)
             and self.scaler.is_quiet(now)
@@ -240,11 +242,18 @@ class Revision:
         return Wish(pods, because, is_written=True)
 
     def _judge_activation(self, outcome: Outcome, now: float) -> None:
-        """A failed activation is given up; a request after a while, or a ready pod, ends that."""
+        """A failed activation is given up; a request after a while, or a ready pod, ends that.
+
+        That is told until the target shows it.
+        """
         if self.wish.has_failed:
-            outcome.given_up = self.wish.because
+            self._untold = self.wish.because
             self._retry_at = now + self._retry_delay
             self._retry_delay = min(self._retry_delay * 2, LONGEST_RETRY)
+        elif self.target.given_up or self.ready or self.desired > 0:
+            self._untold = ""
+        if self._untold:
+            outcome.given_up = self._untold
         elif self.target.given_up and (self.ready or (self.wish.is_written and self.wish.pods > 0)):
             outcome.given_up = ""
         if self.ready:

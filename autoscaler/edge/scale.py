@@ -87,7 +87,11 @@ class ScaleWriter:
     async def _do(self, job: Job) -> None:
         if job.given_up is not None:
             where = (DEPLOYMENTS, job.revision[0], job.deployment)
-            await self._annotate(*where, GIVEN_UP_ANNOTATION, job.given_up or None)
+            is_noted = await self._annotate(*where, GIVEN_UP_ANNOTATION, job.given_up or None)
+            if job.write is not None and job.given_up and not is_noted:
+                # At zero without that word it would count as one that was ready.
+                self._on_end(Written(job, None, "", is_done=False, is_last=job.revision not in self._next))
+                return
         if job.write is None:
             return
         for pod, cost in job.write.costs.items():
@@ -138,8 +142,8 @@ class ScaleWriter:
 
     async def _annotate(
         self, resource: Resource, namespace: str, which: str, key: str, value: str | None
-    ) -> None:
-        """Write an annotation that helps, but without which all goes on."""
+    ) -> bool:
+        """Write an annotation; whether that was done."""
         patch = {"metadata": {"annotations": {key: value}}}
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
@@ -147,6 +151,8 @@ class ScaleWriter:
         except (ApiError, TimeoutError) as error:
             if not (isinstance(error, ApiError) and error.is_not_found):
                 log.warning("%s of %s could not be written: %s", key, which, str(error) or "no answer")
+            return False
+        return True
 
 
 def scale_patch(write: Write) -> list[Obj]:

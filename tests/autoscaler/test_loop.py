@@ -220,6 +220,34 @@ def test_an_activation_that_fails_is_given_up_and_tried_again_by_a_later_request
     run(scenario())
 
 
+def test_what_is_given_up_goes_to_zero_only_with_that_word() -> None:
+    """Else the controller would take it for one that was ready. The word is tried again until it stands."""
+
+    async def scenario() -> None:
+        api = FakeApi(starts=False)
+        api.put("configmaps", config())
+        target = deployment(target="10")
+        target["metadata"]["annotations"]["serving.knative.dev/progress-deadline"] = "120s"
+        api.put("deployments", target)
+        async with leading(api) as leader:
+            activator = FakeActivator("a", leader)
+            async with reporting(activator):
+                await until(100)
+                activator.arrive(1)
+                await until(130)
+                activator.arrive(0)
+                await until(245)
+                api.busy = 5
+                await until(257)
+                assert (api.busy < 5, replicas(api)) == (True, 1)
+                await until(280)
+                assert (api.busy, replicas(api)) == (0, 0)
+                notes = api.objects[HELLO]["metadata"]["annotations"]
+                assert notes["zerogate.dev/given-up"].startswith("not ready after 15")
+
+    run(scenario())
+
+
 def test_another_class_of_autoscaler_is_left_to_its_own() -> None:
     async def scene(api: FakeApi, leader: Leader, activator: FakeActivator) -> None:
         await until(100)

@@ -43,6 +43,7 @@ class FakeApi:
         self.requests: list[tuple[str, str]] = []
         self.is_down = False
         self.conflicts = 0  # so many scale writes are refused, whatever they say
+        self.busy = 0  # so many annotations of Deployments are turned away
         self.starts = starts
         self._watchers: list[tuple[str, asyncio.Queue[Obj]]] = []
         self._versions = itertools.count(1)
@@ -115,6 +116,9 @@ class FakeApi:
             if is_scale and self.conflicts:
                 self.conflicts -= 1
                 return 409, {"kind": "Status", "code": 409, "reason": "Conflict", "message": "it changed"}
+            if self.busy and not is_scale and "/deployments/" in where:
+                self.busy -= 1
+                return 429, {"kind": "Status", "code": 429, "reason": "TooManyRequests", "message": "later"}
             return self._patch(where, copy.deepcopy(obj), body, is_scale=is_scale)
         if method == "PUT":
             if body["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
