@@ -9,7 +9,7 @@ from functools import partial
 from kube.edge.client import ApiError, Client
 from kube.edge.events import EventRecorder
 from kube.edge.informer import Change, Informer
-from kube.objects import Obj, is_newer, key, name, namespace, uid
+from kube.objects import Obj, controller_of, is_deleting, is_newer, key, name, namespace, uid
 from kube.resources import (
     CONFIGMAPS,
     CONFIGURATIONS,
@@ -22,6 +22,7 @@ from kube.resources import (
 )
 from serving.configs import COMPILED, PARSERS, parse_configs
 from serving.edge.queue import WorkQueue
+from serving.lost import Lost
 from serving.reconcile.actions import Action, Create, Delete, Note, Replace, SetStatus
 from serving.reconcile.plan import reconcile
 from serving.reconcile.world import Work, World
@@ -32,6 +33,7 @@ log = logging.getLogger("zerogate.controller")
 
 WORKERS = 16
 """Objects reconciled at the same time; each waits for the API server most of its time."""
+OWNERS = {resource.kind: resource for resource in (SERVICES, CONFIGURATIONS, REVISIONS)}
 SELECTED = f"{SCALE_LABEL}=true"
 WATCHED = (
     (SERVICES, ""),
@@ -64,6 +66,7 @@ class Controller:
         self._world = World(COMPILED, localhost_alias=settings.localhost_alias)
         self._queue: WorkQueue[Work] = WorkQueue()
         self._learned: dict[Work, Obj] = {}
+        self._lost = Lost()
         self._events = EventRecorder(client, client.manager)
         self._told: dict[str, dict[str, str]] = {}
         self._configs = Informer(
@@ -95,6 +98,9 @@ class Controller:
         if change.new is None:
             if change.old is not None:
                 self._told.pop(uid(change.old), None)
+                self._lost.forget(change.old)
+                if self._owner_of(change.old) is not None:
+                    self._lost.went(resource, change.old)
             self._learned.pop((resource, change.key), None)
             found = self._world.remove(resource, change.key)
         elif self._is_known(resource, change.new):
@@ -192,13 +198,37 @@ class Controller:
             case Note():
                 self._tell(action)
             case Create(resource, obj):
-                await self._client.create(resource, obj)
+                await self._create(resource, obj)
             case Replace(resource, obj):
                 self._learn(resource, await self._client.replace(resource, obj))
             case SetStatus(resource, obj):
                 self._learn(resource, await self._client.replace(resource, obj, subresource="status"))
             case Delete(resource, obj):
                 await self._delete(resource, obj)
+
+    async def _create(self, resource: Resource, obj: Obj) -> None:
+        """Raises ApiError (404) for what went, where its owner, asked for anew, is gone too."""
+        if self._lost.has(resource, obj) and not await self._is_owner_there(obj):
+            raise ApiError(404, "NotFound", f"the owner of {resource.kind} {name(obj)} is gone")
+        await self._client.create(resource, obj)
+        self._lost.made(resource, obj)
+
+    async def _is_owner_there(self, obj: Obj) -> bool:
+        """Listed, as the rights to list and watch are all that is needed otherwise."""
+        found = self._owner_of(obj)
+        if found is None:
+            return False
+        resource, owner = found
+        which = f"metadata.name={name(owner)}"
+        listed = await self._client.list(resource, namespace(owner), field_selector=which)
+        return any(uid(each) == uid(owner) and not is_deleting(each) for each in listed["items"])
+
+    def _owner_of(self, obj: Obj) -> tuple[Resource, Obj] | None:
+        """The owner of one of our objects, as far as we know."""
+        reference = controller_of(obj) or {}
+        resource = OWNERS.get(reference.get("kind", ""))
+        owner = self._world.get(resource, namespace(obj), reference.get("name", "")) if resource else None
+        return (resource, owner) if resource and owner and uid(owner) == reference.get("uid") else None
 
     async def _delete(self, resource: Resource, obj: Obj) -> None:
         log.info("%s %s/%s is old and not routed to: deleted", resource.kind, *key(obj))

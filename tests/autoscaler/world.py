@@ -113,13 +113,8 @@ class FakeApi:
         if obj is None:
             return 404, {"kind": "Status", "code": 404, "reason": "NotFound", "message": "not found"}
         if method == "PATCH":
-            if is_scale and self.conflicts:
-                self.conflicts -= 1
-                return 409, {"kind": "Status", "code": 409, "reason": "Conflict", "message": "it changed"}
-            if self.busy and not is_scale and "/deployments/" in where:
-                self.busy -= 1
-                return 429, {"kind": "Status", "code": 429, "reason": "TooManyRequests", "message": "later"}
-            return self._patch(where, copy.deepcopy(obj), body, is_scale=is_scale)
+            refused = self._refused(where, is_scale=is_scale)
+            return refused or self._patch(where, copy.deepcopy(obj), body, is_scale=is_scale)
         if method == "PUT":
             if body["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
                 return 409, {"kind": "Status", "code": 409, "reason": "Conflict", "message": "it changed"}
@@ -145,6 +140,15 @@ class FakeApi:
             and (not namespace or obj["metadata"]["namespace"] == namespace)
             and (not name or obj["metadata"]["name"] == name)
         ]
+
+    def _refused(self, path: str, *, is_scale: bool) -> tuple[int, Any] | None:
+        if is_scale and self.conflicts:
+            self.conflicts -= 1
+            return 409, {"kind": "Status", "code": 409, "reason": "Conflict", "message": "it changed"}
+        if self.busy and not is_scale and "/deployments/" in path:
+            self.busy -= 1
+            return 429, {"kind": "Status", "code": 429, "reason": "TooManyRequests", "message": "later"}
+        return None
 
     def _patch(self, path: str, obj: Obj, body: Any, *, is_scale: bool) -> tuple[int, Any]:
         if is_scale:

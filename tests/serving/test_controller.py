@@ -35,14 +35,17 @@ DEADLINE = 5.0
 
 
 class Counting(LocalTransport):
-    """Counts what is written, Events aside."""
+    """Counts what is written, Events aside, and what is read."""
 
     def __init__(self, api):
         super().__init__(api, "zerogate-controller")
         self.writes = []
+        self.reads = []
 
     async def request(self, method, path, **more):
-        if method != "GET" and "/events" not in path:
+        if method == "GET":
+            self.reads.append(path)
+        elif "/events" not in path:
             self.writes.append((method, path))
         return await super().request(method, path, **more)
 
@@ -283,6 +286,63 @@ async def test_what_was_just_written_is_known_before_the_watch_tells_of_it():
     await bench.until(lambda: bench.is_ready(SERVICES, NAME))
     await bench.stop()
     assert [path for path in bench.transport.refused if path.endswith("/status")] == []
+
+
+class Held(Counting):
+    """An API whose watches of Revisions tell nothing while `is_held`."""
+
+    def __init__(self, api):
+        super().__init__(api)
+        self.may_tell = asyncio.Event()
+        self.may_tell.set()
+
+    async def watch(self, path, **more):
+        async for event in super().watch(path, **more):
+            if path == REVISIONS.path(""):
+                await self.may_tell.wait()
+            yield event
+
+    def made(self, since):
+        return [path for method, path in self.writes[since:] if method == "POST"]
+
+
+@pytest.fixture
+async def held():
+    bench = Bench()
+    bench.transport = Held(bench.api)
+    await bench.install()
+    bench.start()
+    await bench.client.create(SERVICES, service())
+    await bench.set_ready_pods(ONE)
+    await bench.until(lambda: bench.is_ready(SERVICES, NAME))
+    yield bench
+    await bench.stop()
+
+
+async def test_what_goes_with_its_owner_is_not_made_again_however_late_the_owners_end_is_heard_of(held):
+    """Kubernetes collects what has lost its owner: each one made would be made, and collected, in vain."""
+    held.transport.may_tell.clear()
+    writes = len(held.transport.writes)
+    asked = len(held.transport.reads)
+    await held.client.delete(SERVICES, "default", NAME)
+
+    async def is_asked_for():
+        return [path for path in held.transport.reads[asked:] if path == REVISIONS.path("default")]
+
+    await held.until(is_asked_for)
+    assert await held.get(DEPLOYMENTS, f"{ONE}-deployment") is None
+    held.transport.may_tell.set()
+    await held.client.create(SERVICES, service(name="next"))
+    await held.set_ready_pods("next-00001")
+    await held.until(lambda: held.is_ready(SERVICES, "next"))
+    assert held.transport.made(writes).count(DEPLOYMENTS.path("default")) == 1, "the next one's"
+
+
+async def test_what_somebody_deleted_is_made_again(held):
+    await held.client.delete(DEPLOYMENTS, "default", f"{ONE}-deployment")
+    await held.until(lambda: held.get(DEPLOYMENTS, f"{ONE}-deployment"))
+    await held.client.delete(ROUTES, "default", NAME)
+    await held.until(lambda: held.get(ROUTES, NAME))
 
 
 async def test_the_rest_of_a_key_comes_when_all_is_calm():
