@@ -173,7 +173,10 @@ def _completed_metadata(cluster: Cluster, call: Call, obj: Obj, old: Obj) -> Obj
     schema = schema_of(cluster, call.served)
     head: Obj = {"metadata": obj["metadata"]}
     check_fields(call, head, schema)
-    obj = {**old, **prune(head, schema)}
+    head = prune(head, schema)
+    if isinstance(call.request.body, bytes):
+        _check_elements(call, head)
+    obj = {**old, **head}
     causes = _type_problems(call, obj, schema, old) or check_metadata(call.served, obj, old)
     if causes:
         raise refuse(call.served, obj, causes)

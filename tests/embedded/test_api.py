@@ -720,6 +720,16 @@ def test_nearly_right_bodies_are_taken_or_refused(
         assert world.store.revision == revision
 
 
+@pytest.mark.parametrize("field", ["finalizers", "ownerReferences"])
+@pytest.mark.parametrize(("path", "body"), [(CONFIGMAPS, config_map("x")), (WIDGETS, widget("x"))])
+def test_a_null_in_a_list_of_metadata_is_refused_also_where_nothing_else_changes(
+    path: str, body: Obj, field: str
+) -> None:
+    changed = {**body, "metadata": {**body["metadata"], field: [None]}}
+    answer = _busy().sent("PUT", f"{path}/x", changed, "application/json")
+    assert answer.status in {400, 422}
+
+
 def _busy() -> World:
     world = World()
     world.ok("POST", CRDS, widget_crd())
