@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from activator.hold.budget import Budget
 from activator.hold.throttle import Room, Throttle
 from activator.hold.timing import Phases
 from activator.link.load import Load
@@ -45,6 +46,7 @@ class Revision:
     """
 
     __slots__ = (
+        "budget",
         "cold_since",
         "counts",
         "key",
@@ -68,6 +70,7 @@ class Revision:
         )
         self.load = Load()
         self.counts = Counts()
+        self.budget = Budget()
         self.trouble = ""
         """Why no pod can start; "" when one can. Requests are refused meanwhile, unless a pod is there."""
         self.phases = Phases()

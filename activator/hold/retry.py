@@ -14,7 +14,7 @@ class Verdict(Enum):
 
 def after_failure(*, was_sent: bool, is_repeatable: bool, has_attempts: bool, is_patient: bool) -> Verdict:
     """The verdict. `was_sent`: bytes of it reached the kernel for this pod; `has_attempts`: it was not sent
-    too often; `is_patient`: refusals of it have not lasted too long.
+    too often, nor were others; `is_patient`: refusals of it have not lasted too long.
     """
     if not was_sent:
         return Verdict.AGAIN if is_patient else Verdict.UNREACHABLE

@@ -376,6 +376,24 @@ async def test_a_half_closed_client_gets_its_answer():
 
 
 @on_uvloop
+async def test_a_client_that_half_closes_behind_several_requests_gets_all_its_answers():
+    """All that came before its end are answered, in their order; half of a further one is not waited for."""
+
+    async def path(request):
+        await request.reply(ok(request.line))
+
+    async with Proxy() as proxy:
+        pod = await proxy.ready(path)
+        client = await proxy.client()
+        client.send(GET + post(b"x") + GET + GET[:-3])
+        client.writer.write_eof()
+        for method in (b"GET", b"POST", b"GET"):
+            assert (await client.answer()).body == method + b" / HTTP/1.1"
+        assert await client.ended()
+        assert len(pod.requests) == 3
+
+
+@on_uvloop
 async def test_absolute_targets():
     """The absolute form is understood when it names the Host, and reaches the pod as a path."""
     async with Proxy() as proxy:

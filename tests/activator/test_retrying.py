@@ -42,11 +42,17 @@ async def test_a_refused_connect_goes_to_another_pod(request_):
         assert len(pod.requests) == 1
 
 
+@pytest.mark.parametrize("how", ["refuses", "resets"])
 @on_uvloop
-async def test_pods_that_refuse_are_left_out():
-    """A pod that refuses is tried ever more rarely; nearly all requests go straight to the one that works."""
+async def test_pods_that_fail_are_left_out(how):
+    """A pod that refuses or resets is tried ever more rarely; nearly all requests go straight to the one that
+    works.
+    """
     async with Proxy() as proxy:
-        await dead(proxy, "dead")
+        if how == "refuses":
+            await dead(proxy, "bad")
+        else:
+            await proxy.ready(resets, uid="bad")
         await proxy.ready()
         client = await proxy.client()
         for _ in range(200):
@@ -133,6 +139,50 @@ async def test_repeating_ends():
         answer = await client.ask(GET)
         assert (answer.status, answer.reason) == (502, "maybe-sent")
         assert sum(len(pod.requests) for pod in pods) == 3
+
+
+@on_uvloop
+async def test_what_is_over_the_budget_is_not_repeated():
+    """Once too much of a revision was repeated, a GET that broke off is 502 as well. What never reached a
+    pod, or met a connection that its pod had closed at rest, goes again all the same.
+    """
+    async with Proxy() as proxy:
+        pod = await proxy.ready(resets, uid="resets")
+        budget, counts = proxy.revision.budget, proxy.revision.counts
+        while budget.take(time.monotonic(), requests=10, in_flight=1):
+            pass
+        client = await proxy.client()
+        answer = await client.ask(GET)
+        assert (answer.status, answer.reason) == (502, "maybe-sent")
+        assert (len(pod.requests), counts.repeated) == (1, 0)
+        proxy.gone(pod)
+        refusing = await dead(proxy, "refuses")
+        client.send(GET)
+        await until(lambda: counts.repeated)
+        proxy.gone(refusing)
+        await proxy.ready(uid="closes", serve=closing_when_asked_again(by_reset=True))
+        assert (await client.answer()).status == 200
+        assert (await client.ask(GET)).value(b"Zerogate-Attempts") == b"2"
+
+
+@pytest.mark.parametrize("number", [10, 400])
+@on_uvloop
+async def test_a_pod_that_dies_with_many_requests_costs_none_that_may_be_repeated(number):
+    """Those in flight are within the budget, however many they are."""
+
+    async def hangs(request):
+        await asyncio.Event().wait()
+
+    async with Proxy() as proxy:
+        pod = await proxy.ready(hangs)
+        clients = [await proxy.client() for _ in range(number)]
+        for client in clients:
+            client.send(GET)
+        await until(lambda: pod.now == len(clients))
+        await proxy.ready(uid="other")
+        for writer in [*pod._writers]:
+            reset(writer)
+        assert {(await client.answer()).status for client in clients} == {200}
 
 
 @on_uvloop

@@ -247,10 +247,17 @@ class Dispatcher:
             exchange.refused_since = exchange.refused_since or now
         self._restless.add(exchange.revision)
         self.hurry()
+        has_attempts = exchange.sends < self.settings.max_attempts
+        if was_sent and not up.is_used and exchange.is_repeatable and has_attempts:
+            has_attempts = exchange.revision.budget.take(
+                now,
+                requests=exchange.revision.counts.requests,
+                in_flight=exchange.revision.throttle.busy,
+            )
         verdict = after_failure(
             was_sent=was_sent,
             is_repeatable=exchange.is_repeatable,
-            has_attempts=exchange.sends < self.settings.max_attempts,
+            has_attempts=has_attempts,
             is_patient=now - exchange.refused_since < self.settings.unreachable_after,
         )
         if verdict is Verdict.AGAIN:
