@@ -12,8 +12,10 @@ from activator.revision import Revision
 from kube.objects import Key
 from serving.routing import HostRoute
 
-MAX_SPELLINGS = 4096
-"""Spellings remembered; clients may invent `HoSt:8080` at will, so there must be an end."""
+SPARE_SPELLINGS = 4096
+"""Spellings remembered beyond one for each host; clients may invent `HoSt:8080` at will, so there must be an
+end.
+"""
 TAG_LINE = b"Knative-Serving-Tag: %b\r\n"
 DEFAULT_LINE = b"Knative-Serving-Default-Route: true\r\n"
 
@@ -114,7 +116,7 @@ class Router:
         if route is not None:
             way = resolved(route, self._revisions, by_tag_header=self._by_tag_header)
         if way is not None:
-            if len(self._spelled) >= MAX_SPELLINGS:
+            if len(self._spelled) >= len(self._hosts) + SPARE_SPELLINGS:
                 self._spelled.clear()
             self._spelled[bytes(spelled)] = way
         return way

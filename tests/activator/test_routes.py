@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activator.routes import MAX_SPELLINGS, Router, normalised
+from activator.routes import SPARE_SPELLINGS, Router, normalised
 from serving.routing import HostRoute, Split
 
 
@@ -132,9 +132,18 @@ def test_a_change_counts_for_the_next_request():
 def test_invented_spellings_do_not_pile_up():
     """However many spellings clients invent, what is remembered is bounded."""
     hosts = router(HELLO)
-    for port in range(MAX_SPELLINGS + 10):
+    for port in range(SPARE_SPELLINGS + 10):
         assert hosts.pick(f"hello.default.example.com:{port}".encode(), 0.0) is not None
-    assert len(hosts._spelled) <= MAX_SPELLINGS
+    assert len(hosts._spelled) <= SPARE_SPELLINGS + 1
+
+
+def test_each_of_many_hosts_is_remembered():
+    """However many hosts there are, each is resolved once."""
+    names = [f"h{number}.example.com" for number in range(2 * SPARE_SPELLINGS)]
+    hosts = router(*(host_route(name, ("r1", 100)) for name in names))
+    ways = [hosts.pick(name.encode(), 0.0) for name in names]
+    again = [hosts.pick(name.encode(), 0.0) for name in names]
+    assert all(one is other for one, other in zip(ways, again, strict=True))
 
 
 @given(st.lists(st.integers(min_value=0, max_value=100), min_size=1, max_size=3).filter(any))
