@@ -6,7 +6,7 @@ RUN := $(VENV)/installed
 DEV := $(VENV)/installed-dev
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
-.PHONY: help run test quick test-cluster test-node image check format soak bench bench-cluster bench-node tools lock messages \
+.PHONY: help run test quick test-cluster test-node image check format soak bench bench-proxy bench-cluster bench-node tools lock messages \
   clean
 
 help: ## What can be made
@@ -57,6 +57,9 @@ bench-cluster: $(DEV) tools ## What the programs cost beside a real API server, 
 
 bench: $(DEV) tools ## The walk-through with hey and the real 90 seconds, beside the tutorial's figures
 	@$(BIN)/python bench/walkthrough.py
+
+bench-proxy: $(DEV) tools ## What the proxy costs beside nginx and Go's ReverseProxy; needs nginx and wrk
+	@$(BIN)/python -m bench.proxy
 
 bench-node: $(DEV) tools image ## Cold starts with real containers; needs root
 	@tools/node.sh
