@@ -30,7 +30,7 @@ test: $(DEV) tools ## The whole suite, with real kubectl and hey
 	@$(BIN)/pytest -q
 
 quick: $(DEV) ## The suite without its end-to-end tests: under two minutes
-	@$(BIN)/pytest -q -m "not e2e and not node"
+	@$(BIN)/pytest -q -m "not e2e and not node and not long"
 
 test-cluster: $(DEV) tools ## The tests against a real API server alone
 	@$(BIN)/pytest -q -m cluster
@@ -49,7 +49,8 @@ format: $(DEV) ## Put the code into its one form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-soak: $(DEV) tools ## An API server that fails for a minute at a time; results/faults.json
+soak: $(DEV) tools ## Ten minutes of fuzzing, and an API server that fails for a minute at a time; results/*.json
+	@$(BIN)/python bench/fuzz.py
 	@FAULT_SECONDS=60 FAULT_RESULTS=$(CURDIR)/bench/results/faults.json $(BIN)/pytest -q tests/cluster/test_faults.py
 
 bench-cluster: $(DEV) tools ## What the programs cost beside a real API server, each figure against its bar

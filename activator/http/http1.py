@@ -20,7 +20,7 @@ TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 FIELDS = rb"(?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
 
 _FIELDS = re.compile(FIELDS)
-_REQUEST_LINE = re.compile(TOKEN + rb" [\x21-\x7e\x80-\xff]+ HTTP/1\.[01]")
+_REQUEST_LINE = re.compile(TOKEN + rb" [\x21-\x7e]+ HTTP/1\.[01]")
 _FORBIDDEN_TRAILER = re.compile(
     rb"(?:content-length|transfer-encoding|host|connection|trailer|content-encoding|content-type|content-range"
     rb"|authorization|set-cookie|keep-alive|proxy-connection|te|upgrade|forwarded|x-forwarded-[^:]*"
@@ -64,7 +64,7 @@ def check_unfinished(data: bytes, checked: int = 0) -> None:
     """Refuse a head at once that can't become one any more. `checked` bytes of it were found good before."""
     if _BARE_NEWLINE.search(data, max(checked - 1, 0)):
         raise BadRequest("line ends, NUL or carriage returns where none may be")
-    if not checked and not _START.match(data):
+    if data.find(b" ", 0, checked) < 0 and not _START.match(data):
         raise BadRequest("no request line")
 
 

@@ -20,9 +20,7 @@ from activator.http.http1 import (
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
 """Methods that may be repeated when an attempt broke off (RFC 9110 9.2.2)."""
 
-_HEAD = re.compile(
-    rb"(" + TOKEN + rb") ([\x21-\x7e\x80-\xff]++) HTTP/1\.([01])\r\n" + FIELDS + rb"\r\n"
-).fullmatch
+_HEAD = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])\r\n" + FIELDS + rb"\r\n").fullmatch
 _COMMON = (
     rb"\n(host:[^\r]*|c(?:onnection:[^\r]*|ontent-length:)|t(?:ransfer-encoding:[^\r]*|e:)|expect:[^\r]*"
     rb"|k(?:eep-alive:|native-serving-(?:tag:[^\r]*|[^:]*:)|-[^:]*:)|proxy-(?:connection|authorization):|upgrade:[^\r]*|zerogate-[^:]*:"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from activator.http.http1 import BadRequest, check_unfinished
 from activator.settings import ProxySettings
 from tests.activator.proxied import GET, HOST, Proxy, on_uvloop, post, read_answer, until
 from tests.activator.test_bodies import REFUSED as REFUSED_BODIES
@@ -79,6 +80,42 @@ async def test_what_cannot_become_a_head_is_not_waited_for(data):
         before = time.monotonic()
         assert (await client.ask(data)).status == 400
         assert time.monotonic() - before < 1
+
+
+@pytest.mark.parametrize(
+    "data", [b"Content-Length: 5\r\n", b"GET\x01"], ids=["a header", "a control character"]
+)
+def test_what_cannot_become_a_head_is_refused_byte_by_byte_too(data):
+    """However slowly it comes, it is refused at the first byte that cannot be."""
+
+    def feed():
+        for end in range(1, len(data) + 1):
+            check_unfinished(data[:end], max(end - 4, 0))
+
+    with pytest.raises(BadRequest):
+        feed()
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+@on_uvloop
+async def test_an_answers_head_too_large(is_whole):
+    """502, with the end of the head in sight or not; one byte less is fine."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: "
+    sizes = iter([2000, 2001])
+
+    async def long(request):
+        data = head + b"x" * (next(sizes) - len(head) - 4) + b"\r\n\r\n"
+        await request.reply(data if is_whole else data[:1990])
+        if not is_whole:
+            await asyncio.sleep(0.02)
+            await request.reply(data[1990:])
+
+    async with Proxy(settings=ProxySettings(max_head=2000)) as proxy:
+        await proxy.ready(long)
+        client = await proxy.client()
+        assert (await client.ask(GET)).status == 200
+        answer = await client.ask(GET)
+        assert (answer.status, answer.reason) == (502, "bad-answer")
 
 
 @on_uvloop

@@ -54,6 +54,7 @@ REFUSED_REQUESTS = {
     "DEL": b"GET / HTTP/1.1\r\nHost: a\r\nX: \x7f\r\n\r\n",
     "no colon": b"GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n",
     "empty name": b"GET / HTTP/1.1\r\nHost: a\r\n: 1\r\n\r\n",
+    "target with bytes beyond ASCII": b"GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n",
     "no Host": b"GET / HTTP/1.1\r\nX: 1\r\n\r\n",
     "two Hosts": b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
     "empty Host": b"GET / HTTP/1.1\r\nHost:\r\n\r\n",
@@ -149,7 +150,7 @@ def test_answers_that_are_refused(head):
         (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n", CHUNKED, True, False),
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-Continue\r\n\r\n", 1, True, True),
         (b"POST / HTTP/1.0\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n", 1, False, False),
-        (b"M-SEARCH /\xc3\xa4 HTTP/1.1\r\nHost: [::1]:80\r\nX:\r\nY: \xc3\xa4\t1\r\n\r\n", 0, True, False),
+        (b"M-SEARCH /%C3%A4 HTTP/1.1\r\nHost: [::1]:80\r\nX:\r\nY: \xc3\xa4\t1\r\n\r\n", 0, True, False),
     ],
 )
 def test_requests_that_are_read(head, body, keeps_alive, expects):

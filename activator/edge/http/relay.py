@@ -204,10 +204,11 @@ class Exchange(Waiter):
             data = self.buffer + data
         while True:
             end = data.find(b"\r\n\r\n") + 4
+            if (len(data) if end == 3 else end) > self.down.gate.settings.max_head:
+                self._bad_answer("head too large")
+                return
             if end == 3:
                 self.buffer = data
-                if len(data) > self.down.gate.settings.max_head:
-                    self._bad_answer("head too large")
                 return
             try:
                 answer = read_answer(data[:end], self.request.method)

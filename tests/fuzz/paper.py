@@ -1,0 +1,347 @@
+"""An event loop and transports of paper: what uvloop and the kernel do, without either.
+
+Time moves when it is told to. A transport keeps the habits of uvloop's that protocols can feel: data comes in
+events of their own, never within a call; a paused transport notices no end of the other side; a write beyond
+the high-water mark calls `pause_writing` within the write; after an end that was kept open, resuming to read
+tells of the end once more.
+"""
+
+import asyncio
+import heapq
+import os
+import socket
+from collections import deque
+
+from activator.edge.http.downstream import RESET
+
+HIGH, LOW = 128, 32
+"""Bytes in a slow transport's buffer at which writing pauses, and goes on."""
+BEYOND = 20_000
+"""Callbacks in one go; more is a loop without end."""
+
+
+class Due:
+    """A callback that is ready, or will be at its time; the plainest of handles."""
+
+    __slots__ = ("args", "at", "callback", "is_off")
+
+    def __init__(self, at, callback, args) -> None:
+        self.at = at
+        self.callback = callback
+        self.args = args
+        self.is_off = False
+
+    def __lt__(self, other):
+        return self.at < other.at
+
+    def cancel(self):
+        self.is_off = True
+
+    def when(self):
+        return self.at
+
+
+class PaperLoop(asyncio.AbstractEventLoop):
+    """Runs what is ready in `settle`, and what becomes due in `pass_time`. An exception is raised there."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.connect = None
+        """What `create_connection` asks: a transport and its protocol, or an OSError."""
+        self._ready = deque()
+        self._later = []
+        self._errors = []
+
+    # -- called by asyncio and by what runs on it --
+
+    def time(self):
+        return self.now
+
+    def get_debug(self):
+        return False
+
+    def call_soon(self, callback, *args, context=None):
+        due = Due(0.0, callback, args)
+        self._ready.append(due)
+        return due
+
+    def call_later(self, delay, callback, *args, context=None):
+        return self.call_at(self.now + delay, callback, *args)
+
+    def call_at(self, when, callback, *args, context=None):
+        due = Due(when, callback, args)
+        heapq.heappush(self._later, due)
+        return due
+
+    def create_task(self, coro, **options):
+        return asyncio.Task(coro, loop=self, **options)
+
+    def call_exception_handler(self, context):
+        self._errors.append(context.get("exception") or RuntimeError(context["message"]))
+
+    def add_reader(self, fd, callback, *args):
+        pass
+
+    def remove_reader(self, fd):
+        pass
+
+    async def create_connection(self, factory, host, port):
+        return await self.connect(factory())
+
+    # -- called by who plays --
+
+    def settle(self):
+        """Run until nothing is left to do now."""
+        ready = self._ready
+        for _ in range(BEYOND):
+            if not ready:
+                break
+            due = ready.popleft()
+            if not due.is_off:
+                due.callback(*due.args)
+        else:
+            raise RuntimeError("it never comes to rest")
+        if self._errors:
+            raise self._errors[0]
+
+    def pass_time(self, seconds):
+        """Let time pass, timer by timer."""
+        end = self.now + seconds
+        self.settle()
+        later = self._later
+        while later and later[0].at <= end:
+            due = heapq.heappop(later)
+            if not due.is_off:
+                self.now = max(self.now, due.at)
+                due.callback(*due.args)
+                self.settle()
+        self.now = end
+
+
+class Signals:
+    """File descriptors that are readable when they should be, for who polls them."""
+
+    def __init__(self) -> None:
+        self._free = []
+
+    def take(self):
+        return self._free.pop() if self._free else os.pipe()
+
+    def put(self, pair):
+        self._free.append(pair)
+
+
+SIGNALS = Signals()
+
+
+class PaperSocket:
+    """What is asked of a transport's socket."""
+
+    def __init__(self, fd) -> None:
+        self.fd = fd
+        self.is_reset_on_close = False
+
+    def fileno(self):
+        return self.fd
+
+    def setsockopt(self, level, option, value):
+        if (level, option, value) == (socket.SOL_SOCKET, socket.SO_LINGER, RESET):
+            self.is_reset_on_close = True
+
+
+class Paper(asyncio.Transport):
+    """Our end of a connection. `sent` is what the other side got, `ended` how that ended for it: "", "fin" or
+    "reset"; `came`: how it ended its own side first; `on_sent(data)` is called as it gets something. A `slow`
+    one takes what `take` says, others everything at once.
+    """
+
+    def __init__(self, loop, protocol, fd, *, slow=False, signal=None) -> None:
+        super().__init__()
+        self.loop = loop
+        self.protocol = protocol
+        self.socket = PaperSocket(fd)
+        self.slow = slow
+        self.signal = signal
+        self.sent = bytearray()
+        self.ended = ""
+        self.came = ""
+        self.on_sent = None
+        self._buffer = bytearray()
+        self._inbox = []
+        self._coming = ""
+        self._is_told = False
+        self._is_reading = True
+        self._is_paused = False
+        self._is_closing = False
+        self._is_lost = False
+        self._is_over = False
+        self._has_eof = False
+        self._is_signalled = False
+
+    # -- called by protocols --
+
+    def get_extra_info(self, name, default=None):
+        return {"socket": self.socket, "peername": ("192.0.2.1", 1234)}.get(name, default)
+
+    def is_closing(self):
+        return self._is_closing
+
+    def get_write_buffer_size(self):
+        return len(self._buffer)
+
+    def can_write_eof(self):
+        return True
+
+    def write(self, data):
+        assert isinstance(data, bytes)
+        if self._has_eof:
+            raise RuntimeError("a write after write_eof")
+        if self._is_closing or not data:
+            return
+        if self._coming == "reset":
+            self._break(ConnectionResetError())
+            return
+        self._buffer += data
+        if not self.slow:
+            self.take(len(self._buffer))
+        elif len(self._buffer) > HIGH and not self._is_paused:
+            self._is_paused = True
+            self.protocol.pause_writing()
+
+    def write_eof(self):
+        self._check_alive()
+        self._has_eof = True
+        self._flushed()
+
+    def pause_reading(self):
+        self._check_alive()
+        self._is_reading = False
+
+    def resume_reading(self):
+        self._check_alive()
+        if not self._is_reading:
+            self._is_reading = True
+            self._is_told = False
+            self._wake()
+
+    def close(self):
+        if not self._is_closing:
+            self._is_closing = True
+            self._flushed()
+
+    def abort(self):
+        self._break(None)
+
+    # -- called by whoever plays the other side --
+
+    def feed(self, data):
+        if self._is_closing or self._coming:
+            return
+        self._inbox.append(data)
+        self._raise_signal()
+        self._wake()
+
+    def fin(self):
+        self._coming = self._coming or "fin"
+        self.came = self.came or "fin"
+        self._raise_signal()
+        self._wake()
+
+    def reset(self):
+        self._coming = "reset"
+        self.came = self.came or "reset"
+        self._inbox.clear()
+        self._raise_signal()
+        self._wake()
+
+    def take(self, size):
+        """The kernel takes so much of what is to be written."""
+        data = bytes(self._buffer[:size])
+        if data:
+            del self._buffer[:size]
+            self.sent += data
+            if self.on_sent is not None:
+                self.on_sent(data)
+        if self._is_paused and len(self._buffer) <= LOW and not self._is_lost:
+            self._is_paused = False
+            self.protocol.resume_writing()
+        self._flushed()
+
+    @property
+    def is_broken(self):
+        return self._coming == "reset"
+
+    @property
+    def is_lost(self):
+        return self._is_lost
+
+    # -- inside --
+
+    def _check_alive(self):
+        if self._is_over:
+            raise RuntimeError("the transport is closed")
+
+    def _raise_signal(self):
+        if self.signal is not None and not self._is_signalled:
+            self._is_signalled = True
+            os.write(self.signal[1], b"!")
+
+    def _lower_signal(self):
+        if self._is_signalled and not self._inbox and not self._coming:
+            self._is_signalled = False
+            os.read(self.signal[0], 1)
+
+    def _wake(self):
+        self.loop.call_soon(self._deliver)
+
+    def _deliver(self):
+        if self._is_closing or not self._is_reading:
+            return
+        if self._inbox:
+            data = self._inbox.pop(0)
+            self._lower_signal()
+            self.protocol.data_received(data)
+            if self._inbox or self._coming:
+                self._wake()
+        elif self._coming == "reset":
+            self._break(ConnectionResetError())
+        elif self._coming == "fin" and not self._is_told:
+            self._is_told = True
+            if self.protocol.eof_received():
+                self._is_reading = False
+            else:
+                self.close()
+
+    def _flushed(self):
+        if self._buffer:
+            return
+        if self._has_eof and not self.ended:
+            self.ended = "fin"
+        if self._is_closing and not self._is_lost:
+            self._lose(None)
+
+    def _break(self, error):
+        if not self._is_lost:
+            self._is_closing = True
+            self._buffer.clear()
+            self._lose(error)
+
+    def _lose(self, error):
+        self._is_lost = True
+        if self.ended != "fin" or self.socket.is_reset_on_close:
+            self.ended = "reset" if self.socket.is_reset_on_close else "fin"
+        self.loop.call_soon(self._tell_lost, error)
+
+    def _tell_lost(self, error):
+        self.protocol.connection_lost(error)
+        self._is_over = True
+        self.put_away()
+
+    def put_away(self):
+        """Give the descriptor back."""
+        if self.signal is not None:
+            self._inbox.clear()
+            self._coming = ""
+            self._lower_signal()
+            SIGNALS.put(self.signal)
+            self.signal = None
