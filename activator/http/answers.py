@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from activator.http.http1 import (
     CHUNKED,
     FIELDS,
-    MAX_REMEMBERED,
     UNTIL_CLOSE,
     BadAnswer,
     drop,
     framing,
     length_in,
     named_in,
+    remember,
     without,
 )
 
@@ -87,9 +87,7 @@ def _empty(answer: AnswerHead) -> None:
 
 def _remember(lines: tuple[bytes, ...]) -> Meaning:
     means = _mean(lines, is_modern=True)
-    if len(_meanings) >= MAX_REMEMBERED:
-        _meanings.clear()
-    _meanings[lines] = means
+    remember(_meanings, lines, means)
     return means
 
 

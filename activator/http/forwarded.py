@@ -6,16 +6,22 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from activator.http.http1 import BadRequest, is_host
 from activator.http.requests import Meaning
 
+_HOST = b"\r\nX-Forwarded-Host: "
+_PROTO = b"\r\nX-Forwarded-Proto: http"
+
 
 class Peer:
     """The other end of a client's connection. It remembers the lines for the Host that it asked for last."""
 
-    __slots__ = ("_host", "_lines", "address", "is_trusted")
+    __slots__ = ("_before", "_host", "_lines", "_node", "address", "is_trusted")
 
     def __init__(self, address: str, trusted: Iterable[IPv4Network | IPv6Network]) -> None:
         """`address` is an IP address, or "" when there is none (a Unix socket)."""
         self.address = address
         self.is_trusted = bool(address) and any(ip_address(address) in network for network in trusted)
+        sent = address.encode()
+        self._before = b"X-Forwarded-For: " + sent
+        self._node = _quoted(sent, b'"[', b']"') or b"unknown"
         self._host: bytes | None = None
         self._lines = b""
 
@@ -29,18 +35,23 @@ class Peer:
             if means.believed is not None:
                 return self._after(means.believed, means.host)
             self._host = means.host
-            self._lines = self._after({}, means.host)
+            self._lines = self._before + _HOST + means.host + _PROTO + self._forwarded(means.host)
         return self._lines
 
     def _after(self, believed: dict[bytes, bytes], host: bytes) -> bytes:
-        address = self.address.encode()
         through = believed.get(b"x-forwarded-for")
-        lines = [b"X-Forwarded-For: " + (through + b", " + address if through else address)]
+        lines = b"X-Forwarded-For: " + through + b", " + self.address.encode() if through else self._before
         if b"x-forwarded-host" not in believed:
-            lines.append(b"X-Forwarded-Host: " + host)
+            lines += _HOST + host
         if b"x-forwarded-proto" not in believed:
-            lines.append(b"X-Forwarded-Proto: http")
-        node = b'"[' + address + b']"' if b":" in address else address or b"unknown"
-        name = b'"' + host + b'"' if b":" in host else host
-        lines.append(b"Forwarded: for=" + node + b";host=" + name + b";proto=http")
-        return b"\r\n".join(lines) + b"\r\n\r\n"
+            lines += _PROTO
+        return lines + self._forwarded(host)
+
+    def _forwarded(self, host: bytes) -> bytes:
+        name = _quoted(host, b'"', b'"')
+        return b"\r\nForwarded: for=" + self._node + b";host=" + name + b";proto=http\r\n\r\n"
+
+
+def _quoted(value: bytes, before: bytes, after: bytes) -> bytes:
+    """A value with a colon is no token (RFC 7239 4, 6)."""
+    return before + value + after if b":" in value else value

@@ -8,13 +8,18 @@ All other headers are passed on as the very bytes that came, in their order, cas
 
 import re
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 CHUNKED = -1
 UNTIL_CLOSE = -2
 """`body` of a head: its Content-Length, or one of these."""
-MAX_REMEMBERED = 1024
-"""Combinations of special headers that are remembered, of each kind of head."""
+MAX_REMEMBERED = 16384
+"""Combinations of special headers that are remembered, of each kind of head: one for each host at least."""
+MAX_REMEMBERED_LINES = 8
+MAX_REMEMBERED_BYTES = 384
+"""A combination of more lines or names, or of longer lines, is not remembered: all together take less than
+64 MiB, whatever clients send.
+"""
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 FIELDS = rb"(?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
@@ -43,6 +48,9 @@ _NEVER_NAMED = frozenset(
 )
 
 
+Meaning = TypeVar("Meaning")
+
+
 class Malformed(Exception):  # noqa: N818 - a fault of the other side, not of ours
     """What came is no HTTP/1.1, or could be read in two ways. The text says why, in words for the client."""
 
@@ -53,6 +61,16 @@ class BadRequest(Malformed):
 
 class BadAnswer(Malformed):
     """What the pod sent can't be passed on."""
+
+
+def remember(meanings: dict[tuple[bytes, ...], Meaning], lines: tuple[bytes, ...], means: Meaning) -> None:
+    """Spare the next head with these lines the work, within bounds."""
+    together = b"".join(lines)
+    if len(together) > MAX_REMEMBERED_BYTES or len(lines) + together.count(b",") > MAX_REMEMBERED_LINES:
+        return
+    if len(meanings) >= MAX_REMEMBERED:
+        meanings.clear()
+    meanings[lines] = means
 
 
 def is_host(host: bytes) -> bool:

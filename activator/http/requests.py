@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from activator.http.http1 import (
     CHUNKED,
     FIELDS,
-    MAX_REMEMBERED,
     TOKEN,
     BadRequest,
     drop,
@@ -14,6 +13,7 @@ from activator.http.http1 import (
     length_in,
     named_in,
     refuse,
+    remember,
     without,
 )
 
@@ -105,9 +105,7 @@ def read_request(head: bytes, *, trusts_peer: bool = False) -> RequestHead:
 
 def _remember(lines: tuple[bytes, ...]) -> Meaning:
     means = _mean(lines, is_modern=True, trusts_peer=False)
-    if len(_meanings) >= MAX_REMEMBERED:
-        _meanings.clear()
-    _meanings[lines] = means
+    remember(_meanings, lines, means)
     return means
 
 

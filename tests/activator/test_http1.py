@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activator.http import requests
 from activator.http.answers import read_answer
 from activator.http.forwarded import Peer
 from activator.http.http1 import (
     CHUNKED,
+    MAX_REMEMBERED,
     UNTIL_CLOSE,
     BadAnswer,
     BadRequest,
@@ -332,6 +334,23 @@ def test_what_is_passed_on_means_the_same_to_llhttp(head):
 def test_hosts(host):
     """Names and addresses, with or without a port."""
     assert is_host(host)
+
+
+def test_what_is_remembered_of_heads_is_bounded_in_number_and_size():
+    """Ten thousand hosts are read as fast as one; what is long or has no end is read afresh."""
+    requests._meanings.clear()
+    heads = [b"GET / HTTP/1.1\r\nHost: h%d.example.com\r\n\r\n" % number for number in range(10_000)]
+    first = [read_request(head).means for head in heads]
+    assert all(read_request(head).means is means for head, means in zip(heads, first, strict=True))
+    for number in range(MAX_REMEMBERED):
+        read_request(b"GET / HTTP/1.1\r\nHost: again%d\r\n\r\n" % number)
+    assert len(requests._meanings) <= MAX_REMEMBERED
+    requests._meanings.clear()
+    read_request(b"GET / HTTP/1.1\r\nHost: " + b"h" * 60_000 + b"\r\n\r\n")
+    read_request(b"GET / HTTP/1.1\r\nHost: h\r\n" + b"K-X: 1\r\n" * 5_000 + b"\r\n")
+    names = b",".join(b"n%d" % number for number in range(50))
+    read_request(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: " + names + b"\r\n\r\n")
+    assert not requests._meanings
 
 
 def test_trailers_keep_what_is_harmless():
