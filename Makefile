@@ -49,8 +49,9 @@ format: $(DEV) ## Put the code into its one form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-soak: $(DEV) tools ## Ten minutes of fuzzing, and an API server that fails for a minute at a time; results/*.json
-	@$(BIN)/python bench/fuzz.py
+soak: $(DEV) tools ## Ten minutes of fuzzing, bodies of 10 GiB, an API server that fails for minutes; results/*.json
+	@$(BIN)/python -m bench.fuzz
+	@$(BIN)/python -m bench.streams
 	@FAULT_SECONDS=60 FAULT_RESULTS=$(CURDIR)/bench/results/faults.json $(BIN)/pytest -q tests/cluster/test_faults.py
 
 bench-cluster: $(DEV) tools ## What the programs cost beside a real API server, each figure against its bar

@@ -1,20 +1,15 @@
-"""Ten minutes of fuzzing of each target at once: `python bench/fuzz.py [--seconds 600]`; results/fuzz.json.
+"""Ten minutes of fuzzing of each target at once: `python -m bench.fuzz [--seconds 600]`; results/fuzz.json.
 
 Ends with 1 when something was found; the JSON then has the input. It belongs into tests/fuzz/corpus.
 """
 
 import argparse
-import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
-
-import report  # noqa: E402 - found by the path set above
-
-from tests.fuzz.campaign import TARGETS, Run  # noqa: E402 - found by the path set above
+from bench import report
+from tests.fuzz.campaign import TARGETS, Run
 
 
 def main() -> None:
