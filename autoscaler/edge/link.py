@@ -150,6 +150,9 @@ class LinkServer:
             return
         if not isinstance(hello, Hello) or not hello.activator:
             raise MalformedMessage("the first frame is no hello")
+        if leader is not self.leader:
+            await socket.close(code=WSCloseCode.SERVICE_RESTART)
+            return
         peer = Connection(socket, transport, hello.activator)
         former = self._connections.pop(hello.activator, None)
         if former is not None:

@@ -154,6 +154,19 @@ async def test_a_leader_that_steps_down_sends_all_away() -> None:
         assert (await leader.hears(2))[-1] == ("closed", "a")
 
 
+async def test_who_says_hello_to_a_leader_that_has_stepped_down_meanwhile_is_sent_away() -> None:
+    """Nobody stays linked to one that decides no more."""
+    leader = Listening()
+    async with serving(leader) as (server, url, session), session.ws_connect(url, headers=auth()) as socket:
+        server.leader = None
+        await server.drop_all()
+        await socket.send_bytes(encode(HELLO))
+        ended = await socket.receive(timeout=5)
+        assert (ended.type, ended.data) == (aiohttp.WSMsgType.CLOSE, aiohttp.WSCloseCode.SERVICE_RESTART)
+        assert server.connections == 0
+    assert leader.told == []
+
+
 async def test_an_activator_that_reads_no_more_keeps_no_leader_from_ending() -> None:
     """It was stopped, its buffers are full; who steps down cuts it off and gives its Lease back."""
     leader = Listening()

@@ -63,5 +63,11 @@ class Run:
             int(executions[1]) if executions else 0,
             (int(covered[0][0]), int(covered[-1][0])),
             int(covered[-1][2]),
-            "" if status == 0 else told[told.rfind(" === Uncaught") :][:9000],
+            "" if status == 0 else f"status {status}: {_reason(told)}",
         )
+
+
+def _reason(told: str) -> str:
+    """The exception with what led to it; where there is none (a signal, a hang, memory), the log's end."""
+    at = told.find(" === Uncaught")
+    return told[at : at + 9000] if at >= 0 else told[-9000:]
