@@ -7,6 +7,7 @@ tells of the end once more.
 """
 
 import asyncio
+import fcntl
 import heapq
 import os
 import socket
@@ -16,6 +17,8 @@ from activator.edge.http.downstream import RESET
 
 HIGH, LOW = 128, 32
 """Bytes in a slow transport's buffer at which writing pauses, and goes on."""
+ROOM = 1 << 18
+"""Bytes that may be unread."""
 BEYOND = 20_000
 """Callbacks in one go; more is a loop without end."""
 
@@ -118,20 +121,31 @@ class PaperLoop(asyncio.AbstractEventLoop):
         self.now = end
 
 
-class Signals:
-    """File descriptors that are readable when they should be, for who polls them."""
+class Unread:
+    """What the kernel has of a connection that nobody has read yet, for who polls or reads its descriptor."""
 
     def __init__(self) -> None:
-        self._free = []
+        self.fd, self._writing = os.pipe2(os.O_NONBLOCK)
+        fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, ROOM)
 
-    def take(self):
-        return self._free.pop() if self._free else os.pipe()
+    def add(self, data):
+        assert os.write(self._writing, data) == len(data)
 
-    def put(self, pair):
-        self._free.append(pair)
+    def take(self, size):
+        """So many bytes at most; none where somebody else has read them, or the end is reached."""
+        try:
+            return os.read(self.fd, size)
+        except BlockingIOError:
+            return b""
 
+    def end(self):
+        if self._writing >= 0:
+            os.close(self._writing)
+            self._writing = -1
 
-SIGNALS = Signals()
+    def close(self):
+        self.end()
+        os.close(self.fd)
 
 
 class PaperSocket:
@@ -152,16 +166,16 @@ class PaperSocket:
 class Paper(asyncio.Transport):
     """Our end of a connection. `sent` is what the other side got, `ended` how that ended for it: "", "fin" or
     "reset"; `came`: how it ended its own side first; `on_sent(data)` is called as it gets something. A `slow`
-    one takes what `take` says, others everything at once.
+    one takes what `take` says, others everything at once. `unread` is there where the descriptor is real.
     """
 
-    def __init__(self, loop, protocol, fd, *, slow=False, signal=None) -> None:
+    def __init__(self, loop, protocol, fd, *, slow=False, unread=None) -> None:
         super().__init__()
         self.loop = loop
         self.protocol = protocol
         self.socket = PaperSocket(fd)
         self.slow = slow
-        self.signal = signal
+        self.unread = unread
         self.sent = bytearray()
         self.ended = ""
         self.came = ""
@@ -176,7 +190,6 @@ class Paper(asyncio.Transport):
         self._is_lost = False
         self._is_over = False
         self._has_eof = False
-        self._is_signalled = False
 
     # -- called by protocols --
 
@@ -238,20 +251,24 @@ class Paper(asyncio.Transport):
         if self._is_closing or self._coming:
             return
         self._inbox.append(data)
-        self._raise_signal()
+        if self.unread is not None:
+            self.unread.add(data)
         self._wake()
 
     def fin(self):
         self._coming = self._coming or "fin"
         self.came = self.came or "fin"
-        self._raise_signal()
+        if self.unread is not None:
+            self.unread.end()
         self._wake()
 
     def reset(self):
         self._coming = "reset"
         self.came = self.came or "reset"
         self._inbox.clear()
-        self._raise_signal()
+        if self.unread is not None:
+            self.unread.take(ROOM)
+            self.unread.end()
         self._wake()
 
     def take(self, size):
@@ -281,16 +298,6 @@ class Paper(asyncio.Transport):
         if self._is_over:
             raise RuntimeError("the transport is closed")
 
-    def _raise_signal(self):
-        if self.signal is not None and not self._is_signalled:
-            self._is_signalled = True
-            os.write(self.signal[1], b"!")
-
-    def _lower_signal(self):
-        if self._is_signalled and not self._inbox and not self._coming:
-            self._is_signalled = False
-            os.read(self.signal[0], 1)
-
     def _wake(self):
         self.loop.call_soon(self._deliver)
 
@@ -299,8 +306,10 @@ class Paper(asyncio.Transport):
             return
         if self._inbox:
             data = self._inbox.pop(0)
-            self._lower_signal()
-            self.protocol.data_received(data)
+            if self.unread is not None:
+                data = self.unread.take(len(data))
+            if data:
+                self.protocol.data_received(data)
             if self._inbox or self._coming:
                 self._wake()
         elif self._coming == "reset":
@@ -338,10 +347,7 @@ class Paper(asyncio.Transport):
         self.put_away()
 
     def put_away(self):
-        """Give the descriptor back."""
-        if self.signal is not None:
-            self._inbox.clear()
-            self._coming = ""
-            self._lower_signal()
-            SIGNALS.put(self.signal)
-            self.signal = None
+        """Close the descriptor."""
+        if self.unread is not None:
+            self.unread.close()
+            self.unread = None

@@ -12,7 +12,7 @@ from activator.revision import Revision
 from activator.routes import Picked
 from activator.settings import ProxySettings
 from tests.activator.proxied import HOST, make_revision
-from tests.fuzz.paper import SIGNALS, Paper, PaperLoop
+from tests.fuzz.paper import Paper, PaperLoop, Unread
 
 SETTINGS = ProxySettings(
     max_head=512, held_body=64, replayed_body=128, head_timeout=3.0, keep_alive_timeout=20.0
@@ -150,8 +150,8 @@ class Stage:
     async def _connect(self, up):
         if self.refuse:
             raise ConnectionRefusedError
-        signal = SIGNALS.take()
-        wire = Paper(self.loop, up, signal[0], slow=self.slow, signal=signal)
+        unread = Unread()
+        wire = Paper(self.loop, up, unread.fd, slow=self.slow, unread=unread)
         self.ups.append(wire)
         self.serve(wire)
         up.connection_made(wire)
