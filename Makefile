@@ -49,9 +49,10 @@ format: $(DEV) ## Put the code into its one form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-soak: $(DEV) tools ## Ten minutes of fuzzing, bodies of 10 GiB, an API server that fails for minutes; results/*.json
+soak: $(DEV) tools ## Ten minutes of fuzzing, bodies of 10 GiB, 100,000 requests at workers that come and go, an API server that fails for minutes; results/*.json
 	@$(BIN)/python -m bench.fuzz
 	@$(BIN)/python -m bench.streams
+	@WORKERS_REQUESTS=100000 WORKERS_RESULTS=$(CURDIR)/bench/results/workers.json $(BIN)/pytest -q tests/e2e/test_workers.py
 	@FAULT_SECONDS=60 FAULT_RESULTS=$(CURDIR)/bench/results/faults.json $(BIN)/pytest -q tests/cluster/test_faults.py
 
 bench-cluster: $(DEV) tools ## What the programs cost beside a real API server, each figure against its bar

@@ -14,6 +14,7 @@ from kube.quantity import parse_quantity
 from zerogate import __version__
 from zerogate.addresses import Address, parse_address
 
+MOST_WORKERS = 256
 DESCRIPTION = "Scale-to-zero for HTTP services: on this machine with `up`, on Kubernetes program by program."
 
 
@@ -69,8 +70,11 @@ def _one_of(*names: str) -> Callable[[str], str]:
 
 
 def _worker_count(text: str) -> int:
-    if text not in {"0", "1"}:
-        raise ValueError(f"{text!r}: write 1 (the gateway is a process of its own) or 0 (all in one process)")
+    if not (text.isascii() and text.isdecimal()) or int(text) > MOST_WORKERS:
+        raise ValueError(
+            f"{text!r}: write how many processes the gateway is to have, up to {MOST_WORKERS}; "
+            "0 puts all into one process"
+        )
     return int(text)
 
 
@@ -111,7 +115,9 @@ def _up(up: _Command) -> None:
     up.setting("--admin", "127.0.0.1:9090", "metrics, health and /debug", parse_address)
     up.setting("--data", ".zerogate", "the folder that keeps services and logs", Path)
     up.switch("--in-memory", "keep nothing: all objects are gone after Ctrl-C")
-    up.setting("--workers", "1", "gateway processes; 0 puts all into one process", _worker_count)
+    up.setting(
+        "--workers", "1", "gateway processes on one socket; 0 puts all into one process", _worker_count
+    )
     up.common()
 
 

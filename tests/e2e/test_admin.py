@@ -51,7 +51,7 @@ def test_the_admin_pages_tell_what_goes_on(laptop):
         assert _page(laptop, path, token="wrong")[0] == 401
     state = json.loads(_page(laptop, "/debug/state", token=token)[1])
     assert f"default/{REVISION}" in state["autoscaler"]["revisions"]
-    assert state["activator"]["unready"] == ""
+    assert [each["unready"] for each in state["activators"].values()] == [""]
 
     def decided():
         lines = _page(laptop, f"/debug/history/default/{REVISION}", token=token)[1].splitlines()

@@ -43,7 +43,8 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_default():
     [
         (["up", "--gateway", "x"], {}, "--gateway: 'x' is no address"),
         (["up"], {"ZEROGATE_GATEWAY": "x"}, "'x' is no address"),
-        (["up", "--workers", "7"], {}, "--workers: '7'"),
+        (["up", "--workers", "-1"], {}, "--workers: '-1'"),
+        (["up", "--workers", "257"], {}, "up to 256"),
         (["activator", "--drain-delay", "5"], {}, "--drain-delay: '5' is no duration"),
         (["activator", "--trusted-proxies", "10.0.0.1/8"], {}, "--trusted-proxies: 10.0.0.1/8 has host bits"),
         (["activator", "--max-held-requests", "-1"], {}, "--max-held-requests: '-1'"),

@@ -10,13 +10,15 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
+from zerogate.edge.expositions import merged
+
 _REFUSED = "the token is missing or wrong; `zerogate up` keeps it as `token` in its data folder\n"
 _OFF = "/debug is off; --admin-token-file names the file with a secret that opens it\n"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-async def _nobody(_: str) -> bytes | None:
-    return None
+async def _nobody(_: str) -> dict[str, bytes]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Views:
     """/debug/state."""
     history: Callable[[str, str], list[dict[str, Any]] | None] = lambda _namespace, _revision: None
     """Ten minutes of a revision in replay's format."""
-    gateway: Callable[[str], Awaitable[bytes | None]] = _nobody
-    """An admin page of the gateway's process, where there is one and it answers."""
+    gateway: Callable[[str], Awaitable[dict[str, bytes]]] = _nobody
+    """An admin page of each of the gateway's processes that answers, by their names."""
 
 
 class Pages:
@@ -76,8 +78,8 @@ class Pages:
 
     async def _metrics(self, _: web.Request) -> web.Response:
         ours = generate_latest(self._views.registry)
-        theirs = await self._views.gateway("/metrics") or b""
-        return web.Response(body=ours + theirs, headers={"Content-Type": METRICS_TYPE})
+        theirs = await self._views.gateway("/metrics")
+        return web.Response(body=ours + merged(theirs), headers={"Content-Type": METRICS_TYPE})
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -89,7 +91,7 @@ class Pages:
     async def _state(self, _: web.Request) -> web.Response:
         state = self._views.state()
         if theirs := await self._views.gateway("/debug/state"):
-            state["activator"] = json.loads(theirs)
+            state["activators"] = {name: json.loads(page) for name, page in theirs.items()}
         return web.json_response(state, dumps=lambda value: json.dumps(value, indent=1, default=str))
 
     async def _history(self, request: web.Request) -> web.Response:

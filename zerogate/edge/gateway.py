@@ -1,12 +1,15 @@
-"""The gateway as `up` sees it: a process of its own, or a part of this one; asked over a Unix socket."""
+"""The gateway as `up` sees it: processes of its own, or a part of this one; asked over Unix sockets."""
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Protocol
 
 import aiohttp
 
 from activator.edge.program import Program
+
+log = logging.getLogger("zerogate.up")
 
 _ASKED_WITHIN = aiohttp.ClientTimeout(2.0)
 
@@ -15,6 +18,14 @@ class Gateway(Protocol):
     """`run` ends after `stop`, when what was in flight is answered."""
 
     async def run(self) -> None: ...
+
+    def admin_sockets(self) -> dict[str, Path]:
+        """Where its processes are asked, by their names."""
+        ...
+
+    def anew(self) -> None:
+        """Replace its processes, one by one."""
+        ...
 
     def stop(self) -> None:
         """Begin to drain."""
@@ -32,8 +43,9 @@ class Gateway(Protocol):
 class InThisProcess:
     """The gateway among everything else: for debugging."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, name: str, admin_socket: Path) -> None:
         self._program = program
+        self._admin_sockets = {name: admin_socket}
         self._ended = asyncio.Event()
 
     async def run(self) -> None:
@@ -42,6 +54,14 @@ class InThisProcess:
             await self._program.run()
         finally:
             self._ended.set()
+
+    def admin_sockets(self) -> dict[str, Path]:
+        """It alone."""
+        return self._admin_sockets
+
+    def anew(self) -> None:
+        """There is nothing to replace it by."""
+        log.warning("the gateway is a part of this process (--workers 0): it can't be replaced alone")
 
     def stop(self) -> None:
         """Begin to drain."""

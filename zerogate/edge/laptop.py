@@ -8,13 +8,15 @@ import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 
+from activator.edge.http.kernel import take_no_more, unaccepted
+from activator.edge.http.listener import HANDSHAKE
 from activator.edge.program import Program
 from autoscaler.edge.program import Autoscaler
 from autoscaler.edge.settings import Settings as AutoscalerSettings
@@ -38,13 +40,16 @@ from zerogate.edge.folder import DataFolder
 from zerogate.edge.gateway import Gateway, InThisProcess, ask
 from zerogate.edge.sockets import address_of
 from zerogate.edge.worker import Told, raise_descriptor_limit, set_imports_aside
-from zerogate.edge.workers import Worker
+from zerogate.edge.workers import Crew
 from zerogate.shipped import programs_folder
 
 log = logging.getLogger("zerogate.up")
 
-GATEWAY = "gateway-1"
-"""The one gateway process's name on the link."""
+ALONE = "gateway"
+"""The gateway's name on the link where it is a part of this process."""
+LAST_LOOK = 0.01
+ACCEPTED_WITHIN = 1.0
+"""Seconds between looks whether all who came before the end were accepted, and for how long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class Laptop:
         self._registry = CollectorRegistry()
         # A Unix socket's path is short (107 bytes); a data folder's need not be.
         self._scratch = tempfile.TemporaryDirectory(prefix="zerogate-")
-        self._gateway_socket = Path(self._scratch.name) / "gateway.sock"
+        self._gateway_socket = Path(self._scratch.name) / f"{ALONE}.sock"
         self._unready = "starting"
         self._store = Store(None if arguments.in_memory else folder.make_database())
         self._api = self._make_api()
@@ -109,12 +114,13 @@ class Laptop:
             token_file=str(self._folder.token_file),
             admin_socket=str(self._gateway_socket),
             system_namespace=self._system_namespace,
-            identity=GATEWAY,
+            identity=ALONE,
             log_level=self._arguments.log_level,
         )
         if self._arguments.workers:
-            return Worker(self._doors.gateway, asdict(told), self._environment)
-        return InThisProcess(Program(self._client("zerogate-activator"), told.settings()))
+            return Crew(self._arguments.workers, self._doors.gateway, told, self._environment)
+        program = Program(self._client("zerogate-activator"), told.settings())
+        return InThisProcess(program, ALONE, self._gateway_socket)
 
     def _make_autoscaler(self) -> Autoscaler:
         settings = AutoscalerSettings(
@@ -123,7 +129,7 @@ class Laptop:
             link_port=0,
             token=self._token,
             system_namespace=self._system_namespace,
-            expected_activators=lambda: {GATEWAY},
+            expected_activators=lambda: self._gateway.admin_sockets().keys(),
         )
         return Autoscaler(self._client("zerogate-autoscaler"), settings)
 
@@ -189,7 +195,7 @@ class Laptop:
             group = manifest["apiVersion"].rpartition("/")[0]
             kind = manifest["kind"].lower() + (f".{group}" if group else "")
             applied.append(f"{kind}/{name(manifest)} {done}")
-        while await self._asked("/readyz") is None:  # noqa: ASYNC110 - another process's state has no event
+        while not await self._is_open():  # noqa: ASYNC110 - another process's state has no event
             await asyncio.sleep(0.02)
         self._unready = ""
         self._tell(applied, [manifest for _, manifest in wanted])
@@ -221,11 +227,26 @@ class Laptop:
         given = [hosts.get((namespace(obj) or "default", name(obj)), "") for obj in manifests]
         return next(filter(None, [*given, *hosts.values()]), "<name>.<namespace>.example.com")
 
-    async def drain(self) -> None:
-        """Let the gateway finish what is in flight and end."""
+    def renew_gateway(self) -> None:
+        """Replace the gateway's processes one by one, without a request noticing."""
+        self._gateway.anew()
+
+    async def drain(self, *, is_handed_on: bool) -> None:
+        """Let the gateway finish what is in flight and end. Unless its socket is handed on, whoever has
+        connected is served first: a socket that closes resets those that nobody accepted.
+        """
         self._unready = "stopping"
+        if not is_handed_on:
+            await self._take_no_more()
         self._gateway.stop()
         await self._gateway.ended()
+
+    async def _take_no_more(self) -> None:
+        listener, end = self._doors.gateway, time.monotonic() + ACCEPTED_WITHIN
+        take_no_more(listener)
+        await asyncio.sleep(HANDSHAKE)
+        while unaccepted(listener) and time.monotonic() < end:  # noqa: ASYNC110 - the kernel has no event
+            await asyncio.sleep(LAST_LOOK)
 
     def kill(self) -> None:
         """End now what may still run."""
@@ -244,7 +265,16 @@ class Laptop:
             gateway=self._asked,
         )
 
-    async def _asked(self, path: str) -> bytes | None:
-        """An admin page of the gateway, if it answers."""
-        status, page = await ask(self._gateway_socket, path, self._token)
-        return page if status == HTTPStatus.OK else None
+    async def _asked(self, path: str) -> dict[str, bytes]:
+        """An admin page of each of the gateway's processes that answers."""
+        sockets = self._gateway.admin_sockets()
+        answers = await asyncio.gather(*(ask(each, path, self._token) for each in sockets.values()))
+        return {
+            name: page
+            for name, (status, page) in zip(sockets, answers, strict=True)
+            if status == HTTPStatus.OK
+        }
+
+    async def _is_open(self) -> bool:
+        wanted: int = max(self._arguments.workers, 1)
+        return len(await self._asked("/readyz")) == wanted

@@ -1,25 +1,31 @@
 """`zerogate up`: the control process of one machine.
 
 Here run the embedded API with its controllers, Zerogate's controller, the autoscaler and the node agent; the
-gateway is a process of its own (`workers`), so that no list and no commit ever delays a request.
+gateway has processes of its own (`workers`), so that no list and no commit ever delays a request.
+
+SIGUSR1 replaces the gateway's processes one by one; SIGUSR2 ends everything but the gateway's socket and
+begins anew in place, so that whoever connects meanwhile waits.
 """
 
 import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import signal
-from collections.abc import Coroutine, Mapping
+import sys
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import uvloop
 
 from kube.objects import Obj
+from zerogate import inheritance
 from zerogate.edge import cluster, logs
 from zerogate.edge.folder import DataFolder
 from zerogate.edge.laptop import Doors, Laptop
-from zerogate.edge.sockets import listen
+from zerogate.edge.sockets import inherited, listen
 from zerogate.errors import first_cause
 
 log = logging.getLogger("zerogate.up")
@@ -28,33 +34,57 @@ DRAIN_WITHIN = 10.0
 """Seconds that requests in flight have after Ctrl-C."""
 STOP_WITHIN = 15.0
 """Seconds that programs and pods then have to end."""
+_STOPPING = "Stopping: requests in flight finish, then pods end."
+_ANEW = "Beginning anew: requests in flight finish, pods end, who connects meanwhile waits."
+
+
+class _End(NamedTuple):
+    """The exit status, or that it goes on in a process of new code."""
+
+    status: int
+    is_anew: bool
 
 
 def main(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Run until Ctrl-C or SIGTERM. Exit status 0 after an orderly end; raises Failed."""
     logs.configure(arguments.log_level)
     wanted = cluster.read_manifests(arguments.files)
+    own = inheritance.without(environment)
     folder = DataFolder(arguments.data)
     try:
-        doors = _open(arguments)
+        doors = _open(arguments, environment)
         try:
-            status: int = uvloop.run(_run(arguments, environment, folder, doors, wanted))
-            return status
+            end: _End = uvloop.run(_run(arguments, own, folder, doors, wanted))
+            if end.is_anew:
+                _begin_anew(doors, own)
+            return end.status
         finally:
             doors.close()
     finally:
         folder.release()
 
 
-def _open(arguments: argparse.Namespace) -> Doors:
-    """All sockets, or none. Raises Failed."""
+def _open(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Doors:
+    """All sockets, or none; the gateway's may have been handed over. Raises Failed."""
     with contextlib.ExitStack() as opened:
+        gateway = inherited(environment) or listen(arguments.gateway, "--gateway")
+        opened.enter_context(gateway)
         doors = [
-            opened.enter_context(listen(getattr(arguments, name), f"--{name}"))
-            for name in ("gateway", "api", "admin")
+            opened.enter_context(listen(getattr(arguments, name), f"--{name}")) for name in ("api", "admin")
         ]
         opened.pop_all()
-    return Doors(*doors)
+    return Doors(gateway, *doors)
+
+
+def _begin_anew(doors: Doors, environment: Mapping[str, str]) -> NoReturn:
+    """Become a new `zerogate up`, of the code as it is now, that has the gateway's socket. All other
+    descriptors close by themselves.
+    """
+    sys.stdout.flush()
+    os.dup2(doors.gateway.fileno(), inheritance.FIRST)
+    os.set_inheritable(inheritance.FIRST, True)  # noqa: FBT003 - the standard library's signature
+    told = inheritance.handed_on(environment, os.getpid())
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], told)  # noqa: S606 - as we were started
 
 
 async def _run(
@@ -63,29 +93,27 @@ async def _run(
     folder: DataFolder,
     doors: Doors,
     wanted: list[tuple[Path, Obj]],
-) -> int:
-    asked_to_stop = _on_signals()
+) -> _End:
     laptop = Laptop(arguments, environment, folder, doors)
+    asked = _Asked(laptop.renew_gateway)
     running = asyncio.create_task(laptop.run(wanted))
     try:
-        await _first(running, asked_to_stop.wait())
+        await _first(running, asked.to_stop.wait())
         if not running.done():
-            print(
-                "\nStopping: requests in flight finish, then pods end. Ctrl-C again ends all at once.",
-                flush=True,
-            )
-            asked_to_stop.clear()
-            await _first(laptop.drain(), asked_to_stop.wait(), asyncio.sleep(DRAIN_WITHIN))
+            print(f"\n{_ANEW if asked.is_anew else _STOPPING} Ctrl-C again ends all at once.", flush=True)
+            asked.to_stop.clear()
+            draining = laptop.drain(is_handed_on=asked.is_anew)
+            await _first(draining, asked.to_stop.wait(), asyncio.sleep(DRAIN_WITHIN))
             running.cancel()
-            await _first(running, asked_to_stop.wait(), asyncio.sleep(STOP_WITHIN))
+            await _first(running, asked.to_stop.wait(), asyncio.sleep(STOP_WITHIN))
     finally:
         laptop.kill()
     if not running.done():
         log.warning("not everything ended in time; the next `zerogate up` on this folder clears up")
-        return 1
+        return _End(1, asked.is_anew)
     if not running.cancelled() and (error := running.exception()) is not None:
         raise first_cause(error)
-    return 0
+    return _End(0, asked.is_anew)
 
 
 async def _first(*waits: Coroutine[Any, Any, object] | asyncio.Task[None]) -> None:
@@ -97,10 +125,27 @@ async def _first(*waits: Coroutine[Any, Any, object] | asyncio.Task[None]) -> No
             task.cancel()
 
 
-def _on_signals() -> asyncio.Event:
-    """Set whenever the user, or the system, asks for the end."""
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, asked.set)
-    return asked
+class _Asked:
+    """What the user, or the system, asks for by signals. `is_anew`: the end is to be a beginning, too; a
+    plain end that is asked for later is stronger.
+    """
+
+    def __init__(self, renew_gateway: Callable[[], None]) -> None:
+        self.to_stop = asyncio.Event()
+        self.is_anew = False
+        self._is_asked = False
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGUSR1, renew_gateway)
+        loop.add_signal_handler(signal.SIGUSR2, self._begin_anew)
+
+    def _stop(self) -> None:
+        self._is_asked, self.is_anew = True, False
+        self.to_stop.set()
+
+    def _begin_anew(self) -> None:
+        if not self._is_asked:
+            self._is_asked = True
+            self.is_anew = True
+            self.to_stop.set()
