@@ -156,6 +156,18 @@ def _activator(command: _Command) -> None:
         _address_or_none,
     )
     _inside(command)
+    command.setting(
+        "--peers",
+        "",
+        "where other activators send requests whose containerConcurrency this one holds to; several need it",
+        _address_or_none,
+    )
+    command.setting(
+        "--peers-address",
+        "",
+        "the address that they are told; by default $POD_IP with the port of --peers",
+        _address_or_none,
+    )
     command.setting("--drain-delay", "15s", "how long SIGTERM leaves the door open", parse_duration)
     command.switch("--error-details", "say in replies why a pod cannot start")
     command.setting(

@@ -74,7 +74,7 @@ FAMILIES = (
         "ready_pods",
         "Pods that requests may go to.",
         is_counter=False,
-        value=lambda r: sum(pod.state == "ready" for pod in r.throttle.pods.values()),
+        value=lambda r: sum(pod.state == "ready" and not pod.greeting for pod in r.throttle.pods.values()),
     ),
 )
 

@@ -6,8 +6,9 @@ import os
 import random
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from secrets import token_hex
 from time import monotonic
 
 from activator.edge import admin
@@ -20,16 +21,18 @@ from activator.edge.http.listener import Listener
 from activator.edge.link.link import Identity, Link, Target
 from activator.edge.link.orders import Obedience
 from activator.edge.metrics import RevisionMetrics, exposition
+from activator.edge.peers.owning import Owning
 from activator.edge.refusals import Refusals
 from activator.edge.requestlog import RequestLog
 from activator.hold.throttle import Room
 from activator.hosts import Hosts
 from activator.link.orders import Orders
+from activator.link.owners import Owners
 from activator.link.reports import Reports
 from activator.revision import Revision
 from activator.routes import Router
 from activator.settings import ProxySettings
-from autoscaler.messages import Cordon, Uncordon
+from autoscaler.messages import Cordon, Owner, Uncordon
 from kube.edge.client import Client
 from kube.objects import Key
 from serving.config_observability import ObservabilityConfig
@@ -52,7 +55,9 @@ class Settings:
 
     `admin` is "host:port", "unix:<path>" or "" for none; `token` guards its /debug. `link_token_file` holds
     the link's token and is read at each connect; "" means that it is `token`. `link_address` "" means that
-    the autoscaler is found by its Lease. `drain_delay`, seconds: how long a draining activator still accepts.
+    the autoscaler is found by its Lease. `peers` is (host, port) to listen on for requests of other
+    activators, None where there is none; `peer_address` is how they reach it, "" for where it listens.
+    `drain_delay`, seconds: how long a draining activator still accepts.
     """
 
     public: tuple[Where, ...] = (("127.0.0.1", 8080),)
@@ -61,6 +66,8 @@ class Settings:
     token: str = ""
     link_token_file: str = ""
     link_address: str = ""
+    peers: tuple[str, int] | None = None
+    peer_address: str = ""
     system_namespace: str = "zerogate-system"
     identity: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
     pod_uid: str = ""
@@ -105,12 +112,15 @@ class Program:
             on_order=self._on_order,
             on_change=self._on_link,
         )
+        self.owning = Owning(
+            Owners(settings.identity), self.revisions, self.dispatcher, self.reports, self.link.notify
+        )
         self.waking = Waking(client, self.revisions, lambda: self.link.is_up)
         self.obedience = Obedience(
             self.orders, self.reports, self.revisions, self.dispatcher, self.link.notify
         )
         hosts = Hosts([self.public, self.local], localhost_alias=settings.localhost_alias)
-        hooks = Hooks(make=self._make, on_target=self.waking.look, on_gone=self._on_gone)
+        hooks = Hooks(make=self._make, on_target=self._on_target, on_gone=self._on_gone)
         self.endpoints = Endpoints(self.revisions, hosts, self.dispatcher, self.orders, hooks)
         self.obedience.on_lifted = self.endpoints.settle
         self.dispatcher.on_pod_empty = self.obedience.pod_empty
@@ -129,12 +139,27 @@ class Program:
         if settings.link_address:
             self.link.aim(Target(settings.link_address))
 
+    async def _open_door(self) -> None:
+        """For requests of other activators. OSError."""
+        settings = self._settings
+        if settings.peers is None:
+            return
+        self.dispatcher.start()
+        host, port = await self.owning.door.open(*settings.peers)
+        address = settings.peer_address or (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        process, secret = token_hex(8), self.owning.door.secret
+        self.link.introduce = lambda hello: replace(
+            hello, process=process, peer_address=address, peer_secret=secret,
+            claims=self.owning.owners.claims(),
+        )  # fmt: skip
+
     async def run(self) -> None:
         """Fill the caches, listen, and serve until `stop`; then drain. OSError: an address can't be had."""
         views = admin.Views(lambda: exposition(self._metrics), self.unready, self.state)
         settings = self._settings
         async with admin.serving(settings.admin, views, settings.token) as self.admin_addresses:
             try:
+                await self._open_door()
                 async with asyncio.TaskGroup() as group:
                     background = self._start(group)
                     await self._serve()
@@ -149,6 +174,7 @@ class Program:
     def stop(self) -> None:
         """Begin to drain; `run` returns when every request was answered."""
         self._stopping.set()
+        self.link.drain()
 
     def unready(self) -> str:
         """Why no traffic should come here now, or ""; the link does not matter."""
@@ -176,6 +202,7 @@ class Program:
                 host: {f"{split.namespace}/{split.revision}": split.percent for split in route.splits}
                 for host, route in self.local.hosts().items()
             },
+            "owners": self.owning.owners.state(),
             "revisions": self.endpoints.state(),
         }
 
@@ -207,6 +234,8 @@ class Program:
             listener.begin_drain(self._settings.drain_delay)
         for listener in self._listeners:
             await listener.drained()
+        self.owning.door.begin_drain()
+        await self.owning.door.drained()
 
     async def _listen(self, places: Iterable[Where], router: Router) -> None:
         for where in places:
@@ -218,6 +247,7 @@ class Program:
         """Let go of every connection, to clients and to pods."""
         for listener in self._listeners:
             listener.close()
+        self.owning.door.close()
         for revision in self.revisions.values():
             self.dispatcher.revision_gone(revision)
         self.dispatcher.close()
@@ -235,6 +265,10 @@ class Program:
     def _make(self, target: ScaleTarget) -> Revision:
         return Revision(target, process=self._process, random=random.random)
 
+    def _on_target(self, revision: Revision) -> None:
+        self.owning.seen(revision)
+        self.waking.look(revision)
+
     def _on_first(self, revision: Revision) -> None:
         self.reports.at_once(revision)
         self.link.notify()
@@ -244,10 +278,16 @@ class Program:
         self.waking.waiting(revision)
         self.obedience.object_to(revision)
 
-    def _on_order(self, order: Cordon | Uncordon) -> None:
-        self.obedience.obey(order)
+    def _on_order(self, order: Cordon | Uncordon | Owner) -> None:
+        if isinstance(order, Owner):
+            self.owning.obey(order)
+        else:
+            self.obedience.obey(order)
 
     def _on_link(self) -> None:
+        leader = self.link.leader
+        is_named = leader is not None and leader.names_owners and self._settings.peers is not None
+        self.owning.linked(are_named=is_named)
         self.waking.look_again()
 
     def _observe(self, config: ObservabilityConfig) -> None:
@@ -255,6 +295,7 @@ class Program:
 
     def _on_gone(self, revision: Revision) -> None:
         self.reports.forget(revision.key)
+        self.owning.forget(revision.key)
         self.cold_starts.forget(revision)
         self.waking.look(revision)
 

@@ -22,6 +22,9 @@ class Pod:
     the end (the edge's objects, opaque here). After a failure it is left out from `out_since` to
     `out_until` (0: it is not).
     `cap` is what limit and pace allow together.
+
+    Another activator, which owns the revision's hard limit, stands here as a pod without limit: `greeting` is
+    said first on each connection to it, and b"" to pods.
     """
 
     __slots__ = (
@@ -29,6 +32,7 @@ class Pod:
         "cap",
         "connecting",
         "failures",
+        "greeting",
         "idle",
         "in_flight",
         "limit",
@@ -46,6 +50,7 @@ class Pod:
         self.address = address
         self.port = port
         self.limit = limit
+        self.greeting = b""
         self.state: PodState = "ready"
         self.in_flight = 0
         self.connecting = 0

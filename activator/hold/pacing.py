@@ -46,6 +46,10 @@ class Pace:
         self.window = FIRST_WINDOW
         self.since = now
 
+    def open(self) -> None:
+        """It needs no pace."""
+        self.window = 0
+
     def _double(self, times: int) -> None:
         if self.window:
             self.window <<= min(times, 16)

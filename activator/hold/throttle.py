@@ -72,7 +72,10 @@ W = TypeVar("W", bound=Waiter)
 class Throttle(Generic[W]):
     """The pods of one revision, the slots taken on them, and the requests that wait for one."""
 
-    __slots__ = ("_balance", "_out", "_queue", "busy", "limit", "own", "pods", "process")
+    __slots__ = (
+        "_balance", "_out", "_queue", "busy", "forwards", "is_barred", "limit", "own", "pods", "process",
+        "reserved",
+    )  # fmt: skip
 
     def __init__(self, *, limit: int, own: Room, process: Room, random: Callable[[], float]) -> None:
         """`limit`: requests in flight a pod bears (0: any number). `process` is shared by all throttles."""
@@ -81,12 +84,18 @@ class Throttle(Generic[W]):
         self.process = process
         self.pods: dict[str, Pod] = {}
         self.busy = 0
+        self.is_barred = False
+        """Whether no slot of a pod may be taken: the limit is another one's."""
+        self.forwards = False
+        """Whether that one is here, in place of the pods."""
+        self.reserved: dict[str, int] = {}
+        """By pod, slots that requests of other activators have."""
         self._balance = Balance(random)
         self._queue: OrderedDict[W, None] = OrderedDict()
         self._out: list[Pod] = []
 
     def __repr__(self) -> str:
-        ready = sum(pod.state == "ready" for pod in self.pods.values())
+        ready = sum(pod.state == "ready" and not pod.greeting for pod in self.pods.values())
         slots = f"/{self.limit * ready}" if self.limit else ""
         return f"<Throttle {self.busy}{slots} busy, {len(self._queue)} waiting, {ready} pods>"
 
@@ -271,7 +280,10 @@ class Throttle(Generic[W]):
                     pod.pace.tick(now)
                     self._settle(pod)
         if self._out:
-            is_last = not any(pod.state == "ready" and not pod.out_until for pod in self.pods.values())
+            is_last = not any(
+                pod.state == "ready" and not pod.out_until and self._is_open(pod)
+                for pod in self.pods.values()
+            )
             for pod in [*self._out]:
                 if pod.out_until <= now or (is_last and pod.out_since + LAST_POD_DELAY <= now):
                     self._readmit(pod)
@@ -281,17 +293,48 @@ class Throttle(Generic[W]):
         """The revision's hard limit changed. Call `hand_over` until None next."""
         self.limit = limit
         for pod in self.pods.values():
-            pod.limit = limit
-            self._settle(pod)
+            if not pod.greeting:
+                pod.limit = limit
+                self._settle(pod)
+
+    # -- the limit's owner --
+
+    def bar(self) -> None:
+        """Take no more slots of pods. Those taken stay until they are released."""
+        self.is_barred, self.forwards = True, False
+        self.reserved = {}
+        self._settle_all()
+
+    def unbar(self, reserved: dict[str, int]) -> None:
+        """Take slots of pods, but leave those free that requests of others have. Call `hand_over` until None
+        next.
+        """
+        self.is_barred = self.forwards = False
+        self.reserved = reserved
+        self._settle_all()
+
+    def forward(self, uid: str, address: str, port: int, greeting: bytes, now: float) -> None:
+        """From now on the limit's owner gets all requests. Call `hand_over` until None next."""
+        self.bar()
+        owner = self.pods.get(uid)
+        if owner is None:
+            owner = self.pods[uid] = Pod(uid, address, port, limit=0, now=now)
+            owner.greeting = greeting
+            owner.pace.open()
+        owner.state = "ready"
+        self.forwards = True
+        self._settle(owner)
 
     # -- inside --
 
     def _settle(self, pod: Pod) -> None:
         """Put the pod in or out, as its state demands."""
-        pod.cap = min(pod.limit or NO_CAP, pod.pace.window or NO_CAP)
+        limit = pod.limit - self.reserved.get(pod.uid, 0) if pod.limit else NO_CAP
+        pod.cap = min(limit, pod.pace.window or NO_CAP)
         is_usable = (
             pod.state == "ready"
             and not pod.out_until
+            and self._is_open(pod)
             and pod.in_flight < pod.cap
             and pod.connecting < MAX_CONNECTING
         )
@@ -299,6 +342,13 @@ class Throttle(Generic[W]):
             self._balance.add(pod)
         elif not is_usable and pod.place != OUT:
             self._balance.remove(pod)
+
+    def _settle_all(self) -> None:
+        for pod in self.pods.values():
+            self._settle(pod)
+
+    def _is_open(self, pod: Pod) -> bool:
+        return not self.is_barred or bool(pod.greeting)
 
     def _occupy(self, pod: Pod) -> None:
         self.busy += 1

@@ -24,6 +24,7 @@ _SPECIAL = re.compile(
     rb"|upgrade:|zerogate-[^:]*:)"
 ).findall
 """As in `requests`: values where they matter, else up to the colon."""
+_OURS = re.compile(rb"(?i)(?<=\n)zerogate-[^:\r\n]*:[^\r\n]*\r\n").findall
 _RETURN = ord("\r")
 _LENGTH = 1
 
@@ -36,17 +37,21 @@ class Meaning:
     keeps_alive: bool
     dropped: tuple[bytes, ...]
     named: frozenset[bytes]
+    has_ours: bool
 
 
 class AnswerHead:
-    """A pod's head. `body`: see `http1.CHUNKED`; `kept`: what to pass on, without the empty line."""
+    """A pod's head. `body`: see `http1.CHUNKED`; `kept`: what to pass on, without the empty line; `has_ours`:
+    there are Zerogate-* lines in it, which are not passed on.
+    """
 
-    __slots__ = ("body", "keeps_alive", "kept", "status")
+    __slots__ = ("body", "has_ours", "keeps_alive", "kept", "status")
 
     status: int
     body: int
     keeps_alive: bool
     kept: bytes
+    has_ours: bool
 
 
 _meanings: dict[tuple[bytes, ...], Meaning] = {}
@@ -65,6 +70,7 @@ def read_answer(head: bytes, method: bytes) -> AnswerHead:
     is_modern = version == b"1"
     means = (_meanings.get(lines) or _remember(lines)) if is_modern else _mean(lines, is_modern=False)
     answer.keeps_alive = means.keeps_alive
+    answer.has_ours = means.has_ours
     answer.body = length_in(low, BadAnswer) if means.body == _LENGTH else means.body
     answer.kept = without(head, low, means.dropped)
     if means.named:
@@ -110,4 +116,10 @@ def _mean(lines: tuple[bytes, ...], *, is_modern: bool) -> Meaning:
         keeps_alive=b"close" not in tokens and (is_modern or b"keep-alive" in tokens),
         dropped=tuple(b"\n" + name + b":" for name in names if name != b"content-length"),
         named=named,
+        has_ours=any(name.startswith(b"zerogate-") for name in names),
     )
+
+
+def our_lines(head: bytes) -> bytes:
+    """The Zerogate-* lines of a head, which count where another activator wrote them."""
+    return b"".join(_OURS(head))

@@ -32,5 +32,7 @@ def lines(protocol: bytes) -> bytes:
 
 
 def with_upgrade(wire: bytes, protocol: bytes) -> bytes:
-    """A request's head, up to its empty line, with the wish to switch."""
+    """A request's head, up to its empty line, with the wish to switch to a protocol, if there is one."""
+    if not protocol:
+        return wire
     return wire[:-2] + lines(protocol) + b"\r\n"

@@ -6,7 +6,7 @@ queue can grow while the leader is away.
 
 from activator.link.load import Phase
 from activator.revision import Revision
-from autoscaler.messages import AT_ONCE, Cordoned, Message, PodLoad, Pods, Stat, Stats
+from autoscaler.messages import AT_ONCE, Cordoned, Message, Occupied, PodLoad, Pods, Stat, Stats
 from kube.objects import Key
 
 
@@ -20,6 +20,7 @@ class Reports:
         self._urgent: dict[Key, Revision] = {}
         self._taken: dict[Key, Revision] = {}
         self._acks: dict[str, Cordoned] = {}
+        self._occupied: dict[Key, Occupied] = {}
         self._cut: tuple[Stats, Pods] | None = None
 
     def __repr__(self) -> str:
@@ -31,18 +32,26 @@ class Reports:
         return len(self._busy)
 
     def at_once(self, revision: Revision) -> None:
-        """A first request, or one that waits at cordoned pods: tell it before the next cut."""
+        """A first request, or one that waits at cordoned pods: tell it before the next cut. What the owner of
+        the limit gets is told by that one.
+        """
         self._busy[revision.key] = revision
-        self._urgent[revision.key] = revision
+        if not revision.throttle.forwards:
+            self._urgent[revision.key] = revision
 
     def acknowledge(self, order: Cordoned) -> None:
         """An order is known, or its pod is empty now."""
         self._acks[order.pod_uid] = order
 
+    def occupied(self, report: Occupied) -> None:
+        """What our requests still have of a limit that another one owns."""
+        self._occupied[report.namespace, report.revision] = report
+
     def forget(self, key: Key) -> None:
         """The revision is gone."""
         for each in (self._busy, self._urgent, self._taken):
             each.pop(key, None)
+        self._occupied.pop(key, None)
 
     def cut(self, now: float, second: int) -> None:
         """End a cut of all busy revisions; `second` is its number, Unix seconds. It replaces an unwritten
@@ -51,11 +60,12 @@ class Reports:
         stats, loads = [], []
         for key, revision in [*self._busy.items()]:
             concurrency, requests, is_idle = revision.load.cut(now)
-            stats.append(Stat(*key, concurrency, requests))
+            if not revision.throttle.forwards:
+                stats.append(Stat(*key, concurrency, requests))
             loads += [
                 PodLoad(*key, pod.uid, pod.in_flight)
                 for pod in revision.throttle.pods.values()
-                if pod.in_flight
+                if pod.in_flight and not pod.greeting
             ]
             if is_idle:
                 self._busy.pop(key)
@@ -66,6 +76,8 @@ class Reports:
         """A new link: its leader may know nothing of what waits for a first pod; tell it at once."""
         for revision in self._busy.values():
             throttle = revision.throttle
+            if throttle.forwards:
+                continue
             if revision.load.phase is Phase.FIRST or (throttle.waiting and not throttle.has_pod):
                 self._urgent[revision.key] = revision
 
@@ -79,6 +91,8 @@ class Reports:
                 revision.load.told()
         due += self._acks.values()
         self._acks.clear()
+        due += self._occupied.values()
+        self._occupied.clear()
         if self._cut is not None:
             due += self._cut
             self._cut = None

@@ -81,7 +81,7 @@ class Programs:
         if program == "activator":
             here += [
                 f"--gateway=127.0.0.1:{self.gateway}", f"--local-gateway=127.0.0.1:{self.local_gateway}",
-                f"--link-token-file={self._link_token()}", "--drain-delay=0s",
+                f"--link-token-file={self._link_token()}", "--drain-delay=0s", "--peers=127.0.0.1:0",
             ]  # fmt: skip
         return [*container(program)["args"], *here]
 

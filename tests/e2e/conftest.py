@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 # The suite is imported file by file; its own helpers are found by name.
-for helper in ("machine", "cluster_machine", "load"):
+for helper in ("machine", "cluster_machine", "load", "crewed"):
     spec = importlib.util.spec_from_file_location(helper, Path(__file__).parent / f"{helper}.py")
     assert spec is not None
     assert spec.loader is not None

@@ -12,61 +12,15 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from crewed import NAME, Crewed
 from load import Load
-from machine import Machine, host, service, wait_for
+from machine import host, service, wait_for
 
-from bench.proxy.cores import children
 from bench.report import described
 
 REQUESTS = int(os.environ.get("WORKERS_REQUESTS", "2000"))
 RESULTS = os.environ.get("WORKERS_RESULTS", "")
 CLIENTS = 20
-NAME = "worked"
-ESTABLISHED = "01"
-
-
-class Crewed(Machine):
-    """An `up` with two workers and a Service with one pod."""
-
-    def begin(self):
-        self.start("--workers", "2")
-        self.apply(service(NAME, annotations={"autoscaling.knative.dev/min-scale": "1"}))
-        self.wait_ready(NAME)
-
-    def load(self):
-        return Load(self.door, host(NAME), CLIENTS)
-
-    def workers(self):
-        """Their names, by the admin page."""
-        asked = urllib.request.Request(
-            f"http://127.0.0.1:{self.admin}/debug/state",
-            headers={"Authorization": f"Bearer {(self.data / 'token').read_text()}"},
-        )
-        try:
-            with urllib.request.urlopen(asked, timeout=10) as answer:
-                return sorted(json.load(answer).get("activators", ()))
-        except OSError:
-            return []
-
-    def processes(self):
-        """Process numbers of the workers."""
-        found = []
-        for process in children(self.process.pid):
-            try:
-                command = Path(f"/proc/{process}/cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"zerogate.edge.worker" in command:
-                found.append(process)
-        return found
-
-    def connections_of(self, process):
-        """How many of the gateway's connections a process has."""
-        ours = f"0100007F:{self.gateway:04X}"
-        lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
-        inodes = {line[9] for line in lines if (line[1], line[3]) == (ours, ESTABLISHED)}
-        links = [str(each.readlink()) for each in Path(f"/proc/{process}/fd").iterdir()]
-        return sum(link.removeprefix("socket:[").removesuffix("]") in inodes for link in links)
 
 
 def answered(load, count):
@@ -79,7 +33,7 @@ def answered(load, count):
 def crewed(tmp_path):
     made = Crewed(tmp_path)
     try:
-        made.begin()
+        made.begin(2, service(NAME, annotations={"autoscaling.knative.dev/min-scale": "1"}))
         yield made
     finally:
         made.kill()
@@ -107,10 +61,10 @@ def noted(load, failures):
 def test_several_workers_serve_on_one_socket(crewed):
     """Each is on the pages of `up` under its name, is linked, and answers its part."""
     assert crewed.workers() == ["gateway-1", "gateway-2"]
-    with crewed.load() as load:
+    with Load(crewed.door, host(NAME), CLIENTS) as load:
         wait_for(
             "connections of each",
-            lambda: all(crewed.connections_of(each) for each in crewed.processes()),
+            lambda: all(crewed.connections_of(each) for each in crewed.processes().values()),
         )
     assert load.outcome.failures == []
     with urllib.request.urlopen(f"http://127.0.0.1:{crewed.admin}/metrics", timeout=10) as answer:
@@ -122,7 +76,7 @@ def test_several_workers_serve_on_one_socket(crewed):
 def test_workers_that_are_replaced_one_by_one_lose_nothing(crewed, results):
     """SIGUSR1: a new one serves before an old one drains."""
     was = crewed.workers()
-    with crewed.load() as load:
+    with Load(crewed.door, host(NAME), CLIENTS) as load:
         while load.outcome.good < REQUESTS and not load.outcome.failures:
             answered(load, REQUESTS // 10)
             crewed.process.send_signal(signal.SIGUSR1)
@@ -136,9 +90,9 @@ def test_workers_that_are_replaced_one_by_one_lose_nothing(crewed, results):
 
 def test_a_killed_worker_loses_no_more_than_it_had_in_flight(crewed, results):
     """The other one goes on, and a new one takes its place."""
-    with crewed.load() as load:
+    with Load(crewed.door, host(NAME), CLIENTS) as load:
         answered(load, REQUESTS // 2)
-        killed = crewed.processes()[0]
+        _, killed = min(crewed.processes().items())
         os.kill(killed, signal.SIGSTOP)
         in_flight = crewed.connections_of(killed)
         os.kill(killed, signal.SIGKILL)
@@ -153,7 +107,7 @@ def test_a_killed_worker_loses_no_more_than_it_had_in_flight(crewed, results):
 def test_an_up_that_begins_anew_hands_its_socket_over_and_loses_nothing(crewed, results):
     """SIGUSR2: the same process becomes a new `up`; who connects meanwhile waits."""
     process = crewed.process.pid
-    with crewed.load() as load:
+    with Load(crewed.door, host(NAME), CLIENTS) as load:
         answered(load, REQUESTS // 2)
         crewed.process.send_signal(signal.SIGUSR2)
         wait_for("the next life", lambda: crewed.output.count("export KUBECONFIG=") == 2, 60)
@@ -169,7 +123,7 @@ def test_an_up_that_begins_anew_hands_its_socket_over_and_loses_nothing(crewed, 
 
 def test_sigterm_under_load_answers_whoever_has_connected(crewed, results):
     """Then nobody listens any more, and connecting is refused: nothing else goes wrong."""
-    with crewed.load() as load:
+    with Load(crewed.door, host(NAME), CLIENTS) as load:
         answered(load, REQUESTS)
         assert crewed.stop(signal.SIGTERM, 60) == 0
         wait_for("the end to be noticed", lambda: load.outcome.failures, 10)

@@ -36,7 +36,12 @@ def test_the_activator_has_a_listener_of_its_own_for_the_cluster_unless_told_oth
 def test_a_pods_address_is_published_unless_another_one_is_given(
     flags: tuple[str, ...], environment: dict[str, str], published: str
 ) -> None:
-    assert programs._link_address(parsed("autoscaler", *flags), environment) == published
+    assert (
+        programs._told_address(
+            parsed("autoscaler", *flags).link_address, parsed("autoscaler", *flags).link, environment
+        )
+        == published
+    )
 
 
 @pytest.mark.parametrize("is_in_pod", [True, False])

@@ -119,12 +119,12 @@ def _shared_secret(arguments: argparse.Namespace, environment: Mapping[str, str]
     return secret
 
 
-def _link_address(arguments: argparse.Namespace, environment: Mapping[str, str]) -> str:
-    """The address on the Lease, "" for the one that is listened on."""
-    if arguments.link_address is not None:
-        return str(arguments.link_address)
+def _told_address(told: Address | None, bound: Address, environment: Mapping[str, str]) -> str:
+    """The address that others are told, "" for the one that is listened on."""
+    if told is not None:
+        return str(told)
     pod = environment.get("POD_IP")
-    return str(Address(pod, arguments.link.port)) if pod else ""
+    return str(Address(pod, bound.port)) if pod and bound.port else ""
 
 
 async def _activator(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
@@ -138,12 +138,14 @@ async def _activator(arguments: argparse.Namespace, environment: Mapping[str, st
             "--link-token-file is missing: name the file with a ServiceAccount token for the audience "
             "zerogate-link, or with the secret that all programs share"
         )
-    local = arguments.local_gateway
+    local, peers = arguments.local_gateway, arguments.peers
     settings = Settings(
         public=(listen(arguments.gateway, "--gateway"),),
         local=(listen(local, "--local-gateway"),) if local else (),
         admin=str(arguments.admin),
         token=_secret(arguments, "--admin-token-file"),
+        peers=(peers.host, peers.port) if peers else None,
+        peer_address=_told_address(arguments.peers_address, peers, environment) if peers else "",
         link_token_file=arguments.link_token_file,
         system_namespace=_system_namespace(environment),
         identity=_identity(environment),
@@ -166,7 +168,7 @@ async def _autoscaler(arguments: argparse.Namespace, environment: Mapping[str, s
         identity=_identity(environment),
         link_host=arguments.link.host or "0.0.0.0",
         link_port=arguments.link.port,
-        link_address=_link_address(arguments, environment),
+        link_address=_told_address(arguments.link_address, arguments.link, environment),
         token=_shared_secret(arguments, environment),
         system_namespace=_system_namespace(environment),
         activators_service=arguments.activators_service,

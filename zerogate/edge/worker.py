@@ -46,6 +46,7 @@ class Told:
             public=(socket.socket(fileno=self.listener),),
             admin=f"unix:{self.admin_socket}",
             token=Path(self.token_file).read_text(),
+            peers=("127.0.0.1", 0),
             system_namespace=self.system_namespace,
             identity=self.identity,
             localhost_alias=True,

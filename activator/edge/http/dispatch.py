@@ -39,6 +39,7 @@ class Dispatcher:
     """Hooks are plain functions, called within the event that caused them; they must not wait.
 
     `on_first`: the first request of an idle revision · `on_waiting`: a request began to wait ·
+    `on_slot_left`: a request has left its pod, of which no slot may be taken any more (revision) ·
     `on_pod_empty`: a pod that is cordoned or gone has nothing in flight any more (revision, uid) ·
     `on_cold_start`: the first answer after a wake has begun (revision, seconds, seconds of each phase) ·
     `on_refused`: a request was answered by ourselves (reply, revision, seconds since it came) ·
@@ -57,6 +58,7 @@ class Dispatcher:
         self.on_first = on_first
         self.on_waiting = on_waiting
         self.on_pod_empty: Callable[[Revision, str], None] = lambda _revision, _uid: None
+        self.on_slot_left: Callable[[Revision], None] = lambda _revision: None
         self.on_cold_start: Callable[[Revision, float, dict[str, float]], None] = lambda *_told: None
         self.on_refused: Callable[[Refusal, Revision, float], None] = lambda *_told: None
         self.on_turned_away: Callable[[Refusal, bytes], None] = lambda *_told: None
@@ -113,6 +115,29 @@ class Dispatcher:
         """It gets requests again."""
         revision.throttle.uncordon(uid)
         self._hand_over(revision, self.clock())
+
+    def own(self, revision: Revision, reserved: dict[str, int]) -> None:
+        """The hard limit is ours, but for the slots that are reserved, by pod."""
+        self._leave_owners(revision, "")
+        revision.throttle.unbar(reserved)
+        self._hand_over(revision, self.clock())
+
+    def bar(self, revision: Revision) -> None:
+        """No slot of a pod may be taken now."""
+        self._leave_owners(revision, "")
+        revision.throttle.bar()
+
+    def forward(self, revision: Revision, uid: str, address: str, port: int, greeting: bytes) -> None:
+        """The hard limit is another activator's: what waits goes there, and all that comes."""
+        now = self.clock()
+        self._leave_owners(revision, uid)
+        revision.throttle.forward(uid, address, port, greeting, now)
+        self._hand_over(revision, now)
+
+    def _leave_owners(self, revision: Revision, but: str) -> None:
+        for pod in [*revision.throttle.pods.values()]:
+            if pod.greeting and pod.uid != but:
+                self.pod_gone(revision, pod.uid)
 
     def in_flight(self, revision: Revision, uid: str) -> int:
         """Requests that a pod has from us now."""
@@ -201,7 +226,8 @@ class Dispatcher:
             self._tunnels.discard(exchange)
         exchange.step = DONE
         exchange.pod = exchange.up = None
-        if reuse and pod.state != "gone" and not up.transport.is_closing():
+        is_open = reuse and not exchange.down.is_half_closed and pod.state != "gone"
+        if is_open and not up.transport.is_closing():
             up.rest(now, now + self.settings.pod_idle)
         else:
             up.close()
@@ -244,7 +270,8 @@ class Dispatcher:
             exchange.wants_fresh = True  # the pod may have closed it while it rested, which is no fault
         else:
             exchange.revision.throttle.failed(pod, now)
-            exchange.refused_since = exchange.refused_since or now
+            # An owner that is gone is followed by another one: that is waited for.
+            exchange.refused_since = now if pod.greeting else exchange.refused_since or now
         self._restless.add(exchange.revision)
         self.hurry()
         has_attempts = exchange.sends < self.settings.max_attempts
@@ -342,6 +369,8 @@ class Dispatcher:
         waiter = throttle.release(pod)
         if pod.state != "ready" and not pod.in_flight and throttle.pods.get(pod.uid, pod) is pod:
             self.on_pod_empty(revision, pod.uid)
+        if throttle.is_barred and not pod.greeting:
+            self.on_slot_left(revision)
         if waiter is not None:
             self._connector.carry(waiter, waiter.pod, now)
 

@@ -62,6 +62,7 @@ class Downstream:
         "exchange",
         "flow",
         "gate",
+        "is_between",
         "is_half_closed",
         "is_last",
         "peer",
@@ -77,6 +78,7 @@ class Downstream:
 
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
+        self.is_between = gate.is_between
         self.state: int = IDLE
         self.exchange: Exchange | None = None
         self.buffer = b""
@@ -252,7 +254,10 @@ class Downstream:
                 head, self.buffer = data[:end], data[end:]
             try:
                 request = read_request(head, trusts_peer=self.peer.is_trusted)
-                self._begin(request, request.kept + self.peer.lines(request.means))
+                if self.is_between:
+                    self._begin(request, head)
+                else:
+                    self._begin(request, request.kept + self.peer.lines(request.means))
             except BadRequest as error:
                 without = EMPTY_LINES.sub(b"", data)
                 if len(without) == len(data):
@@ -304,8 +309,8 @@ class Downstream:
         revision = picked.revision
         if picked.told:
             wire = b"%b%b\r\n" % (wire[:-2], picked.told)
-        if means.upgrade and (protocol := asked_for(request, revision.target.upgrades)):
-            wire = with_upgrade(wire, protocol)
+        if means.upgrade and not self.is_between:
+            wire = with_upgrade(wire, asked_for(request, revision.target.upgrades))
         exchange = self.exchange = Exchange(self, request, revision, wire, now)
         gate.dispatcher.enter(exchange, now)
         if request.body and self.buffer:

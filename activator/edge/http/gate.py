@@ -37,6 +37,8 @@ class Gate:
     settings: ProxySettings
     clock: Callable[[], float]
     random: Callable[[], float] = random.random
+    is_between: bool = False
+    """Whether its clients are other activators, whose requests are written for the pod already."""
     is_draining: bool = False
     connections: "set[Downstream]" = field(default_factory=set)
     accepted: int = 0

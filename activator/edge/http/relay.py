@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from activator.hold.throttle import Waiter
 from activator.hold.timing import server_timing, spans
-from activator.http.answers import AnswerHead, read_answer
+from activator.http.answers import AnswerHead, our_lines, read_answer
 from activator.http.bodies import NO_BODY, BadBody, Body, chunk, last_chunk, reader
 from activator.http.http1 import CHUNKED, UNTIL_CLOSE, BadAnswer
 from activator.http.replies import (
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from activator.edge.http.downstream import Downstream
     from activator.edge.http.upstream import Upstream
 
+OWNERS_DELAY = 5.0
+"""Seconds that the owner of a hard limit has, beyond the revision's own, to say that time is over."""
 MAX_INTERIM = 16
 """Interim answers (1xx) to one request; more is a fault of the pod."""
 
@@ -151,11 +153,15 @@ class Exchange(Waiter):
         self._arm(now)
         if not self.request.body:
             up.transport.write(self.wire)
+            if self.down.is_half_closed:
+                self._pass_end()
             return
         content = b"".join(self.early or ())
         if self.request.body == CHUNKED:
             content = chunk(content) + (last_chunk(self.body.trailers) if self.body.is_done else b"")
         up.transport.write(self.wire + content)
+        if self.down.is_half_closed:
+            self._pass_end()
         self._keep(b"")
         self.down.settle_reading()
 
@@ -191,7 +197,17 @@ class Exchange(Waiter):
 
     def client_ended(self) -> bool:
         """The client sends no more. Returns whether it may still want the answer."""
-        return self.step != HELD and self.body.is_done
+        if self.step == HELD or not self.body.is_done:
+            return False
+        self._pass_end()
+        return True
+
+    def _pass_end(self) -> None:
+        """Where the owner of the limit has the request, that one knows whether it has a pod: it hears of the
+        client's end, and closes the connection on a request that waits.
+        """
+        if self.step == SENT and self.up is not None and self.up.pod.greeting:
+            self.up.transport.write_eof()
 
     # -- the answer's way --
 
@@ -200,8 +216,7 @@ class Exchange(Waiter):
         if self.step == ANSWERED:
             self._relay(data, b"")
             return
-        if self.buffer:
-            data = self.buffer + data
+        data = self.buffer + data
         while True:
             end = data.find(b"\r\n\r\n") + 4
             if (len(data) if end == 3 else end) > self.down.gate.settings.max_head:
@@ -218,6 +233,8 @@ class Exchange(Waiter):
             if answer.status == 101:
                 self._switch(answer, data[:end], data[end:])
                 return
+            if answer.has_ours and self.pod is not None and self.pod.greeting:
+                answer.kept += our_lines(data[:end])
             data = data[end:]
             if answer.status >= 200:
                 break
@@ -228,7 +245,10 @@ class Exchange(Waiter):
 
     def pod_ended(self, *, is_clean: bool) -> None:
         """The pod closed the connection (`is_clean`), or it broke. `up` is of no use any more."""
-        if self.step != ANSWERED:
+        if self.step != ANSWERED and self.down.is_half_closed and self.pod is not None and self.pod.greeting:
+            self.down.hung_up()
+            self.down.transport.close()
+        elif self.step != ANSWERED:
             self.down.gate.dispatcher.failed(self)
         elif is_clean and self.answer.body == UNTIL_CLOSE:
             self._finish(b"")
@@ -373,10 +393,15 @@ class Exchange(Waiter):
     # -- timeouts --
 
     def _arm(self, now: float) -> None:
-        """Set the deadline anew: something happened, or begins."""
+        """Set the deadline anew: something happened, or begins. What the owner of the limit has is under its
+        deadlines; ours is for an owner that is silent.
+        """
         target = self.revision.target
         down = self.down
         due = self.slot_since + target.timeout
+        if self.pod is not None and self.pod.greeting:
+            down.due = due + self.revision.patience + OWNERS_DELAY
+            return
         if target.response_start_timeout and self.step != ANSWERED:
             due = min(due, self.slot_since + target.response_start_timeout)
         if target.idle_timeout:

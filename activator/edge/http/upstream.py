@@ -48,6 +48,8 @@ class Upstream:
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.flow = Flow(self.transport)
+        if self.pod.greeting:
+            self.transport.write(self.pod.greeting)
 
     def data_received(self, data: bytes) -> None:
         if self.exchange is not None:

@@ -21,8 +21,10 @@ from autoscaler.messages import (
     Bye,
     Cordon,
     Hello,
+    Leaving,
     MalformedMessage,
     Message,
+    Owner,
     Uncordon,
     Welcome,
     decode,
@@ -86,7 +88,7 @@ class Link:
         identity: Identity,
         reports: Reports,
         *,
-        on_order: Callable[[Cordon | Uncordon], None],
+        on_order: Callable[[Cordon | Uncordon | Owner], None],
         on_change: Callable[[], None],
     ) -> None:
         self._identity = identity
@@ -98,6 +100,10 @@ class Link:
         self._handshake: asyncio.Timeout | None = None
         self._due = asyncio.Event()
         self._is_leaving = False
+        self._is_draining = False
+        self._has_told_drain = False
+        self.introduce: Callable[[Hello], Hello] = lambda hello: hello
+        """Adds to the first frame what else there is to say of us."""
         self.leader: Welcome | None = None
 
     def __repr__(self) -> str:
@@ -119,6 +125,11 @@ class Link:
 
     def notify(self) -> None:
         """The reports have something to be written at once."""
+        self._due.set()
+
+    def drain(self) -> None:
+        """Say that we begin to drain, now and on each further link."""
+        self._is_draining = True
         self._due.set()
 
     def leave(self) -> None:
@@ -188,7 +199,7 @@ class Link:
         )
         try:
             hello = Hello(self._identity.activator, self._identity.pod_uid, VERSION)
-            await socket.send_bytes(encode(hello))
+            await socket.send_bytes(encode(self.introduce(hello)))
             answer = decode(await socket.receive_bytes())
         except TypeError as error:
             await socket.close()
@@ -226,7 +237,7 @@ class Link:
             if frame.type is not aiohttp.WSMsgType.BINARY:
                 raise MalformedMessage(f"a frame of type {frame.type.name}")
             message = decode(frame.data)
-            if isinstance(message, Cordon | Uncordon):
+            if isinstance(message, Cordon | Uncordon | Owner):
                 self._on_order(message)
         raise LinkClosed(f"closed with code {socket.close_code}")
 
@@ -236,6 +247,9 @@ class Link:
             self._due.clear()
             is_last = self._is_leaving
             due: list[Message] = self._reports.take()
+            if self._is_draining and not self._has_told_drain:
+                self._has_told_drain = True
+                due.append(Leaving())
             if is_last:
                 due.append(Bye(self._identity.activator))
             try:
@@ -260,6 +274,7 @@ class Link:
 
     def _up(self, welcome: Welcome) -> None:
         self.leader = welcome
+        self._has_told_drain = False
         log.info("Linked to the autoscaler %s, epoch %d", welcome.leader, welcome.epoch)
         self._reports.connected()
         self._due.set()
