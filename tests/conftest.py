@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("ZEROGATE_NATIVE", "off")
+
+import zerogate  # noqa: F401 - it decides whether all that follows imports compiled modules
 from tests.cluster.control_plane import ControlPlane, GivenCluster
 from tests.cluster.rights import requests
 

@@ -8,9 +8,15 @@ activator processes it keeps alive), `cluster` (what the API of a laptop holds a
 folder and its lock), `admin`, `expositions` (metrics of several processes), `programs` (each program alone),
 `preflight` (what a cluster must be for them), `doctor` (the command), `logs`.
 
-Admitted here: what knows several packages at once. Only `__main__` and `cli` read the environment.
+Admitted here: what knows several packages at once. Only `__main__` and `cli` read the environment, and this
+file $ZEROGATE_NATIVE, for `native` (the hot modules, compiled).
 """
 
+import os
 from importlib import metadata
 
+from zerogate import native
+
 __version__ = metadata.version("zerogate")
+IS_NATIVE = native.use(os.environ.get("ZEROGATE_NATIVE", "auto"))
+"""Whether the hot modules are the compiled ones. It is decided here, before any of them is imported."""

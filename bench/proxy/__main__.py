@@ -21,6 +21,7 @@ from bench.proxy.cores import one_core, several_cores
 from bench.proxy.parts import demand, go_peer, versions
 from bench.proxy.rounds import Rounds
 from bench.proxy.rows import APART, LOADS, RATE, ROWS, Figures, stage
+from zerogate import native
 
 
 def say(text: str) -> None:
@@ -71,6 +72,7 @@ def settings(rounds: Rounds) -> dict[str, Any]:
         "rounds": rounds.number,
         "seconds": rounds.seconds,
         "versions": versions(go_peer()),
+        "hot_modules_are_compiled": native.folder().is_dir(),
         "load_average_before": os.getloadavg(),
         "cores": {"proxy": sorted(alone.proxy), "clients, pods, control process": sorted(alone.rest)},
         "cores_of_workers": {"proxy": sorted(several.proxy), "rest": sorted(several.rest)},

@@ -19,9 +19,10 @@ REVISIONS = (f"{NAME}-00001", f"{NAME}-00002")
 class Gateway:
     """One `up`: the gateway's processes on the proxy's cores; control process and pods on the rest."""
 
-    def __init__(self, folder: Path, plan: Plan, workers: int) -> None:
+    def __init__(self, folder: Path, plan: Plan, workers: int, native: str) -> None:
+        """`native`: as $ZEROGATE_NATIVE."""
         self.folder = folder
-        self.machine = Machine(folder)
+        self.machine = Machine(folder, environment={"ZEROGATE_NATIVE": native})
         self._plan = plan
         self._workers = workers
 
@@ -124,10 +125,10 @@ def _route(name: str, tags: int) -> dict[str, Any]:
 
 
 @contextmanager
-def running(folder: Path, plan: Plan, workers: int = 1) -> Iterator[Gateway]:
+def running(folder: Path, plan: Plan, workers: int = 1, native: str = "auto") -> Iterator[Gateway]:
     """A gateway until the block ends."""
     folder.mkdir()
-    gateway = Gateway(folder, plan, workers)
+    gateway = Gateway(folder, plan, workers, native)
     try:
         gateway.start()
         yield gateway

@@ -53,11 +53,12 @@ def _verdict(found: Judged) -> str:
 def _circumstances(result: dict[str, Any]) -> str:
     machine, settings = result["machine"], result["settings"]
     versions = ", ".join(f"{name} {version}" for name, version in settings["versions"].items())
+    compiled = "After" if settings.get("hot_modules_are_compiled") else "Without"
     said = (
-        f"{settings['rounds']} rounds of {settings['seconds']:g} s for each; {machine['cpu']}, "
-        f"{machine['cores']} cores, Linux {machine['kernel']}; Python {machine['python']}, uvloop "
-        f"{machine['packages']['uvloop']}; {versions}. Others had {_others(result):.0%} of the proxy's "
-        f"core in the middle round, {_others(result, most=True):.0%} in the worst."
+        f"{compiled} `make native`; {settings['rounds']} rounds of {settings['seconds']:g} s for each; "
+        f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}; Python {machine['python']}, "
+        f"uvloop {machine['packages']['uvloop']}; {versions}. Others had {_others(result):.0%} of the "
+        f"proxy's core in the middle round, {_others(result, most=True):.0%} in the worst."
     )
     return textwrap.fill(said, 120, break_on_hyphens=False)
 

@@ -1,6 +1,7 @@
 """The ratio to nginx of warm requests, for who works on the hot path: `python -m bench.proxy --quick`."""
 
 import json
+import os
 from pathlib import Path
 from statistics import median
 
@@ -12,7 +13,8 @@ from bench.proxy.rows import stage
 
 def run(folder: Path, rounds: Rounds) -> None:
     """Print both costs and their ratio; nothing is kept."""
-    with stage(folder / "quick", with_go=False) as peers:
+    mode = os.environ.get("ZEROGATE_NATIVE", "auto")
+    with stage(folder / "quick", with_go=False, native=mode) as peers:
         figure = peers.figures("warm", rounds)["warm"]
     for name, values in figure["values"].items():
         spelt = " ".join(f"{value:6.1f}" for value in spread(values))

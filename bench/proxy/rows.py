@@ -92,13 +92,19 @@ def _added(turns: dict[str, list[open_loop.Timed]], share: float) -> dict[str, A
 
 
 @contextmanager
-def stage(folder: Path, *, with_go: bool = True) -> Iterator[Stage]:
+def stage(folder: Path, *, with_go: bool = True, native: str = "auto") -> Iterator[Stage]:
     """The gateway and its peers, each on the proxy's core; pods and clients elsewhere."""
     plan = one_core()
-    with running(folder, plan) as gateway:
+    with running(folder, plan, native=native) as gateway:
         pods = gateway.pods()
         with others(folder, pods, plan.proxy, with_go=with_go) as found:
             yield Stage(plan, [gateway.peer(), *found], int(pods[0].rpartition(":")[2]))
+
+
+def pure(folder: Path, rounds: Rounds) -> Figures:
+    """Warm requests once more, with the hot modules as they are written."""
+    with stage(folder / "pure", with_go=False, native="off") as peers:
+        return {"pure": peers.figures("warm", rounds)["warm"]}
 
 
 def hosts(folder: Path, rounds: Rounds) -> Figures:
@@ -148,6 +154,6 @@ def takes_workers(count: int) -> bool:
     return asked.returncode == 0
 
 
-APART: dict[str, Callable[[Path, Rounds], Figures]] = {"hosts": hosts, "workers": workers}
+APART: dict[str, Callable[[Path, Rounds], Figures]] = {"pure": pure, "hosts": hosts, "workers": workers}
 """Rows with gateways of their own."""
 ROWS = ("warm", "bare", "answers", "uploads", "latency", "connections", *APART)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import uvloop
 
+import zerogate  # noqa: F401 - first: it decides whether the hot modules are compiled ones
 from activator.edge.http.dispatch import Dispatcher
 from activator.edge.http.listener import Listener
 from activator.hold.throttle import Room

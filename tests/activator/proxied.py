@@ -278,7 +278,6 @@ class Proxy:
         self.waits = []
         self.cold_starts = []
         self.empty = []
-        self.entered = self.left = 0
         self.dispatcher = Dispatcher(
             on_first=self.first.append,
             on_waiting=self.waits.append,
@@ -288,7 +287,6 @@ class Proxy:
         self.dispatcher.on_cold_start = lambda _revision, *told: self.cold_starts.append(told)
         self.dispatcher.on_pod_empty = lambda _revision, uid: self.empty.append(uid)
         self.listener = Listener()
-        self._count_load()
         self._pods = []
         self._clients = []
 
@@ -350,18 +348,12 @@ class Proxy:
     def waiting(self):
         return self.revision.throttle.waiting
 
-    def _count_load(self):
-        proxy, load = self, self.revision.load
+    @property
+    def entered(self):
+        """Requests that the load has counted."""
+        return self.revision.counts.requests
 
-        class Counted(type(load)):
-            __slots__ = ()
-
-            def enter(self, now):
-                proxy.entered += 1
-                return super().enter(now)
-
-            def leave(self, now):
-                proxy.left += 1
-                super().leave(now)
-
-        self.revision.load = Counted()
+    @property
+    def left(self):
+        """Those of them that it counts no more."""
+        return self.entered - self.revision.load.in_flight

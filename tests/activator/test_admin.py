@@ -112,7 +112,8 @@ def test_metrics_are_the_plain_counters():
 def test_only_revisions_that_exist_become_labels():
     """Without revisions there are no series but the process' own; unknown hosts are counted, not named."""
     dispatcher = Dispatcher(on_first=id, on_waiting=id, clock=lambda: 0.0)
-    gate = Gate(Router({}, is_local=False), dispatcher, ProxySettings(), lambda: 0.0, accepted=3)
+    gate = Gate(Router({}, is_local=False), dispatcher, ProxySettings(), lambda: 0.0)
+    gate.accepted = 3
     gate.turned_away(NO_ROUTE, b"nobody.example.com")
     assert samples(is_linked=False, gates=[gate, gate]) == {
         ("link_up",): 0.0,

@@ -1,16 +1,18 @@
 """Routes and plain Deployments in, hosts that lead to revisions out."""
 
-from types import SimpleNamespace
-
 import pytest
 
+from activator.hold.throttle import Room
 from activator.hosts import Hosts
 from activator.routes import Router
 from serving.routing import Rules
 from serving.targets import scale_target
+from tests.activator.proxied import make_revision
 
 HELLO = "hello.default.example.com"
 PLAIN = "web.default.example.com"
+
+ROOM = Room(1, 1)
 
 
 def route(*traffic, created="2026-01-01T00:00:00Z", name="hello", url=f"http://{HELLO}"):
@@ -27,14 +29,14 @@ class Served:
     """Both listeners' routers over three known revisions."""
 
     def __init__(self, *, alias: bool = False) -> None:
-        known = {("default", name): SimpleNamespace(name=name) for name in ("r1", "r2", "web")}
+        known = {("default", name): make_revision(ROOM, revision=name) for name in ("r1", "r2", "web")}
         self.public = Router(known, is_local=False)
         self.local = Router(known, is_local=True)
         self.hosts = Hosts([self.public, self.local], localhost_alias=alias)
 
     def at(self, host, random=0.0):
         picked = self.public.pick(host.encode(), random)
-        return picked and picked.revision.name
+        return picked and picked.revision.key[1]
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def test_names_of_the_cluster_are_not_public(served):
     served.hosts.route_changed(("default", "hello"), route({"revisionName": "r1", "percent": 100}))
     inner = b"hello.default.svc.cluster.local"
     assert served.public.pick(inner, 0.0) is None
-    assert served.local.pick(inner, 0.0).revision.name == "r1"
+    assert served.local.pick(inner, 0.0).revision.key[1] == "r1"
 
 
 def test_a_host_has_one_owner_and_the_next_in_line_inherits(served):

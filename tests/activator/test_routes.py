@@ -1,14 +1,17 @@
 """Hosts lead to revisions by weight and tag, however the client spells them."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activator.hold.throttle import Room
 from activator.routes import SPARE_SPELLINGS, Router, normalised
 from serving.routing import HostRoute, Split
+from tests.activator.proxied import make_revision
+
+ROOM = Room(1, 1)
 
 
 def host_route(host, *shares, tag="", is_local=False):
@@ -17,7 +20,7 @@ def host_route(host, *shares, tag="", is_local=False):
 
 
 def router(*routes, revisions=("r1", "r2", "r3"), is_local=False):
-    known = {("default", name): SimpleNamespace(name=name) for name in revisions}
+    known = {("default", name): make_revision(ROOM, revision=name) for name in revisions}
     made = Router(known, is_local=is_local)
     made.replace({route.host: route for route in routes})
     return made
@@ -60,7 +63,7 @@ def test_every_spelling_leads_to_the_revision(spelled):
     hosts = router(HELLO)
     for _ in range(2):
         picked = hosts.pick(spelled, 0.5)
-        assert (picked.revision.name, picked.route, picked.tag) == ("r1", "hello", "")
+        assert (picked.revision.key[1], picked.route, picked.tag) == ("r1", "hello", "")
 
 
 @pytest.mark.parametrize("spelled", [b"", b"other.default.example.com", b"[::1", b"default.example.com"])
@@ -75,13 +78,13 @@ def test_unknown_hosts_lead_nowhere(spelled):
 def test_shares_are_in_per_cent(random, revision):
     """80/20: four fifths of the random numbers lead to the first revision."""
     hosts = router(host_route("hello", ("r1", 80), ("r2", 20)))
-    assert hosts.pick(b"hello", random).revision.name == revision
+    assert hosts.pick(b"hello", random).revision.key[1] == revision
 
 
 def test_a_tag_names_itself():
     """A tag's host leads to its revision and says by which tag."""
     picked = router(host_route("canary-hello", ("r2", 100), tag="canary")).pick(b"canary-hello", 0.0)
-    assert (picked.revision.name, picked.tag) == ("r2", "canary")
+    assert (picked.revision.key[1], picked.tag) == ("r2", "canary")
 
 
 def test_a_request_may_name_a_tag():
@@ -94,7 +97,7 @@ def test_a_request_may_name_a_tag():
         hosts = router()
         hosts.replace({"hello": route}, by_tag_header=is_allowed)
         picked = [hosts.pick_tagged(b"hello", tag, 0.7) for tag in (b"new", b"lost", b"other")]
-        assert [each.revision.name for each in picked] == found
+        assert [each.revision.key[1] for each in picked] == found
         assert picked[0].tag == ("new" if is_allowed else "")
         assert hosts.pick_tagged(b"nobody", b"new", 0.7) is None
 
@@ -103,25 +106,25 @@ def test_local_hosts_are_not_public():
     """A cluster-local host is unknown to the public listener and known to the local one."""
     local = host_route("hello.default.svc.cluster.local", ("r1", 100), is_local=True)
     assert router(local).pick(b"hello.default.svc.cluster.local", 0.0) is None
-    assert router(local, is_local=True).pick(b"hello.default.svc.cluster.local", 0.0).revision.name == "r1"
+    assert router(local, is_local=True).pick(b"hello.default.svc.cluster.local", 0.0).revision.key[1] == "r1"
 
 
 def test_a_share_of_an_unknown_revision_goes_to_the_known_ones():
     """No request is lost because one revision of a split is not known yet; without any there is no way."""
     hosts = router(host_route("hello", ("r1", 50), ("new", 50)))
-    assert {hosts.pick(b"hello", each / 10).revision.name for each in range(10)} == {"r1"}
+    assert {hosts.pick(b"hello", each / 10).revision.key[1] for each in range(10)} == {"r1"}
     assert router(host_route("hello", ("new", 100))).pick(b"hello", 0.0) is None
 
 
 def test_a_change_counts_for_the_next_request():
     """Cached spellings never outlive the host's entry or the set of revisions."""
-    known = {("default", "r1"): SimpleNamespace(name="r1")}
+    known = {("default", "r1"): make_revision(ROOM, revision="r1")}
     hosts = Router(known, is_local=False)
     hosts.settle("hello", host_route("hello", ("r1", 100)))
-    assert hosts.pick(b"hello", 0.0).revision.name == "r1"
-    known["default", "r2"] = SimpleNamespace(name="r2")
+    assert hosts.pick(b"hello", 0.0).revision.key[1] == "r1"
+    known["default", "r2"] = make_revision(ROOM, revision="r2")
     hosts.settle("hello", host_route("hello", ("r2", 100)))
-    assert hosts.pick(b"hello", 0.0).revision.name == "r2"
+    assert hosts.pick(b"hello", 0.0).revision.key[1] == "r2"
     del known["default", "r2"]
     hosts.forget()
     assert hosts.pick(b"hello", 0.0) is None
@@ -154,6 +157,6 @@ def test_each_share_gets_its_part_of_the_random_numbers(percents):
     total, rounds = sum(percents), 2000
     counts = dict.fromkeys(names, 0)
     for each in range(rounds):
-        counts[hosts.pick(b"hello", each / rounds).revision.name] += 1
+        counts[hosts.pick(b"hello", each / rounds).revision.key[1]] += 1
     for name, percent in zip(names, percents, strict=True):
         assert counts[name] == pytest.approx(rounds * percent / total, abs=2)

@@ -12,15 +12,11 @@ from activator.hold.pacing import FIRST_WINDOW, MAX_CONNECTING, STEP
 from activator.hold.throttle import LAST_POD_DELAY, LONGEST_DELAY, Room, Throttle, Waiter
 
 
-class Request(Waiter):
-    def __init__(self, name="") -> None:
-        self.name = name
-        self.pod = None
-        self.since = 0.0
-        self.held = 0
-
-    def __repr__(self) -> str:
-        return f"<Request {self.name}>"
+def waiter():
+    """As the edge makes one."""
+    made = Waiter()
+    made.pod, made.since, made.held = None, 0.0, 0
+    return made
 
 
 def make(limit=0, own=(100, 10_000), process=(1000, 100_000), seed=1):
@@ -43,7 +39,7 @@ def test_without_a_pod_requests_wait_and_a_pod_gets_them_oldest_first():
     """Nobody overtakes; a request that arrives while others wait waits too."""
     throttle = make()
     assert throttle.take() is None
-    requests = [Request(str(n)) for n in range(5)]
+    requests = [waiter() for n in range(5)]
     for request in requests:
         assert throttle.wait(request, 10, now=1.0)
     assert repr(throttle) == "<Throttle 0 busy, 5 waiting, 0 pods>"
@@ -59,7 +55,7 @@ def test_a_hard_limit_holds_and_a_free_slot_goes_to_the_oldest():
     throttle = make(limit=2)
     pod = ready(throttle, "a")
     assert [throttle.take(), throttle.take(), throttle.take()] == [pod, pod, None]
-    first, second = Request("1"), Request("2")
+    first, second = waiter(), waiter()
     throttle.wait(first, 0, 1.0)
     throttle.wait(second, 0, 2.0)
     assert throttle.release(pod) is first
@@ -101,7 +97,7 @@ def test_the_queue_is_bounded_in_requests_and_bytes_here_and_in_the_process():
     process = Room(3, 100)
     throttle = Throttle(limit=0, own=Room(2, 50), process=process, random=random.random)
     other = Throttle(limit=0, own=Room(100, 1000), process=process, random=random.random)
-    one, two, three = Request(), Request(), Request()
+    one, two, three = waiter(), waiter(), waiter()
     assert throttle.wait(one, 30, 0)
     assert not throttle.wait(two, 30, 0)  # own bytes
     assert throttle.wait(two, 10, 0)
@@ -110,7 +106,7 @@ def test_the_queue_is_bounded_in_requests_and_bytes_here_and_in_the_process():
     assert throttle.grow(one, 10)
     assert not other.wait(three, 60, 0)  # bytes of the process
     assert other.wait(three, 50, 0)
-    assert not other.wait(Request(), 0, 0)  # requests of the process
+    assert not other.wait(waiter(), 0, 0)  # requests of the process
     throttle.leave(one)
     throttle.leave(one)
     assert (process.requests, process.bytes) == (2, 60)
@@ -129,20 +125,20 @@ def test_no_revision_holds_more_than_its_share_of_the_process(hogs):
     ]
     is_full = False
     while not is_full:
-        is_full = sum(throttle.wait(Request(), 50, 0) for throttle in everyone) == 0
+        is_full = sum(throttle.wait(waiter(), 50, 0) for throttle in everyone) == 0
     counts = [throttle.waiting for throttle in everyone]
     assert max(counts) - min(counts) <= 1
     assert sum(counts) >= 800
     newcomer = Throttle(limit=0, own=Room(10_000, 1 << 20), process=process, random=random.random)
     for _ in range(1000 // (5 * hogs + 5)):
-        assert newcomer.wait(Request(), 50, 0)
-    assert not everyone[0].wait(Request(), 50, 0)
+        assert newcomer.wait(waiter(), 50, 0)
+    assert not everyone[0].wait(waiter(), 50, 0)
 
 
 def test_patience_ends_oldest_first():
     """Exactly those that waited long enough leave."""
     throttle = make()
-    requests = [Request(str(n)) for n in range(4)]
+    requests = [waiter() for n in range(4)]
     for n, request in enumerate(requests):
         throttle.wait(request, 1, now=float(n))
     assert list(throttle.expire(now=11.5, patience=10.0)) == requests[:2]
@@ -152,7 +148,7 @@ def test_patience_ends_oldest_first():
 def test_a_request_whose_pod_failed_goes_to_the_head_of_the_queue():
     """It was there first, and is let in even when the queue is full."""
     throttle = make(own=(1, 10))
-    failed, other = Request("failed"), Request("other")
+    failed, other = waiter(), waiter()
     pod = ready(throttle, "a")
     failed.pod = throttle.take()
     throttle.cordon("a")
@@ -167,7 +163,7 @@ def test_a_young_pod_is_paced_but_nobody_waits_for_an_answer():
     """It gets a first window at once; each answer doubles it, and so does each step of time."""
     throttle = make(own=(10_000, 10_000), process=(10_000, 100_000))
     for _ in range(1000):
-        throttle.wait(Request(), 0, 0.0)
+        throttle.wait(waiter(), 0, 0.0)
     pod = throttle.pod_ready("a", "a", 80, 0.0)
     assert len(hand_over_all(throttle)) == FIRST_WINDOW
     throttle.answered(pod)
@@ -252,7 +248,7 @@ def test_a_lower_limit_drains_and_a_higher_one_serves_waiters():
     for _ in range(3):
         throttle.take()
     throttle.set_limit(1)
-    waiting = Request()
+    waiting = waiter()
     throttle.wait(waiting, 0, 0.0)
     assert throttle.release(pod) is None
     assert throttle.release(pod) is None
@@ -285,7 +281,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(size=st.integers(0, 60))
     def arrive(self, size):
-        request = Request()
+        request = waiter()
         pod = self.throttle.take()
         if pod is not None:
             assert not self.queue

@@ -9,7 +9,7 @@ from typing import Final, cast
 from activator.edge.http.flow import Flow
 from activator.edge.http.gate import Gate
 from activator.edge.http.kernel import end_unless_unread
-from activator.edge.http.relay import HELD, Exchange
+from activator.edge.http.relay import DONE, HELD, Exchange
 from activator.hold.deadlines import NEVER
 from activator.http.forwarded import Peer
 from activator.http.http1 import BadRequest, check_unfinished
@@ -316,7 +316,7 @@ class Downstream:
         if request.body and self.buffer:
             data, self.buffer = self.buffer, b""
             rest = exchange.request_in(data)
-            if self.exchange is not exchange:  # it was malformed, and is answered
+            if exchange.step == DONE:  # it was malformed, and is answered
                 return
             self.buffer = rest
         gate.dispatcher.place(exchange, now)

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from activator.http.replies import Refusal
@@ -26,31 +25,43 @@ class Routes(Protocol):
     def pick_tagged(self, host: bytes, tag: bytes, random: float) -> Picked | None: ...
 
 
-@dataclass(slots=True)
 class Gate:
     """`refused` counts, by reason, replies to requests that belong to no revision; `accepted` connections;
     `pauses` how often accepting stopped because there were `most` of them.
+
+    `on_empty` is called when the last connection is gone, `on_full` when there are as many as there may be,
+    `on_room` when there is room again (None: nobody waits for that).
     """
 
-    router: Routes
-    dispatcher: "Dispatcher"
-    settings: ProxySettings
-    clock: Callable[[], float]
-    random: Callable[[], float] = random.random
-    is_between: bool = False
-    """Whether its clients are other activators, whose requests are written for the pod already."""
-    is_draining: bool = False
-    connections: "set[Downstream]" = field(default_factory=set)
-    accepted: int = 0
-    most: int = 1 << 30
-    pauses: int = 0
-    refused: dict[str, int] = field(default_factory=dict)
-    on_empty: Callable[[], None] = lambda: None
-    """Called when the last connection is gone."""
-    on_full: Callable[[], None] = lambda: None
-    """Called when there are as many connections as there may be."""
-    on_room: Callable[[], None] | None = None
-    """Called when there is room again; None: nobody waits for that."""
+    __slots__ = (
+        "accepted", "clock", "connections", "dispatcher", "is_between", "is_draining", "most", "on_empty",
+        "on_full", "on_room", "pauses", "random", "refused", "router", "settings",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        router: Routes,
+        dispatcher: "Dispatcher",
+        settings: ProxySettings,
+        clock: Callable[[], float],
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        self.router = router
+        self.dispatcher = dispatcher
+        self.settings = settings
+        self.clock = clock
+        self.random = random
+        self.is_between = False
+        """Whether its clients are other activators, whose requests are written for the pod already."""
+        self.is_draining = False
+        self.connections: set[Downstream] = set()
+        self.accepted = 0
+        self.most = 1 << 30
+        self.pauses = 0
+        self.refused: dict[str, int] = {}
+        self.on_empty: Callable[[], None] = _nothing
+        self.on_full: Callable[[], None] = _nothing
+        self.on_room: Callable[[], None] | None = None
 
     def came(self, connection: "Downstream") -> None:
         """A client's connection was accepted."""
@@ -71,3 +82,7 @@ class Gate:
         """Count a reply to what belongs to no revision, and tell of it."""
         self.refused[refusal.reason] = self.refused.get(refusal.reason, 0) + 1
         self.dispatcher.on_turned_away(refusal, host)
+
+
+def _nothing() -> None:
+    """Nobody has to be told."""

@@ -83,10 +83,8 @@ class Door:
         gate = self._gates.get(key)
         if gate is None or cast("_Alone", gate.router).revision is not revision:
             dispatcher = self.dispatcher
-            gate = Gate(
-                _Alone(revision), dispatcher, dispatcher.settings, dispatcher.clock,
-                is_between=True, is_draining=self._is_draining, on_empty=self._look,
-            )  # fmt: skip
+            gate = Gate(_Alone(revision), dispatcher, dispatcher.settings, dispatcher.clock)
+            gate.is_between, gate.is_draining, gate.on_empty = True, self._is_draining, self._look
             self._gates[key] = gate
         return gate
 
