@@ -59,6 +59,7 @@ format: $(DEV) ## Put the code into its one form
 soak: $(DEV) tools ## Ten minutes of fuzzing, bodies of 10 GiB, 100,000 requests at workers that come and go, an API server that fails for minutes; results/*.json
 	@$(BIN)/python -m bench.fuzz
 	@$(BIN)/python -m bench.streams
+	@$(BIN)/python -m bench.held
 	@WORKERS_REQUESTS=100000 WORKERS_RESULTS=$(CURDIR)/bench/results/workers.json $(BIN)/pytest -q tests/e2e/test_workers.py
 	@FAULT_SECONDS=60 FAULT_RESULTS=$(CURDIR)/bench/results/faults.json $(BIN)/pytest -q tests/cluster/test_faults.py
 

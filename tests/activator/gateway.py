@@ -10,6 +10,7 @@ import contextlib
 import gc
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -33,8 +34,9 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 class Gateway:
     """The process, from outside: `address`, and what it says of itself."""
 
-    def __init__(self, settings=None, **target) -> None:
-        self._told = json.dumps({"settings": settings or {}, "target": target})
+    def __init__(self, settings=None, descriptors=0, **target) -> None:
+        """`descriptors`: how many it may have; 0 for as many as we."""
+        self._told = json.dumps({"settings": settings or {}, "target": target, "descriptors": descriptors})
 
     def __enter__(self):
         self.process = subprocess.Popen(
@@ -162,7 +164,14 @@ def say(what):
     sys.stdout.flush()
 
 
-if __name__ == "__main__":
+def main():
+    told = json.loads(sys.argv[1])
+    if told["descriptors"]:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (told["descriptors"],) * 2)
     raise_descriptor_limit()
     set_imports_aside()
-    uvloop.run(_Inside(json.loads(sys.argv[1])).run())
+    uvloop.run(_Inside(told).run())
+
+
+if __name__ == "__main__":
+    main()

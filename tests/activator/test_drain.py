@@ -51,6 +51,30 @@ async def test_beyond_what_descriptors_allow_clients_wait_in_the_kernel():
 
 
 @on_uvloop
+async def test_all_listeners_share_what_descriptors_allow():
+    """Who waits at one of them comes in when somebody leaves another."""
+    async with Proxy(settings=ProxySettings(max_connections=10)) as proxy:
+        await proxy.ready()
+        second = Listener()
+        await second.start(("127.0.0.1", 0), proxy, proxy.dispatcher)
+        here = [await proxy.client() for _ in range(9)]
+        for client in here:
+            assert (await client.ask(GET)).status == 200
+        there = [await asyncio.open_connection(*second.address) for _ in range(3)]
+        for _, writer in there:
+            writer.write(GET)
+        await until(lambda: second.gate.pauses == 1)
+        assert proxy.dispatcher.clients.count <= 11
+        for client in here[:6]:
+            await client.close()
+        for reader, writer in there:
+            assert (await read_answer(reader)).status == 200
+            writer.close()
+        await until(lambda: not second.gate.connections)
+        second.close()
+
+
+@on_uvloop
 async def test_what_is_in_flight_or_held_finishes():
     """The drain ends when the last answer was given, however long that takes; new connections are refused
     by then.

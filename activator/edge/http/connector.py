@@ -1,6 +1,7 @@
 """Connections to pods: a request that has a slot gets one that rests, or a new one."""
 
 import asyncio
+import errno
 from collections.abc import Callable
 from typing import cast
 
@@ -10,6 +11,8 @@ from activator.hold.balance import Pod
 from activator.hold.deadlines import NEVER, Deadlines
 from activator.revision import Revision
 from activator.settings import ProxySettings
+
+OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 
 class Connector:
@@ -72,8 +75,10 @@ class Connector:
                 await asyncio.get_running_loop().create_connection(
                     lambda: cast("asyncio.Protocol", up), pod.address, pod.port
                 )
-        except OSError:
+        except OSError as error:
             is_connected = False
+            if error.errno in OUT_OF_DESCRIPTORS and up.exchange is not None:
+                up.exchange.refused_since = self._clock()  # the pod refused nothing: this may last
         else:
             is_connected = not up.transport.is_closing()
         now = self._clock()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from activator.edge.http.connector import Connector
+from activator.edge.http.gate import Clients
 from activator.edge.http.hangups import Hangups
 from activator.edge.http.relay import CONNECTING, DONE, HELD, SENT, SWITCHED, Exchange
 from activator.edge.http.sweep import Sweep
@@ -65,6 +66,7 @@ class Dispatcher:
         self.on_over: Over | None = None
         self.clock = clock
         self.settings = settings or ProxySettings()
+        self.clients = Clients()
         self.deadlines = Deadlines()
         self.hangups: Hangups
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -80,7 +82,7 @@ class Dispatcher:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self.hangups = Hangups(self._loop)
-            self._sweep = Sweep(self._loop, self._swept)
+            self._sweep = Sweep(self._loop, self._swept, self.clock)
 
     def close(self) -> None:
         """Stop sweeping. Connections are the listeners'."""

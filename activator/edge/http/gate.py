@@ -25,16 +25,44 @@ class Routes(Protocol):
     def pick_tagged(self, host: bytes, tag: bytes, random: float) -> Picked | None: ...
 
 
+class Clients:
+    """The connections of clients that this process has, over all its listeners: `most` at once."""
+
+    __slots__ = ("count", "most", "paused")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.most = 1 << 30
+        self.paused: set[Gate] = set()
+        """Gates that wait for room."""
+
+    def came(self, gate: "Gate") -> None:
+        """One more."""
+        self.count += 1
+        if self.count >= self.most:
+            self.paused.add(gate)
+            gate.on_full()
+
+    def went(self) -> None:
+        """One less."""
+        self.count -= 1
+        if self.paused and self.count <= self.most * ROOM_AT:
+            paused, self.paused = self.paused, set()
+            for gate in paused:
+                if gate.on_room is not None:
+                    gate.on_room()
+
+
 class Gate:
     """`refused` counts, by reason, replies to requests that belong to no revision; `accepted` connections;
-    `pauses` how often accepting stopped because there were `most` of them.
+    `pauses` how often accepting stopped because there were as many `clients` as there may be.
 
     `on_empty` is called when the last connection is gone, `on_full` when there are as many as there may be,
     `on_room` when there is room again (None: nobody waits for that).
     """
 
     __slots__ = (
-        "accepted", "clock", "connections", "dispatcher", "is_between", "is_draining", "most", "on_empty",
+        "accepted", "clients", "clock", "connections", "dispatcher", "is_between", "is_draining", "on_empty",
         "on_full", "on_room", "pauses", "random", "refused", "router", "settings",
     )  # fmt: skip
 
@@ -56,7 +84,7 @@ class Gate:
         self.is_draining = False
         self.connections: set[Downstream] = set()
         self.accepted = 0
-        self.most = 1 << 30
+        self.clients = dispatcher.clients
         self.pauses = 0
         self.refused: dict[str, int] = {}
         self.on_empty: Callable[[], None] = _nothing
@@ -67,16 +95,14 @@ class Gate:
         """A client's connection was accepted."""
         self.accepted += 1
         self.connections.add(connection)
-        if len(self.connections) >= self.most:
-            self.on_full()
+        self.clients.came(self)
 
     def went(self, connection: "Downstream") -> None:
         """It is closed."""
         self.connections.discard(connection)
         if not self.connections:
             self.on_empty()
-        if self.on_room is not None and len(self.connections) <= self.most * ROOM_AT:
-            self.on_room()
+        self.clients.went()
 
     def turned_away(self, refusal: Refusal, host: bytes = b"") -> None:
         """Count a reply to what belongs to no revision, and tell of it."""

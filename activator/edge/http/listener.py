@@ -50,7 +50,7 @@ class Listener:
         """
         dispatcher.start()
         gate = self.gate = Gate(router, dispatcher, settings or dispatcher.settings, dispatcher.clock)
-        gate.most = gate.settings.max_connections or _most_connections()
+        gate.clients.most = gate.settings.max_connections or _most_connections()
         gate.on_empty = self._settle
         gate.on_full = self._pause
         if isinstance(where, socket.socket):
@@ -113,7 +113,7 @@ class Listener:
         self.gate.pauses += 1
         self.gate.on_room = self._resume
         log.warning(
-            "%d connections of clients are all that file descriptors allow: more wait", self.gate.most
+            "%d connections of clients are all that file descriptors allow: more wait", self.gate.clients.most
         )
 
     def _resume(self) -> None:
@@ -126,6 +126,7 @@ class Listener:
         except OSError as error:
             log.warning("can't accept connections again yet: %s", error)
             self.gate.on_room = self._resume
+            self.gate.clients.paused.add(self.gate)
         if self._is_closed:
             self._stop_listening()
 
@@ -167,9 +168,11 @@ class Listener:
 
 
 def _most_connections() -> int:
-    """Half of the file descriptors that are left: each request in flight needs a second one for its pod."""
+    """Two thirds of the file descriptors that are left. Requests that wait need no second one for a pod, and
+    those that find none left for it wait, too.
+    """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max((soft - OTHER_DESCRIPTORS) // 2, 16)
+    return max((soft - OTHER_DESCRIPTORS) * 2 // 3, 16)
 
 
 async def _listen(host: str, port: int) -> socket.socket:
