@@ -42,6 +42,8 @@ log = logging.getLogger("zerogate.activator")
 
 ORDERS_LOOKED_AT = 0.5
 """Seconds between looks for orders that ran out."""
+NAMED_WITHIN = 3.0
+"""Seconds after the start in which an autoscaler is expected that names owners; no limit is ours before."""
 GOODBYE = 3.0
 """Seconds that the last word on the link may take."""
 
@@ -148,6 +150,7 @@ class Program:
         host, port = await self.owning.door.open(*settings.peers)
         address = settings.peer_address or (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         process, secret = token_hex(8), self.owning.door.secret
+        self.owning.linked(are_named=True)
         self.link.introduce = lambda hello: replace(
             hello, process=process, peer_address=address, peer_secret=secret,
             claims=self.owning.owners.claims(),
@@ -213,6 +216,7 @@ class Program:
             "waking": self.waking.run(),
             "probes": self.endpoints.prober.run(),
             "orders": self._expire_orders(),
+            "owners": self._expect_owners(),
         }
         return {name: group.create_task(part, name=f"activator {name}") for name, part in parts.items()}
 
@@ -261,6 +265,11 @@ class Program:
         while True:
             await asyncio.sleep(ORDERS_LOOKED_AT)
             self.obedience.expire()
+
+    async def _expect_owners(self) -> None:
+        await asyncio.sleep(NAMED_WITHIN)
+        self._on_link()
+        await asyncio.Event().wait()
 
     def _make(self, target: ScaleTarget) -> Revision:
         return Revision(target, process=self._process, random=random.random)

@@ -16,6 +16,7 @@ class FakeAutoscaler:
     """
 
     def __init__(self) -> None:
+        self.names_owners = False
         self.tokens = []
         self.heard = []
         self.links = 0
@@ -33,7 +34,7 @@ class FakeAutoscaler:
             assert frame.type is WSMsgType.BINARY
             message = decode(frame.data)
             if isinstance(message, Hello):
-                await link.send_bytes(encode(Welcome(1, "fake")))
+                await link.send_bytes(encode(Welcome(1, "fake", names_owners=self.names_owners)))
                 self.link, self.links = link, self.links + 1
             async with self._news:
                 self.heard.append(message)

@@ -11,7 +11,20 @@ import pytest
 
 from activator.edge.program import Program, Settings
 from activator.settings import ProxySettings
-from autoscaler.messages import AT_ONCE, Bye, Cordon, Cordoned, Stats, Uncordon
+from autoscaler.messages import (
+    AT_ONCE,
+    Bye,
+    Claim,
+    Cordon,
+    Cordoned,
+    Hello,
+    Leaving,
+    Occupied,
+    Owner,
+    PodSlots,
+    Stats,
+    Uncordon,
+)
 from kube.resources import CONFIGMAPS, DEPLOYMENTS, LEASES, PODS, ROUTES
 from tests.activator.fake_api import FakeApi, deployment, lease, plain_deployment, pod, route
 from tests.activator.fake_autoscaler import TOKEN, fake_autoscaler
@@ -261,6 +274,63 @@ async def test_cordon_veto_uncordon(api):
         assert not asked.done()
         await leader.say(Uncordon(*KEY, UID, 1))
         assert (await asked)[0] == 200
+
+
+PEERS = {"peers": ("127.0.0.1", 0)}
+
+
+def is_occupied(message):
+    return isinstance(message, Occupied)
+
+
+@contextlib.asynccontextmanager
+async def limited(api, leader=""):
+    """A gateway among others, whose revision has a pod and a hard limit of one."""
+    limit = {"zerogate.dev/container-concurrency": "1"}
+    api.put(DEPLOYMENTS, deployment(replicas=1, annotations=limit))
+    async with process() as server, gateway(api, leader, **PEERS) as here:
+        await server.listen()
+        api.put(PODS, pod(port=server.port, ready=True))
+        await here.until(lambda: here.revision.throttle.pods)
+        yield here
+
+
+async def test_a_hard_limit_is_kept_by_whoever_the_autoscaler_names(api):
+    """Nobody takes a slot before; the owner takes them once they are granted; the next one gets the rest."""
+    async with fake_autoscaler() as leader:
+        leader.names_owners = True
+        async with limited(api, leader.address) as here:
+            hello = await leader.hears(lambda message: isinstance(message, Hello))
+            assert all((hello.process, hello.peer_address, hello.peer_secret))
+            asked = here.asks()
+            await leader.say(Owner(*KEY, "me", 5))
+            await here.until(lambda: here.revision.throttle.waiting == 1)
+            await leader.say(Owner(*KEY, "me", 5, is_granted=True, reserved=(PodSlots(UID, 1),)))
+            await leader.say(Owner(*KEY, "other", 3, address="127.0.0.1:1"))
+            await here.until(lambda: here.revision.throttle.reserved == {UID: 1})
+            assert not asked.done()
+            await leader.say(Owner(*KEY, "me", 5, is_granted=True))
+            assert (await asked)[0] == 200
+            await leader.say(Owner(*KEY, "other", 6))
+            assert await leader.hears(is_occupied) == Occupied(*KEY, 6)
+            assert here.program.owning.owners.claims() == (Claim(*KEY, "other", 6),)
+
+
+async def test_without_an_autoscaler_a_hard_limit_is_kept_alone_after_a_moment(api, monkeypatch):
+    """It may be about to come: who has just started takes no slot that may be another one's."""
+    monkeypatch.setattr("activator.edge.program.NAMED_WITHIN", 0.5)
+    async with limited(api) as here:
+        asked = here.asks()
+        await here.until(lambda: here.revision.throttle.waiting == 1)
+        assert (await asked)[0] == 200
+
+
+async def test_who_drains_says_so_and_owns_nothing_any_more(api):
+    async with fake_autoscaler() as leader, gateway(api, leader.address, **PEERS) as here:
+        await here.until(lambda: here.program.link.is_up)
+        here.program.stop()
+        assert await leader.hears(lambda message: isinstance(message, Leaving)) == Leaving()
+        assert await leader.hears(lambda message: isinstance(message, Bye)) == Bye("me")
 
 
 async def test_an_order_runs_out_by_itself(api):
