@@ -179,12 +179,6 @@ class Cell:
         """The object is there; as stored."""
         return self.engine.create(self.kind.resource, self.sample(name, **labels))
 
-    def settled(self) -> Obj:
-        """The cell's object once its controller has said all of it, so that nobody writes it meanwhile."""
-        if self.kind.is_custom:
-            wait_for("its condition", lambda: is_true(self.stored(), self.kind.condition))
-        return self.stored()
-
     def path(self, name: str = "", resource: Resource | None = None) -> str:
         """Its path in the API."""
         resource = resource or self.kind.resource

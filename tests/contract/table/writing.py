@@ -113,9 +113,17 @@ def replace(cell: Cell) -> None:
     text = cell.refused("replace", "-f", "-", given=read)
     assert "Operation cannot be fulfilled" in text
     assert "the object has been modified" in text
-    fresh = cell.settled()
-    fresh["metadata"]["labels"]["replaced"] = "yes"
-    assert cell("replace", "-f", "-", given=fresh) == f"{cell.told} replaced"
+
+    def read_and_replace() -> bool:
+        fresh = cell.stored()
+        fresh["metadata"]["labels"]["replaced"] = "yes"
+        done = cell.run("replace", "-f", "-", given=fresh)
+        if "the object has been modified" in done.stderr:  # by its controller: a writer reads again
+            return False
+        assert (done.returncode, done.stdout.strip()) == (0, f"{cell.told} replaced"), done
+        return True
+
+    wait_for("no write between reading and replacing", read_and_replace)
     assert cell.value("metadata.labels.replaced") == "yes"
 
 
