@@ -25,7 +25,7 @@ from activator.hold.throttle import Room
 from activator.routes import Picked
 from activator.settings import ProxySettings
 from tests.activator.proxied import HOST, make_revision
-from zerogate.edge.worker import raise_descriptor_limit, set_imports_aside
+from zerogate.edge.process import prepare
 
 ROOT = Path(__file__).parents[2]
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -168,8 +168,7 @@ def main():
     told = json.loads(sys.argv[1])
     if told["descriptors"]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (told["descriptors"],) * 2)
-    raise_descriptor_limit()
-    set_imports_aside()
+    prepare()
     uvloop.run(_Inside(told).run())
 
 

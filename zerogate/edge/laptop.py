@@ -38,8 +38,9 @@ from zerogate.edge import cluster
 from zerogate.edge.admin import Pages, Views
 from zerogate.edge.folder import DataFolder
 from zerogate.edge.gateway import Gateway, InThisProcess, ask
+from zerogate.edge.process import prepare
 from zerogate.edge.sockets import address_of
-from zerogate.edge.worker import Told, raise_descriptor_limit, set_imports_aside
+from zerogate.edge.worker import Told
 from zerogate.edge.workers import Crew
 from zerogate.shipped import programs_folder
 
@@ -151,8 +152,7 @@ class Laptop:
 
         Raises what the first part that died raised, Failed for what the user has to mend.
         """
-        raise_descriptor_limit()
-        set_imports_aside()
+        prepare()
         async with self._served(), asyncio.TaskGroup() as group:
             await cluster.install(self._client("zerogate"), self._system_namespace)
             for part in (

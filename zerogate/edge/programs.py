@@ -130,9 +130,9 @@ def _told_address(told: Address | None, bound: Address, environment: Mapping[str
 async def _activator(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
     from activator.edge.program import Program, Settings  # noqa: PLC0415
     from activator.settings import ProxySettings  # noqa: PLC0415
-    from zerogate.edge.worker import raise_descriptor_limit  # noqa: PLC0415
+    from zerogate.edge.process import prepare  # noqa: PLC0415
 
-    raise_descriptor_limit()
+    prepare()
     if not _secret(arguments, "--link-token-file"):
         raise Failed(
             "--link-token-file is missing: name the file with a ServiceAccount token for the audience "

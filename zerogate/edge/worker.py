@@ -2,11 +2,9 @@
 
 import asyncio
 import ctypes
-import gc
 import json
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
@@ -21,6 +19,7 @@ from kube.edge.client import Client
 from kube.edge.credentials import load_credentials
 from kube.edge.http import HttpTransport
 from zerogate.edge import logs
+from zerogate.edge.process import prepare
 
 log = logging.getLogger("zerogate.activator")
 
@@ -58,9 +57,8 @@ def main() -> None:
     """Serve until SIGTERM, then drain. Ends with its parent, however that ends."""
     told = Told(**json.loads(sys.argv[1]))
     _die_with(told.parent)
-    raise_descriptor_limit()
     logs.configure(told.log_level)
-    set_imports_aside()
+    prepare()
     uvloop.run(_run(told))
 
 
@@ -69,18 +67,6 @@ def _die_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(1)
-
-
-def set_imports_aside() -> None:
-    """What was imported lives as long as the process: collections of garbage need not look at it again."""
-    gc.collect()
-    gc.freeze()
-
-
-def raise_descriptor_limit() -> None:
-    """As many sockets as the system allows: each held request needs one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _run(told: Told) -> None:
