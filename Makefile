@@ -23,7 +23,7 @@ $(DEV): $(RUN) requirements-dev.lock
 run: $(RUN) ## Everything on this machine, with the sample Service; Ctrl-C ends it
 	@$(BIN)/zerogate up -f config/samples/helloworld-go.yaml
 
-native: $(DEV) ## Compile the hot modules: a third less CPU a request; needs a C compiler
+native: $(DEV) ## Compile the hot modules: a fifth less CPU a request; needs a C compiler
 	@$(BIN)/python -m tools.compile
 
 tools: $(RUN) ## hey and a recent kubectl, where they are missing
