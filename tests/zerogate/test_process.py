@@ -1,10 +1,7 @@
 """How a process that forwards prepares itself, each in a process of its own."""
 
-import platform
 import subprocess
 import sys
-
-import pytest
 
 FAULTS = """
 import resource
@@ -34,7 +31,6 @@ def printed(program: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the setting")
 def test_buffers_of_bodies_are_in_memory_that_the_process_has_already() -> None:
     kept = int(printed(FAULTS.format(prepared="process.keep_freed_memory()")))
     by_default = int(printed(FAULTS.format(prepared="")))

@@ -29,7 +29,7 @@ def raise_descriptor_limit() -> None:
 def keep_freed_memory() -> None:
     """Let bodies be read into memory that the process has already. By its defaults glibc returns a buffer of
     that size to the kernel as soon as it is free, and the next one costs a fault for each page (mallopt(3)):
-    with answers of 1 MiB that was half of all processor time. Without glibc nothing is changed.
+    with answers of 1 MiB that was nearly half of all processor time. Without glibc nothing is changed.
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt

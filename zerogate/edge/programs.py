@@ -20,6 +20,7 @@ from kube.edge.http import HttpTransport
 from zerogate.addresses import Address
 from zerogate.edge import logs, preflight
 from zerogate.edge.admin import Pages, Views
+from zerogate.edge.process import prepare
 from zerogate.edge.sockets import listen
 from zerogate.errors import Failed, first_cause
 
@@ -130,7 +131,6 @@ def _told_address(told: Address | None, bound: Address, environment: Mapping[str
 async def _activator(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
     from activator.edge.program import Program, Settings  # noqa: PLC0415
     from activator.settings import ProxySettings  # noqa: PLC0415
-    from zerogate.edge.process import prepare  # noqa: PLC0415
 
     prepare()
     if not _secret(arguments, "--link-token-file"):

@@ -13,7 +13,7 @@ SHELL = {"PATH": "/bin", "HOME": "/me", "VIRTUAL_ENV": "/venv", "PYTHONPATH": "/
 def host(**changes):
     given = {
         "words": {"python": "/py"},
-        "working_folder": "/work",
+        "working_folder": "/project",
         "environment": SHELL,
         "node": "n",
         "system_namespace": "system",
@@ -41,10 +41,10 @@ def launch(container, *, port=31000, sources=None, on=None):
 @pytest.mark.parametrize(
     ("container", "argv", "folder"),
     [
-        ({"image": "hello"}, ("/py", "app.py"), "/work/src"),
-        ({"image": "hello", "args": ["-p", "$(PORT)"]}, ("/py", "app.py", "-p", "31000"), "/work/src"),
+        ({"image": "hello"}, ("/py", "app.py"), "/project/src"),
+        ({"image": "hello", "args": ["-p", "$(PORT)"]}, ("/py", "app.py", "-p", "31000"), "/project/src"),
         ({"image": "hello", "workingDir": "/abs"}, ("/py", "app.py"), "/abs"),
-        ({"image": "x", "command": ["python3", "a"], "args": ["b"]}, ("python3", "a", "b"), "/work"),
+        ({"image": "x", "command": ["python3", "a"], "args": ["b"]}, ("python3", "a", "b"), "/project"),
         ({"image": "x", "command": ["c"], "workingDir": "../up"}, ("c",), "/up"),
     ],
 )
