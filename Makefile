@@ -64,17 +64,17 @@ soak: $(DEV) tools ## Ten minutes of fuzzing, bodies of 10 GiB, 100,000 requests
 	@FAULT_SECONDS=60 FAULT_RESULTS=$(CURDIR)/bench/results/faults.json $(BIN)/pytest -q tests/cluster/test_faults.py
 
 bench-cluster: $(DEV) tools ## What the programs cost beside a real API server, each figure against its bar
-	@$(BIN)/python bench/cluster.py
+	@$(BIN)/python -m bench.cluster
 
 bench: $(DEV) tools ## The walk-through with hey and the real 90 seconds, beside the tutorial's figures
-	@$(BIN)/python bench/walkthrough.py
+	@$(BIN)/python -m bench.walkthrough
 
 bench-proxy: native tools ## What the proxy costs beside nginx and Go's ReverseProxy; needs nginx and wrk
 	@$(BIN)/python -m bench.proxy
 
 bench-node: $(DEV) tools image ## Cold starts with real containers; needs root
 	@tools/node.sh
-	@$(BIN)/python bench/node.py
+	@$(BIN)/python -m bench.node
 
 COMPILE = $(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header \
   --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options

@@ -1,7 +1,7 @@
 """What the programs cost and how fast they are beside a real API server.
 
 `make bench-cluster` runs it; results/cluster.json and results/cluster.png are what it leaves. Parts may be
-named: `python bench/cluster.py wakes idle thousand`.
+named: `python -m bench.cluster wakes idle thousand`.
 
 Times of the API server are its audit log's (microseconds, same clock); a write is accepted when its answer is
 complete. The programs run as config/ has them, each under its own account; pods are processes of `zerogate
@@ -21,22 +21,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
-
-import report  # noqa: E402 - found by the path set above
-from audit import AuditLog, Line, counted  # noqa: E402 - found by the path set above
-
-from kube.edge.client import ApiError, Client  # noqa: E402 - found by the path set above
-from kube.edge.credentials import load_credentials  # noqa: E402 - found by the path set above
-from kube.edge.http import HttpTransport  # noqa: E402 - found by the path set above
-from kube.edge.informer import Informer  # noqa: E402 - found by the path set above
-from kube.objects import Obj, is_true  # noqa: E402 - found by the path set above
-from kube.resources import SERVICES  # noqa: E402 - found by the path set above
-from tests.cluster.control_plane import ControlPlane  # noqa: E402 - found by the path set above
-from tests.cluster.programs import SYSTEM, Programs  # noqa: E402 - found by the path set above
-from tests.cluster.rights import CONFIG  # noqa: E402 - found by the path set above
-from tests.e2e.machine import QUICK_WINDOWS, host, service, wait_for  # noqa: E402 - found by the path set above
+from bench import report
+from bench.audit import AuditLog, Line, counted
+from kube.edge.client import ApiError, Client
+from kube.edge.credentials import load_credentials
+from kube.edge.http import HttpTransport
+from kube.edge.informer import Informer
+from kube.objects import Obj, is_true
+from kube.resources import SERVICES
+from testkit.kubernetes.control_plane import ControlPlane
+from testkit.kubernetes.programs import SYSTEM, Programs
+from testkit.machines.laptop import QUICK_WINDOWS, host, service
+from testkit.paths import CONFIG, ROOT
+from testkit.waiting import wait_for
 
 OURS = ("activator", "autoscaler", "controller")
 ROUNDS = 3

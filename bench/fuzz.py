@@ -1,6 +1,6 @@
 """Ten minutes of fuzzing of each target at once: `python -m bench.fuzz [--seconds 600]`; results/fuzz.json.
 
-Ends with 1 when something was found; the JSON then has the input. It belongs into tests/fuzz/corpus.
+Ends with 1 when something was found; the JSON then has the input. It belongs into testkit/fuzz/corpus.
 """
 
 import argparse
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench import report
-from tests.fuzz.campaign import TARGETS, Run
+from testkit.fuzz.campaign import TARGETS, Run
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ patience of three seconds. Ends with 1 where a bar is missed.
 import argparse
 
 from bench import report
-from tests.activator.crowd import make_room
-from tests.activator.held import expired, held_and_released
+from testkit.proxy.buffered import expired, held_and_released
+from testkit.proxy.crowd import make_room
 
 KIB_EACH = 10
 LEFT_WITHIN = 0.1

@@ -11,12 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), *(str(ROOT / folder) for folder in ("bench", "tests/e2e", "tests/node"))]
-
-import report  # noqa: E402 - found by the path set above
-from machine import host, service, wait_for  # noqa: E402 - found by the path set above
-from node_machine import NodeMachine, node_with_images  # noqa: E402 - found by the path set above
+from bench import report
+from testkit.machines.containers import NodeMachine, node_with_images
+from testkit.machines.laptop import host, service
+from testkit.waiting import wait_for
 
 NAME = "hello"
 REVISION = f"{NAME}-00001"

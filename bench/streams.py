@@ -10,8 +10,8 @@ import time
 from typing import Any
 
 from bench import report
-from tests.activator import streams
-from tests.activator.gateway import Gateway
+from testkit.proxy import streams
+from testkit.proxy.gateway import Gateway
 
 MIB = 1 << 20
 REST = 0.0002

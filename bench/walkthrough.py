@@ -1,7 +1,7 @@
 """The walk-through with hey and the real 90 seconds, beside the tutorial's figures and Knative's own.
 
 `make bench` runs it; results/walkthrough.json and results/walkthrough.png are what it leaves. Parts may be
-named: `python bench/walkthrough.py start walk scale speed cold burst held`.
+named: `python -m bench.walkthrough start walk scale speed cold burst held`.
 """
 
 import os
@@ -15,13 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests" / "e2e")]
-
-import hey  # noqa: E402 - found by the path set above
-import load  # noqa: E402 - found by the path set above
-import report  # noqa: E402 - found by the path set above
-from machine import SAMPLE, Machine, host, service, wait_for  # noqa: E402 - found by the path set above
+from bench import hey, report
+from testkit import load
+from testkit.machines.laptop import Machine, host, service
+from testkit.paths import ROOT, SAMPLE
+from testkit.waiting import wait_for
 
 NAME = "helloworld-go"
 REVISION = f"{NAME}-00001"

@@ -8,8 +8,8 @@ import pytest
 os.environ.setdefault("ZEROGATE_NATIVE", "off")
 
 import zerogate  # noqa: F401 - it decides whether all that follows imports compiled modules
-from tests.cluster.control_plane import ControlPlane, GivenCluster
-from tests.cluster.rights import requests
+from testkit.kubernetes.control_plane import ControlPlane, GivenCluster
+from testkit.kubernetes.rights import requests
 
 
 def pytest_collection_modifyitems(items):

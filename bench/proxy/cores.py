@@ -52,19 +52,6 @@ def moved(process: int, cores: Iterable[int]) -> None:
         os.sched_setaffinity(int(task.name), cores)
 
 
-def children(process: int) -> list[int]:
-    """Direct ones, whichever thread forked them."""
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return [int(each) for task in tasks for each in (task / "children").read_text().split()]
-
-
-def tree(process: int) -> Iterator[int]:
-    """The process and all its descendants."""
-    yield process
-    for child in children(process):
-        yield from tree(child)
-
-
 def used(processes: Iterable[int]) -> float:
     """Seconds of processor time, user and system, of these processes (proc(5), stat)."""
     return sum(_own(process) for process in processes)

@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.proxy.cores import Plan, children, inherited, moved
+from bench.proxy.cores import Plan, inherited, moved
 from bench.proxy.names import OURS
 from bench.proxy.parts import filled
 from bench.proxy.peers import FOLDER, Peer
-from tests.e2e.machine import Machine, host, wait_for
+from testkit.machines.laptop import Machine, host
+from testkit.processes import children
+from testkit.waiting import wait_for
 
 NAME = "proxied"
 HOST = host(NAME)

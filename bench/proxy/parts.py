@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench.proxy.cores import inherited
-from bench.report import ROOT
-from tests.e2e.machine import wait_for
+from testkit.paths import ROOT
+from testkit.waiting import wait_for
 
 NEEDED = {
     "nginx": "apt-get install --no-install-recommends nginx-light",

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.proxy.cores import tree
 from bench.proxy.names import GO, NGINX
 from bench.proxy.parts import filled, go_peer, listens, started
-from tests.e2e.machine import free_port
+from testkit.ports import free_port
+from testkit.processes import tree
 
 FOLDER = Path(__file__).parent / "conf"
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from bench.proxy.figures import FIGURES, Judged, judged, spread
 from bench.proxy.names import GO, NGINX, OURS
-from bench.report import RESULTS, ROOT
+from bench.report import RESULTS
+from testkit.paths import ROOT
 
 MARK = "<!-- proxy -->\n"
 README = ROOT / "README.md"

@@ -6,33 +6,11 @@ from hypothesis import strategies as st
 
 from activator.http.bodies import BadBody, ChunkedBody, LengthBody, UntilCloseBody, chunk, last_chunk, reader
 from activator.http.http1 import CHUNKED, UNTIL_CLOSE
-
-REFUSED = {
-    "no size": b"\r\nabc\r\n",
-    "not hexadecimal": b"g\r\n",
-    "prefixed": b"0x5\r\nhello\r\n",
-    "signed": b"+5\r\nhello\r\n",
-    "negative": b"-1\r\n",
-    "space before": b" 5\r\nhello\r\n",
-    "space after": b"5 \r\nhello\r\n",
-    "space before extension": b"5 ;a\r\nhello\r\n",
-    "bare LF after size": b"5\nhello\r\n",
-    "bare CR after size": b"5\rhello\r\n",
-    "NUL in extension": b"5;\x00\r\nhello\r\n",
-    "size of 2**64": b"10000000000000000\r\n",
-    "long extension": b"5;" + b"a" * 300 + b"\r\nhello\r\n",
-    "many extensions": (b"1;" + b"a" * 200 + b"\r\na\r\n") * 100,
-    "chunk too long": b"4\r\nhello\r\n",
-    "chunk ends in LF": b"5\r\nhello\n\n",
-    "malformed trailer": b"0\r\nX : 1\r\n\r\n",
-    "folded trailer": b"0\r\nX: 1\r\n 2\r\n\r\n",
-    "long trailers": b"0\r\n" + b"X: 1\r\n" * 4000,
-    "long trailers, whole": b"0\r\n" + b"X: 1\r\n" * 4000 + b"\r\n",
-}
+from testkit.proxy.malformed import REFUSED_BODIES
 
 
 @pytest.mark.parametrize("step", [1, 3, 1 << 20])
-@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in REFUSED.items()])
+@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in REFUSED_BODIES.items()])
 def test_chunked_bodies_that_are_refused(data, step):
     """Each is refused, in one piece or many."""
     body = ChunkedBody()

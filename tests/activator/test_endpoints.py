@@ -14,7 +14,7 @@ from activator.revision import Revision
 from activator.routes import Router
 from kube.edge.informer import Change
 from kube.objects import key
-from tests.activator.fake_api import deployment, plain_deployment, pod, route
+from testkit.proxy.fake_api import deployment, plain_deployment, pod, route
 
 KEY = ("default", "hello-00001")
 HOST = b"hello.default.example.com"

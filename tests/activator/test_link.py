@@ -15,7 +15,7 @@ from activator.revision import Revision
 from autoscaler.edge.certificate import make_certificate
 from autoscaler.messages import AT_ONCE, Bye, Cordon, Hello, Pods, Stats, Uncordon
 from serving.targets import scale_target
-from tests.activator.fake_autoscaler import TOKEN, fake_autoscaler
+from testkit.proxy.fake_autoscaler import TOKEN, fake_autoscaler
 
 
 def revision():

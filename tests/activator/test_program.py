@@ -26,8 +26,8 @@ from autoscaler.messages import (
     Uncordon,
 )
 from kube.resources import CONFIGMAPS, DEPLOYMENTS, LEASES, PODS, ROUTES
-from tests.activator.fake_api import FakeApi, deployment, lease, plain_deployment, pod, route
-from tests.activator.fake_autoscaler import TOKEN, fake_autoscaler
+from testkit.proxy.fake_api import FakeApi, deployment, lease, plain_deployment, pod, route
+from testkit.proxy.fake_autoscaler import TOKEN, fake_autoscaler
 
 HELLO = "hello.default.example.com"
 UID = "uid-p1"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from activator.hold.throttle import Room
 from activator.routes import SPARE_SPELLINGS, Router, normalised
 from serving.routing import HostRoute, Split
-from tests.activator.proxied import make_revision
+from testkit.proxy.harness import make_revision
 
 ROOM = Room(1, 1)
 

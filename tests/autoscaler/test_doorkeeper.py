@@ -15,7 +15,7 @@ from autoscaler.edge.doorkeeper import TokenReviews
 from autoscaler.edge.link import LinkServer
 from autoscaler.messages import Hello, Welcome, decode, encode
 from kube.edge.client import ApiError, Client
-from tests.autoscaler.test_link import Listening
+from testkit.scaling.link import Listening
 
 ACCOUNT = "system:serviceaccount:zerogate-system:zerogate-activator"
 

@@ -20,7 +20,7 @@ from autoscaler.schedule import PHASES, TICK, Schedule
 from kube.objects import Key, Obj, key, was_complete
 from serving.config_autoscaler import ConfigError
 from serving.targets import scale_target
-from tests.autoscaler.world import deployment, pod
+from testkit.scaling.world import deployment, pod
 
 NOW = 1_700_000_000.0
 HELLO = ("default", "hello")

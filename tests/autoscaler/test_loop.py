@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from autoscaler.edge.leader import Leader
-from tests.autoscaler.stage import HELLO, busy_then_silent, play, replicas, until, written
-from tests.autoscaler.virtual_time import run
-from tests.autoscaler.world import EPOCH, FakeActivator, FakeApi, config, deployment, leading, reporting
+from testkit.loop.virtual_time import run
+from testkit.scaling.stage import HELLO, busy_then_silent, play, replicas, until, written
+from testkit.scaling.world import EPOCH, FakeActivator, FakeApi, config, deployment, leading, reporting
 
 
 def test_a_request_at_zero_gets_a_pod_without_waiting_for_a_tick() -> None:

@@ -4,8 +4,8 @@ import asyncio
 
 from autoscaler.edge.leader import Leader
 from autoscaler.lifecycle import Activity
-from tests.autoscaler.stage import play, replicas, until, written
-from tests.autoscaler.world import FakeActivator, FakeApi
+from testkit.scaling.stage import play, replicas, until, written
+from testkit.scaling.world import FakeActivator, FakeApi
 
 
 def test_a_conflict_about_something_else_costs_a_moment() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from autoscaler.edge.leader import Leader
 from autoscaler.messages import Cordon, Uncordon
-from tests.autoscaler.stage import HELLO, busy_then_silent, play, replicas, until, written
-from tests.autoscaler.world import EPOCH, FakeActivator, FakeApi, reporting
+from testkit.scaling.stage import HELLO, busy_then_silent, play, replicas, until, written
+from testkit.scaling.world import EPOCH, FakeActivator, FakeApi, reporting
 
 
 def test_no_pod_is_taken_away_before_its_activators_say_that_it_is_empty() -> None:

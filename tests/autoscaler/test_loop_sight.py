@@ -8,9 +8,9 @@ from autoscaler.edge.leader import Leader
 from autoscaler.messages import Bye, Cordon
 from autoscaler.objects import ready_pods
 from kube.objects import Obj
-from tests.autoscaler.stage import HELLO, busy_then_silent, play, replicas, until, written
-from tests.autoscaler.virtual_time import run
-from tests.autoscaler.world import EPOCH, FakeActivator, FakeApi, config, deployment, leading, reporting
+from testkit.loop.virtual_time import run
+from testkit.scaling.stage import HELLO, busy_then_silent, play, replicas, until, written
+from testkit.scaling.world import EPOCH, FakeActivator, FakeApi, config, deployment, leading, reporting
 
 
 def test_a_silent_activator_vetoes_going_down_for_a_minute_and_no_longer() -> None:

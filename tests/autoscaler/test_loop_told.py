@@ -8,8 +8,8 @@ import pytest
 
 from autoscaler.edge.leader import Leader
 from autoscaler.kpa.replay import replay, told_decision
-from tests.autoscaler.stage import play, until
-from tests.autoscaler.world import FakeActivator, FakeApi
+from testkit.scaling.stage import play, until
+from testkit.scaling.world import FakeActivator, FakeApi
 
 
 def test_the_history_replayed_prints_the_same_decisions() -> None:

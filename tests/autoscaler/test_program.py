@@ -13,7 +13,7 @@ from autoscaler.edge.settings import Settings
 from autoscaler.kpa.replay import replay
 from autoscaler.messages import AT_ONCE, Hello, Stat, Stats, encode
 from kube.edge.client import Client
-from tests.autoscaler.world import FakeApi, config, deployment
+from testkit.scaling.world import FakeApi, config, deployment
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/zerogate-system/leases/zerogate-autoscaler"
 HELLO = "/apis/apps/v1/namespaces/default/deployments/hello"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.programs import Programs, install
+from testkit.kubernetes.control_plane import ControlPlane
+from testkit.kubernetes.programs import Programs, install
 
 
 def pytest_collection_modifyitems(items):

@@ -12,8 +12,10 @@ import pytest
 import yaml
 from aiohttp import web
 
-from tests.cluster.programs import install
-from tests.e2e.machine import ROOT, free_port, wait_for
+from testkit.kubernetes.programs import install
+from testkit.paths import ROOT
+from testkit.ports import free_port
+from testkit.waiting import wait_for
 
 PROGRAMS = ("controller", "autoscaler", "activator")
 KNATIVE = """\

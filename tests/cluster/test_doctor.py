@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from tests.cluster.programs import SYSTEM, install
-from tests.e2e.machine import ROOT, wait_for
+from testkit.kubernetes.programs import SYSTEM, install
+from testkit.paths import ROOT
+from testkit.waiting import wait_for
 
 
 def doctor(kubeconfig):

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.report import described
-from tests.cluster.fault_proxy import FaultProxy
-from tests.cluster.programs import NODE, SYSTEM, Programs
-from tests.cluster.rights import CONFIG
-from tests.e2e.load import Load
-from tests.e2e.machine import QUICK_WINDOWS, host, service, wait_for
+from testkit.kubernetes.fault_proxy import FaultProxy
+from testkit.kubernetes.programs import NODE, SYSTEM, Programs
+from testkit.load import Load
+from testkit.machines.laptop import QUICK_WINDOWS, host, service
+from testkit.paths import CONFIG
+from testkit.provenance import described
+from testkit.waiting import wait_for
 
 DOWN = float(os.environ.get("FAULT_SECONDS", "15"))
 RESULTS = os.environ.get("FAULT_RESULTS", "")

@@ -6,9 +6,9 @@ from functools import partial
 
 import pytest
 
-from tests.cluster.programs import SYSTEM
-from tests.cluster.rights import CONFIG
-from tests.e2e.machine import wait_for
+from testkit.kubernetes.programs import SYSTEM
+from testkit.paths import CONFIG
+from testkit.waiting import wait_for
 
 KINDS = ("services", "configurations", "revisions", "routes")
 PROGRAMS = ("controller", "autoscaler", "activator")

@@ -3,11 +3,11 @@
 import json
 import subprocess
 
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.programs import SYSTEM, install
-from tests.cluster.test_uninstall import commands, in_place
-from tests.e2e.machine import wait_for
-from tests.serving.examples import service
+from testkit.kubernetes.control_plane import ControlPlane
+from testkit.kubernetes.programs import SYSTEM, install
+from testkit.kubernetes.readme import commands, in_place
+from testkit.serving.examples import service
+from testkit.waiting import wait_for
 
 
 def refusal(plane, obj):

@@ -15,8 +15,9 @@ import aiohttp
 import pytest
 
 from autoscaler.messages import Hello, Welcome, decode, encode
-from tests.cluster.programs import SYSTEM, Programs, install
-from tests.e2e.machine import host, service, wait_for
+from testkit.kubernetes.programs import SYSTEM, Programs, install
+from testkit.machines.laptop import host, service
+from testkit.waiting import wait_for
 
 LEASES = ("zerogate-controller", "zerogate-autoscaler")
 SECRET = "of /debug"

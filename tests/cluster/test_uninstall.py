@@ -1,26 +1,13 @@
 """Uninstalling, command by command as README has it: what users run stays as it was."""
 
 import json
-import re
-import shlex
 import urllib.request
 
-from tests.cluster.programs import SYSTEM
-from tests.cluster.rights import CONFIG
-from tests.cluster.test_rights import Story, plain
-from tests.e2e.machine import ROOT, service, wait_for
-
-
-def commands(heading):
-    """The lines that README tells to type below a heading."""
-    text = (ROOT / "README.md").read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    lines = re.findall(r"^\$ (kubectl .*)$", text, re.MULTILINE)
-    return [shlex.split(line, comments=True)[1:] for line in lines]
-
-
-def in_place(command):
-    """README's commands are typed at the top of the checkout."""
-    return [str(CONFIG) if word == "config/" else word for word in command]
+from testkit.kubernetes.programs import SYSTEM
+from testkit.kubernetes.readme import commands, in_place
+from testkit.kubernetes.story import Story, plain
+from testkit.machines.laptop import service
+from testkit.waiting import wait_for
 
 
 def workloads(plane):

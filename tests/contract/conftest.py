@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contract.table")
+pytest.register_assert_rewrite("testkit.contract.table")
 
 # What is imported before would keep plain asserts.
-from tests.contract import engines  # noqa: E402
-from tests.contract.objects import WIDGET_DEFINITION, WIDGETS  # noqa: E402
+from testkit.contract import engines  # noqa: E402
+from testkit.contract.objects import WIDGET_DEFINITION, WIDGETS  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):

@@ -3,8 +3,8 @@
 import pytest
 
 from kube.resources import CONFIGMAPS, DEPLOYMENTS
-from tests.contract.engine import JSON_PATCH
-from tests.contract.objects import config_map, deployment, pod, widget
+from testkit.contract.engine import JSON_PATCH
+from testkit.contract.objects import config_map, deployment, pod, widget
 
 
 @pytest.fixture

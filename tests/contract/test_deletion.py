@@ -11,9 +11,9 @@ from kube.resources import (
     REPLICASETS,
     SERVICEACCOUNTS,
 )
-from tests.contract.engine import APPLY
-from tests.contract.objects import config_map, deployment, pod, replica_set
-from tests.e2e.machine import wait_for
+from testkit.contract.engine import APPLY
+from testkit.contract.objects import config_map, deployment, pod, replica_set
+from testkit.waiting import wait_for
 
 
 def options(**more):

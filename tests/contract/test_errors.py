@@ -3,8 +3,8 @@
 import pytest
 
 from kube.resources import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, PODS
-from tests.contract.engine import JSON
-from tests.contract.objects import config_map, deployment, pod, widget
+from testkit.contract.engine import JSON
+from testkit.contract.objects import config_map, deployment, pod, widget
 
 METHOD = "the server does not allow this method on the requested resource"
 NONE = 'configmaps "none" not found'

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from kube.resources import NODES
-from tests.contract.table.kinds import KINDS
-from tests.contract.table.reading import rows
+from testkit.contract.table.kinds import KINDS
+from testkit.contract.table.reading import rows
 
 
 def told(engine, namespace, *words):

@@ -5,10 +5,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.contract.table import ending, reading, running, writing  # noqa: F401 - they fill VERBS
-from tests.contract.table.cells import VERBS, Cell, Table
-from tests.contract.table.kinds import BY_NAME, KINDS
-from tests.contract.table.reasons import NOT_OFFERED
+from testkit.contract.table import ending, reading, running, writing  # noqa: F401 - they fill VERBS
+from testkit.contract.table.cells import VERBS, Cell, Table
+from testkit.contract.table.kinds import BY_NAME, KINDS
+from testkit.contract.table.reasons import NOT_OFFERED
 
 # Deletions, which were imported first, come last: a cluster's garbage collector takes half a minute to hear
 # of kinds that were defined just now.
@@ -52,7 +52,7 @@ def run(table: Table, kind: str, verb: str) -> None:
 
 @pytest.mark.parametrize(("kind", "verb"), CELLS)
 def test_a_cell(results: dict[tuple[str, str], Future[None]], kind: str, verb: str) -> None:
-    """The verb's promise stands with its function in tests/contract/table."""
+    """The verb's promise stands with its function in testkit/contract/table."""
     if (kind, verb) not in results:
         pytest.skip("the pods' images are commands of our own node, which no given cluster has")
     results[kind, verb].result()

@@ -3,7 +3,7 @@
 import pytest
 
 from kube.resources import CONFIGMAPS, CORE_SERVICES, DEPLOYMENTS, LEASES, PODS, REPLICASETS, SECRETS
-from tests.contract.objects import deployment, pod_spec, replica_set
+from testkit.contract.objects import deployment, pod_spec, replica_set
 
 DRY = {"dryRun": "All"}
 RANGE = "must be between 1 and 65535, inclusive"

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from kube.resources import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, PODS, REPLICASETS
-from tests.contract.objects import config_map, pod
+from testkit.contract.objects import config_map, pod
 
 LABELS = {"a": {"app": "x"}, "b": {"app": "x", "tier": "t"}, "c": {"app": "y"}, "d": {"tier": "t"}}
 OURS = "mine=yes"  # a real API server puts a config map of its own into each namespace

@@ -3,7 +3,7 @@
 import pytest
 
 from kube.resources import CONFIGMAPS, CORE_SERVICES, NAMESPACES, PODS, SECRETS
-from tests.contract.objects import config_map, pod, widget
+from testkit.contract.objects import config_map, pod, widget
 
 SUBDOMAIN = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "

@@ -3,8 +3,8 @@
 import pytest
 
 from kube.resources import CONFIGMAPS, DEPLOYMENTS
-from tests.contract.engine import APPLY, JSON_PATCH, MERGE, STRATEGIC
-from tests.contract.objects import config_map, deployment, widget
+from testkit.contract.engine import APPLY, JSON_PATCH, MERGE, STRATEGIC
+from testkit.contract.objects import config_map, deployment, widget
 
 TWICE = b'{"metadata":{"name":"x"},"data":{"a":"1","a":"2"}}'
 DEEP = 'unknown field "spec.template.spec.containers[0].imagee"'

@@ -3,8 +3,8 @@
 import pytest
 
 from kube.resources import CONFIGMAPS
-from tests.contract.engine import JSON_PATCH
-from tests.contract.objects import config_map
+from testkit.contract.engine import JSON_PATCH
+from testkit.contract.objects import config_map
 
 FINALIZERS = ["a.test/1", "a.test/2", "a.test/3"]
 REJECTED = "the server rejected our request due to an error in our request"

@@ -3,8 +3,8 @@
 import pytest
 
 from kube.resources import CONFIGMAPS, DEPLOYMENTS
-from tests.contract.engine import APPLY, JSON, JSON_PATCH, MERGE, STRATEGIC
-from tests.contract.objects import config_map, deployment, widget
+from testkit.contract.engine import APPLY, JSON, JSON_PATCH, MERGE, STRATEGIC
+from testkit.contract.objects import config_map, deployment, widget
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pytest
 
 from kube.resources import DEPLOYMENTS
-from tests.contract.engine import STRATEGIC
-from tests.contract.objects import deployment
+from testkit.contract.engine import STRATEGIC
+from testkit.contract.objects import deployment
 
 ENV = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
 

@@ -6,8 +6,8 @@ import pytest
 
 from kube.objects import parse_time
 from kube.resources import PODS, REPLICASETS
-from tests.contract.objects import pod, replica_set
-from tests.e2e.machine import wait_for
+from testkit.contract.objects import pod, replica_set
+from testkit.waiting import wait_for
 
 COST = "controller.kubernetes.io/pod-deletion-cost"
 

@@ -1,7 +1,7 @@
 """That the engines run pods at all, and say so in kubectl's words."""
 
 from kube.resources import PODS
-from tests.e2e.machine import wait_for
+from testkit.waiting import wait_for
 
 
 def test_a_pod_becomes_ready_and_its_output_can_be_read(engine, pods):

@@ -14,7 +14,7 @@ from kube.resources import (
     SECRETS,
     SERVICEACCOUNTS,
 )
-from tests.contract.objects import config_map, widget
+from testkit.contract.objects import config_map, widget
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 PARTIAL = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"

@@ -3,8 +3,8 @@
 import pytest
 
 from kube.resources import DEPLOYMENTS, PODS, REPLICASETS
-from tests.contract.objects import deployment
-from tests.e2e.machine import wait_for
+from testkit.contract.objects import deployment
+from testkit.waiting import wait_for
 
 REVISION = "deployment.kubernetes.io/revision"
 

@@ -3,8 +3,8 @@
 import pytest
 
 from kube.resources import DEPLOYMENTS, REPLICASETS
-from tests.contract.engine import APPLY, JSON_PATCH, MERGE, STRATEGIC
-from tests.contract.objects import deployment, replica_set, widget
+from testkit.contract.engine import APPLY, JSON_PATCH, MERGE, STRATEGIC
+from testkit.contract.objects import deployment, replica_set, widget
 
 WAKE = [{"op": "test", "path": "/spec", "value": {}}, {"op": "add", "path": "/spec/replicas", "value": 1}]
 

@@ -1,15 +1,14 @@
 """Each row of the table of rules, on both engines: the same path, and the same message in it."""
 
 import json
-from pathlib import Path
 
 import pytest
 import yaml
 
 from kube.resources import CONFIGMAPS, REVISIONS, SERVICES, Resource
-from tests.contract.engine import Answer, Engine
-from tests.e2e.machine import wait_for
-from tests.serving.examples import (
+from testkit.contract.engine import Answer, Engine
+from testkit.paths import CONFIG
+from testkit.serving.examples import (
     BOX,
     BY_ITSELF,
     C0,
@@ -26,8 +25,8 @@ from tests.serving.examples import (
     annotated,
     service,
 )
+from testkit.waiting import wait_for
 
-CONFIG = Path(__file__).parents[2] / "config"
 DRY = {"dryRun": "All", "fieldValidation": "Strict"}
 PLURALS = {
     "Service": "services",

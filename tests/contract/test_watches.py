@@ -5,7 +5,7 @@ import time
 import pytest
 
 from kube.resources import CONFIGMAPS
-from tests.contract.objects import config_map, widget
+from testkit.contract.objects import config_map, widget
 
 OURS = {"labelSelector": "mine"}  # a real API server puts a config map of its own into each namespace
 

@@ -1,20 +1,9 @@
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
 
-# The suite is imported file by file; its own helpers are found by name.
-for helper in ("machine", "cluster_machine", "load", "crewed"):
-    spec = importlib.util.spec_from_file_location(helper, Path(__file__).parent / f"{helper}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[helper] = module
-    spec.loader.exec_module(module)
-
-from cluster_machine import ClusterMachine  # noqa: E402 - it was made importable just above
-from machine import Machine  # noqa: E402 - the same
+from testkit.machines.cluster import ClusterMachine
+from testkit.machines.laptop import Machine
 
 
 def pytest_collection_modifyitems(items):

@@ -10,7 +10,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from machine import ROOT, SAMPLE, free_port, host, wait_for
+from testkit.machines.laptop import host
+from testkit.paths import ROOT, SAMPLE
+from testkit.ports import free_port
+from testkit.waiting import wait_for
 
 NAME = "helloworld-go"
 REVISION = f"{NAME}-00001"

@@ -8,7 +8,10 @@ import urllib.request
 
 import pytest
 import yaml
-from machine import SAMPLE, host, service, wait_for
+
+from testkit.machines.laptop import host, service
+from testkit.paths import SAMPLE
+from testkit.waiting import wait_for
 
 
 @pytest.fixture(scope="module")

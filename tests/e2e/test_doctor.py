@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 
-from machine import ROOT, SAMPLE, free_port
+from testkit.paths import ROOT, SAMPLE
+from testkit.ports import free_port
 
 
 def doctor(kubeconfig, *arguments):

@@ -5,7 +5,10 @@ applying to the other, edit the image table.
 import json
 
 import pytest
-from machine import SAMPLE, host, service, wait_for
+
+from testkit.machines.laptop import host, service
+from testkit.paths import SAMPLE
+from testkit.waiting import wait_for
 
 
 @pytest.fixture(scope="module")

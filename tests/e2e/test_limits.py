@@ -6,16 +6,17 @@ Half of the clients keep their connections; nobody asks twice.
 import os
 import signal
 import sys
-from pathlib import Path
 
 import pytest
-from crewed import NAME, Crewed
-from load import Load
-from machine import host, service, wait_for
+
+from testkit.load import Load
+from testkit.machines.laptop import host, service
+from testkit.machines.workers import NAME, Crewed
+from testkit.waiting import wait_for
 
 CLIENTS = 20
 REVISION = f"default/{NAME}-00001"
-APP = Path(__file__).parent / "limited_app.py"
+APP = ROOT / "testkit" / "machines" / "limited_app.py"
 
 
 class Limited(Crewed):

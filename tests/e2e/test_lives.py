@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from machine import SAMPLE, Machine, host, wait_for
+
+from testkit.machines.laptop import Machine, host
+from testkit.paths import ROOT, SAMPLE
+from testkit.waiting import wait_for
 
 NAME = "helloworld-go"
 
@@ -128,7 +131,7 @@ def test_wrong_usage_says_what_to_write(tmp_path, arguments, said):
     done = subprocess.run(
         [sys.executable, "-m", "zerogate", *arguments],
         capture_output=True, text=True, cwd=tmp_path, timeout=30, check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode in {1, 2}
     assert said in done.stderr

@@ -3,8 +3,10 @@
 import time
 
 import pytest
-from load import Load, burst
-from machine import host, service, wait_for
+
+from testkit.load import Load, burst
+from testkit.machines.laptop import host, service
+from testkit.waiting import wait_for
 
 NAME = "slow"
 REVISION = f"{NAME}-00001"

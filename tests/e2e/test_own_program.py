@@ -2,7 +2,9 @@
 
 import json
 
-from machine import ROOT, host, wait_for
+from testkit.machines.laptop import host
+from testkit.paths import ROOT
+from testkit.waiting import wait_for
 
 APP = """
 import http.server, os

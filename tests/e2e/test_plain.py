@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 import yaml
-from cluster_machine import ClusterMachine
-from machine import ROOT, Machine, wait_for
+
+from testkit.machines.cluster import ClusterMachine
+from testkit.machines.laptop import Machine
+from testkit.paths import ROOT
+from testkit.waiting import wait_for
 
 HPA = {
     "apiVersion": "autoscaling/v2",

@@ -1,7 +1,8 @@
 """What an update is for: a grey release by percentage, and the way back."""
 
-from load import burst
-from machine import host, service, wait_for
+from testkit.load import burst
+from testkit.machines.laptop import host, service
+from testkit.waiting import wait_for
 
 NAME = "hello"
 

@@ -3,7 +3,9 @@
 import re
 import subprocess
 
-from machine import SAMPLE, host, wait_for
+from testkit.machines.laptop import host
+from testkit.paths import SAMPLE
+from testkit.waiting import wait_for
 
 NAME = "helloworld-go"
 REVISION = "helloworld-go-00001"

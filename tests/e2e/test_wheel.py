@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 
-from machine import ROOT, Machine, host
+from testkit.machines.laptop import Machine, host
+from testkit.paths import ROOT
 
 
 def _python(folder, *arguments):

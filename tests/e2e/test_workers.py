@@ -12,11 +12,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from crewed import NAME, Crewed
-from load import Load
-from machine import host, service, wait_for
 
-from bench.report import described
+from testkit.load import Load
+from testkit.machines.laptop import host, service
+from testkit.machines.workers import NAME, Crewed
+from testkit.provenance import described
+from testkit.waiting import wait_for
 
 REQUESTS = int(os.environ.get("WORKERS_REQUESTS", "2000"))
 RESULTS = os.environ.get("WORKERS_RESULTS", "")

@@ -14,7 +14,7 @@ from embedded.api.protobuf import decode_object
 from embedded.api.refusals import ApiRefusal
 from embedded.store import Store
 from serving.validation import FieldError, Refused
-from tests.embedded.world import (
+from testkit.api.world import (
     APPLY,
     CONFIGMAPS,
     CRDS,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.embedded.world import CONFIGMAPS, CRDS, WIDGETS, World, config_map, widget, widget_crd
+from testkit.api.world import CONFIGMAPS, CRDS, WIDGETS, World, config_map, widget, widget_crd
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from embedded.api.ownership import Ownership
 from kube.objects import key
-from tests.embedded.world import (
+from testkit.api.world import (
     CONFIGMAPS,
     CRDS,
     DEPLOYMENTS,

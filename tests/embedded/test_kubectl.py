@@ -12,11 +12,11 @@ import yaml
 
 from embedded.edge.lock import kubeconfig_text, make_lock
 from embedded.edge.server import serve
-from tests.embedded.waiting import until
-from tests.embedded.world import MERGE, PODS, World, config_map, deployment, pod
+from testkit.api.world import MERGE, PODS, World, config_map, deployment, pod
+from testkit.paths import CONFIG
+from testkit.waiting import until
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl on this machine")
-CONFIG = Path(__file__).parents[2] / "config"
 RUNNING = {
     "phase": "Running",
     "podIP": "127.0.0.1",

@@ -15,8 +15,8 @@ from embedded.store import Store
 from kube.edge.client import Client
 from kube.objects import annotations, is_ready, is_true
 from kube.resources import DEPLOYMENTS, PODS
-from tests.embedded.node.world import SERVER, python
-from tests.embedded.waiting import until
+from testkit.node.world import SERVER, python
+from testkit.waiting import until
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from kube.edge.http import HttpTransport
 from kube.edge.informer import Informer
 from kube.resources import CONFIGMAPS as CONFIG_MAPS
 from kube.resources import DEPLOYMENTS
-from tests.embedded.waiting import until
-from tests.embedded.world import CONFIGMAPS, MERGE, PODS, World, config_map, deployment, pod
+from testkit.api.world import CONFIGMAPS, MERGE, PODS, World, config_map, deployment, pod
+from testkit.waiting import until
 
 
 class Door:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.activator.proxied import HOST
-from tests.fuzz.reading import Requests, read_answers
-from tests.fuzz.stage import Stage
+from testkit.fuzz.reading import Requests, read_answers
+from testkit.fuzz.stage import Stage
+from testkit.proxy.harness import HOST
 
 OURS = (b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"forwarded", b"host")
 FRAMING = (b"content-length", b"transfer-encoding", b"expect")

@@ -12,8 +12,8 @@ from activator.edge.http.downstream import Downstream
 from activator.edge.http.relay import Exchange
 from activator.hold.throttle import Throttle
 from activator.http import bodies
-from tests.fuzz import answers, requests
-from tests.fuzz.campaign import CORPUS, TARGETS, Run
+from testkit.fuzz import answers, requests
+from testkit.fuzz.campaign import CORPUS, TARGETS, Run
 
 MODULES = {"requests": requests, "answers": answers}
 SEEDS = {

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from testkit.paths import ROOT
 from tools.image import archive
 from tools.image.archive import Image, qualified, write
-
-ROOT = Path(__file__).parents[2]
 
 
 def _opened(path):

@@ -15,7 +15,7 @@ from kube.edge.http import HttpTransport
 from kube.edge.lease import Elector
 from kube.lease import Moment, Term, Terms, epoch, holder
 from kube.resources import CONFIGMAPS
-from tests.embedded.world import MERGE, World, config_map
+from testkit.api.world import MERGE, World, config_map
 
 QUICK = Terms(duration=1.0, renew=0.1, retry=0.1)
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/s/leases/l"

@@ -1,26 +1,15 @@
 """One node with our image and the sample's, and what is installed on it, for all tests in here."""
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.control_plane import GivenCluster
+from testkit.kubernetes.control_plane import GivenCluster
+from testkit.machines.containers import NodeMachine, node_with_images
 
-# The end-to-end suite and its helpers are imported file by file, and found by name.
 HERE = Path(__file__).parent
-for helper in (HERE.parent / "e2e/machine.py", HERE.parent / "e2e/load.py", HERE / "node_machine.py"):
-    spec = importlib.util.spec_from_file_location(helper.stem, helper)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[helper.stem] = module
-    spec.loader.exec_module(module)
-
-from node_machine import NodeMachine, node_with_images  # noqa: E402 - it was made importable just above
-
 GIVEN = os.environ.get("KUBECONFIG_FOR_TESTS", "")
 
 

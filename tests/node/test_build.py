@@ -14,9 +14,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from machine import ROOT
-from node_machine import IMAGE
 
+from testkit.machines.containers import IMAGE
+from testkit.paths import ROOT
 from tools.image.archive import LIMIT
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zerogate"

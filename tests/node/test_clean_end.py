@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from machine import ROOT, wait_for
 
-from tests.cluster.node import CGROUP, TUNABLES, Node
+from testkit.kubernetes.node import CGROUP, TUNABLES, Node
+from testkit.paths import ROOT
+from testkit.waiting import wait_for
 
 SETTINGS = [*TUNABLES, "net/ipv4/ip_forward", "net/ipv4/conf/all/route_localnet"]
 PLACES = ("/run", "/run/netns", "/var/lib", "/var/lib/cni", "/var/log", "/var/log/pods", "/etc/cni/net.d")
@@ -79,7 +80,7 @@ def test_after_kill_9_the_kernel_takes_all_away_and_the_next_start_the_rest(tmp_
     before = _traces(tmp_path)
     with (tmp_path / "output").open("w") as output:
         holder = subprocess.Popen(
-            [sys.executable, "-m", "tests.cluster.node", tmp_path / "first"], cwd=ROOT, stdout=output
+            [sys.executable, "-m", "testkit.kubernetes.node", tmp_path / "first"], cwd=ROOT, stdout=output
         )
     wait_for("the node", lambda: "export KUBECONFIG=" in (tmp_path / "output").read_text(), 180)
     assert _traces(tmp_path) != before

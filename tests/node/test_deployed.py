@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from load import Load, burst
-from machine import host, service, wait_for
-from node_machine import PROGRAMS, SYSTEM
 
+from testkit.load import Load, burst
+from testkit.machines.containers import PROGRAMS, SYSTEM
+from testkit.machines.laptop import host, service
+from testkit.waiting import wait_for
 from tools.image.archive import LIMIT
 
 NAME = "hello"

@@ -1,9 +1,9 @@
 """What stands in the API server's log at the end: this file is the last of the run."""
 
 import pytest
-from node_machine import PROGRAMS
 
-from tests.cluster.rights import requests
+from testkit.kubernetes.rights import requests
+from testkit.machines.containers import PROGRAMS
 
 
 @pytest.mark.own_node

@@ -1,13 +1,12 @@
 """`config-autoscaler`: each key, each rule, and the map that we ship."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 
 from serving.config_autoscaler import DEFAULTS, AutoscalerConfig, ConfigError, parse
+from testkit.paths import ROOT
 
-SHIPPED = Path(__file__).parents[2] / "config" / "config-autoscaler.yaml"
+SHIPPED = ROOT / "config" / "config-autoscaler.yaml"
 
 
 def test_an_empty_map_means_knatives_defaults() -> None:

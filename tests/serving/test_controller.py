@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from pathlib import Path
 
 import pytest
 import yaml
@@ -29,8 +28,8 @@ from serving.edge import queue as queue_module
 from serving.edge.controller import Settings, run
 from serving.edge.queue import WorkQueue
 from serving.validation import admit
+from testkit.paths import CONFIG
 
-CONFIG = Path(__file__).parents[2] / "config"
 DEADLINE = 5.0
 
 

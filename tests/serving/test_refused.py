@@ -4,7 +4,7 @@ import pytest
 
 from kube.resources import CONFIGURATIONS, DEPLOYMENTS, REVISIONS, ROUTES, SERVICES
 from serving.configs import parse_configs
-from tests.serving.examples import revision, service
+from testkit.serving.examples import revision, service
 
 IMAGE = "spec__template__spec__containers__0__image"
 

@@ -1,7 +1,5 @@
 """What is shipped in config/ is what the code says it is."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 
@@ -11,8 +9,8 @@ from serving.configs import COMPILED, PARSERS, parse_configs
 from serving.crds import custom_resources, manifest
 from serving.rules.rows import written
 from serving.validation import admit
+from testkit.paths import CONFIG
 
-CONFIG = Path(__file__).parents[2] / "config"
 MAPS = {path.stem: yaml.safe_load(path.read_text()) for path in CONFIG.glob("config-*.yaml")}
 
 

@@ -11,7 +11,7 @@ from serving.configs import parse_configs
 from serving.rules.defaults import fill_in
 from serving.rules.rows import rows
 from serving.validation import Refused, admit
-from tests.serving.examples import (
+from testkit.serving.examples import (
     BOX,
     BY_ITSELF,
     C0,

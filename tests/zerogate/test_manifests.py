@@ -5,15 +5,13 @@ What an API server makes of it is asked in tests/cluster/.
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 
+from testkit.paths import CONFIG, ROOT
 from zerogate import __version__, cli
 
-ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / "config"
 KUSTOMIZATION = yaml.safe_load((CONFIG / "kustomization.yaml").read_text())
 OBJECTS = [
     obj

@@ -1,13 +1,12 @@
 """README is true: what it names exists."""
 
 import re
-from pathlib import Path
 
 import pytest
 
+from testkit.paths import ROOT
 from zerogate import cli
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 TESTS = {
     name

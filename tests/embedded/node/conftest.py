@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.embedded.node.world import NodeWorld
+from testkit.node.world import NodeWorld
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from embedded.edge.node import agent
 from embedded.edge.node.linux import proc
 from embedded.node.capacity import Capacity
 from kube.resources import NODES, PODS
-from tests.embedded.fake_api import FakeApi
-from tests.embedded.node.world import NodeWorld, container, is_ready, pid_of, pod, port_of, waiting_reason
-from tests.embedded.waiting import until
+from testkit.api.fake_api import FakeApi
+from testkit.node.world import NodeWorld, container, is_ready, pid_of, pod, port_of, waiting_reason
+from testkit.waiting import until
 
 
 async def test_a_pod_gets_a_node_an_address_and_becomes_ready(world):

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from embedded.edge.node.linux import proc
-from tests.embedded.node.world import container, pid_of, pod, port_of, python
+from testkit.node.world import container, pid_of, pod, port_of, python
 
 
 async def test_a_deleted_pod_gets_sigterm_and_goes(world):

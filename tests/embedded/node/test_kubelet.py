@@ -8,10 +8,10 @@ import pytest
 from embedded.edge.lock import make_lock
 from embedded.node.settings import LogEndpoint
 from kube.resources import NODES
-from tests.cluster.certificates import issue_client
-from tests.e2e.machine import free_port
-from tests.embedded.fake_api import FakeApi
-from tests.embedded.node.world import NodeWorld, pod
+from testkit.api.fake_api import FakeApi
+from testkit.kubernetes.certificates import issue_client
+from testkit.node.world import NodeWorld, pod
+from testkit.ports import free_port
 
 TALKER = "import time; print('one'); print('two', flush=True); time.sleep(100)"
 PATH = "/containerLogs/default/p/c"

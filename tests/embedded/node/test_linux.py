@@ -14,8 +14,8 @@ from embedded.edge.node.linux import logfiles, proc
 from embedded.edge.node.linux.machine import Ports
 from embedded.edge.node.linux.process import spawn, why_not_started
 from embedded.edge.node.linux.records import VARIABLE, Records
-from tests.embedded.node.world import python
-from tests.embedded.waiting import until
+from testkit.node.world import python
+from testkit.waiting import until
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.embedded.node.world import container, is_ready, pid_of, pod, port_of, waiting_reason
+from testkit.node.world import container, is_ready, pid_of, pod, port_of, waiting_reason
 
 
 async def test_a_command_that_exits_is_restarted_with_back_off(world):

@@ -10,7 +10,7 @@ import pytest
 from embedded.edge.node import probes
 from embedded.edge.node.probes import Answer, Listener, Surroundings, ask, watch
 from embedded.node.probing import Probe
-from tests.embedded.waiting import until
+from testkit.waiting import until
 
 HERE = Surroundings({"PATH": os.environ["PATH"], "WORD": "hush"}, "/")
 

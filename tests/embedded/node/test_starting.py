@@ -3,7 +3,7 @@
 import pytest
 
 from kube.resources import CONFIGMAPS
-from tests.embedded.node.world import container, is_ready, pod, port_of, waiting_reason
+from testkit.node.world import container, is_ready, pod, port_of, waiting_reason
 
 
 async def test_the_address_is_published_before_the_pod_is_ready(world):

@@ -9,8 +9,8 @@ import pytest
 from embedded.edge.workloads import controllers
 from kube.edge.client import Client
 from kube.objects import format_time
-from tests.embedded.fake_api import FakeApi
-from tests.embedded.waiting import until
+from testkit.api.fake_api import FakeApi
+from testkit.waiting import until
 
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 REPLICASETS = "/apis/apps/v1/namespaces/default/replicasets"

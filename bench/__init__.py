@@ -1,0 +1,1 @@
+"""Benchmarks: one command each, JSON and a picture in `results/`."""

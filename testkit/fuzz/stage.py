@@ -1,0 +1,181 @@
+"""The real data plane between clients and pods of paper; whoever closes it finds every count at zero."""
+
+import asyncio
+import dataclasses
+import itertools
+
+from activator.edge.http.dispatch import Dispatcher
+from activator.edge.http.downstream import Downstream
+from activator.edge.http.gate import Gate
+from activator.hold.throttle import Room
+from activator.revision import Revision
+from activator.routes import Picked
+from activator.settings import ProxySettings
+from testkit.loop.fake_transport import Paper, PaperLoop, Unread
+from testkit.proxy.harness import HOST, make_revision
+
+SETTINGS = ProxySettings(
+    max_head=512, held_body=64, replayed_body=128, head_timeout=3.0, keep_alive_timeout=20.0
+)
+
+TARGET = make_revision(Room(1, 1), max_held_requests=20, max_held_bytes=2000).target
+
+
+class PaperHangups:
+    """Ends that are noticed while nobody reads. A descriptor is watched once and left before it is closed."""
+
+    def __init__(self, loop) -> None:
+        self.loop = loop
+        self.watched = {}
+
+    def watch(self, fd, hung_up):
+        assert fd not in self.watched
+        self.watched[fd] = hung_up
+
+    def leave(self, fd):
+        self.watched.pop(fd, None)
+
+    def told(self, fd):
+        if fd in self.watched:
+            self.loop.call_soon(self._tell, fd)
+
+    def close(self):
+        self.watched.clear()
+
+    def _tell(self, fd):
+        hung_up = self.watched.pop(fd, None)
+        if hung_up is not None:
+            hung_up()
+
+
+class Stage:
+    """`serve(wire)` is called with each connection to a pod; `refuse` says whether connects are refused."""
+
+    def __init__(self, *, settings=SETTINGS, serve, slow=False, **fields) -> None:
+        self.loop = PaperLoop()
+        self.loop.connect = self._connect
+        asyncio._set_running_loop(self.loop)
+        self.serve = serve
+        self.slow = slow
+        self.refuse = False
+        self.is_disturbed = False
+        """Whether tunnels were told to end."""
+        self.room = Room(50, 4000)
+        target = dataclasses.replace(TARGET, **fields)
+        self.revision = Revision(target, process=self.room, random=lambda: 0.5)
+        self.dispatcher = Dispatcher(
+            on_first=lambda _: None, on_waiting=lambda _: None, clock=self.loop.time, settings=settings
+        )
+        self.over = {}
+        """Of each client's connection, the statuses of requests that are over; 0: the answer broke off."""
+        self.dispatcher.on_over = self._over
+        self.dispatcher.start()
+        self.dispatcher.hangups.close()
+        self.dispatcher.hangups = self.hangups = PaperHangups(self.loop)
+        self.gate = Gate(self, self.dispatcher, settings, self.loop.time, random=lambda: 0.5)
+        self._numbers = itertools.count(1000)
+        self.clients = []
+        self.ups = []
+
+    def pick(self, host, random):
+        return Picked(self.revision, "hello", "") if host.partition(b":")[0] == HOST else None
+
+    def client(self):
+        """A client's connection: a transport whose protocol is the proxy's own."""
+        down = Downstream(self.gate)
+        wire = Paper(self.loop, down, next(self._numbers), slow=self.slow)
+        self.clients.append(wire)
+        down.connection_made(wire)
+        return wire
+
+    def end(self, wire, *, reset):
+        """The client sends no more, or is gone."""
+        if reset:
+            wire.reset()
+        else:
+            wire.fin()
+        self.hangups.told(wire.socket.fd)
+
+    def ready(self):
+        self.dispatcher.pod_ready(self.revision, "pod-1", "192.0.2.2", 8080)
+
+    def gone(self):
+        self.is_disturbed = True
+        self.dispatcher.pod_gone(self.revision, "pod-1")
+
+    def hasten(self):
+        """Everybody takes what there is from now on."""
+        self.slow = False
+        for wire in [*self.clients, *self.ups]:
+            wire.slow = False
+            wire.take(1 << 30)
+        self.loop.settle()
+
+    def close(self):
+        """Everybody leaves. AssertionError when something is still counted, or was not told."""
+        for wire in self.clients:
+            wire.slow = False
+            if not wire.came:
+                wire.take(1 << 30)
+                self.end(wire, reset=True)
+            wire.abort()
+        self.loop.settle()
+        revision = self.revision
+        told = sum(map(len, self.over.values())) + revision.counts.hung_up
+        assert revision.counts.requests == told, "a request is forgotten, or over twice"
+        assert revision.load.in_flight == 0, "the load is not zero"
+        assert (revision.throttle.busy, revision.throttle.waiting) == (0, 0), "slots are taken"
+        assert (self.room.requests, self.room.bytes) == (0, 0), "room of the process is taken"
+        assert (revision.throttle.own.requests, revision.throttle.own.bytes) == (0, 0), "room is taken"
+        assert all(pod.in_flight == pod.connecting == 0 for pod in revision.throttle.pods.values())
+        assert not self.gate.connections, "a connection is not over"
+        assert not self.hangups.watched, "a closed descriptor is watched"
+        assert not self.dispatcher._tunnels, "a tunnel is not over"
+        assert not self.dispatcher._connector._tasks, "a connect is not over"
+        self.gone()
+        self.loop.settle()
+        assert not len(self.dispatcher.deadlines), "somebody waits for a deadline"
+        assert all(wire.is_lost for wire in self.ups), "a connection to a pod is not closed"
+
+    def strike(self):
+        """Put all away, checked or not."""
+        self.dispatcher.close()
+        for wire in self.ups:
+            wire.put_away()
+        asyncio._set_running_loop(None)
+
+    def _over(self, exchange, status, *, is_cut):
+        self.over.setdefault(exchange.down, []).append(0 if is_cut else status)
+
+    async def _connect(self, up):
+        if self.refuse:
+            raise ConnectionRefusedError
+        unread = Unread()
+        wire = Paper(self.loop, up, unread.fd, slow=self.slow, unread=unread)
+        self.ups.append(wire)
+        self.serve(wire)
+        up.connection_made(wire)
+        return wire, up
+
+
+def _take(stage, size):
+    for wire in [*stage.clients, *stage.ups]:
+        wire.take(size)
+
+
+def _drain(stage):
+    stage.is_disturbed = stage.gate.is_draining = True
+    for connection in [*stage.gate.connections]:
+        connection.drain(stage.loop.time())
+
+
+STEPS = {
+    "moment": lambda stage: stage.loop.pass_time(0.03),
+    "second": lambda stage: stage.loop.pass_time(1.1),
+    "long": lambda stage: stage.loop.pass_time(25.0),
+    "take little": lambda stage: _take(stage, 50),
+    "take much": lambda stage: _take(stage, 1000),
+    "drain": _drain,
+    "gone": Stage.gone,
+}
+"""What happens to everybody, in all plays."""

@@ -1,0 +1,1 @@
+"""The node agent without an API server: `world` starts pods as processes and records their status."""

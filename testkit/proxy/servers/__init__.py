@@ -1,0 +1,1 @@
+"""HTTP servers in Go, Node.js and Python that count requests, run as processes."""

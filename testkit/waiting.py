@@ -1,0 +1,29 @@
+"""Waiting for a condition with a deadline; nothing here waits for a fixed time."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def wait_for(what: str, check: Callable[[], Any], deadline: float = 30.0, every: float = 0.05) -> Any:
+    """Call `check` until it returns something true; fail with the last value after `deadline` seconds."""
+    end = time.monotonic() + deadline
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {deadline:g} s for {what}; last seen: {value!r}")
+        time.sleep(every)
+
+
+async def until(condition, what, within=5.0):
+    """The first true value of `condition()`; fails the test, saying what it waited for, after `within` s."""
+    deadline = time.monotonic() + within
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"waited {within} s in vain for {what}"
+        await asyncio.sleep(0.01)

@@ -1,0 +1,14 @@
+"""The data plane, bytes in and bytes out. Where a behaviour is tested:
+
+- a warm request, bodies, keep-alive, pipelining: `test_proxy`; framing and smuggling: `test_framing`;
+  each framing case against real servers: `test_real_servers`
+- buffering, queue bounds, activation timeout: `test_holding`; thousands of buffered requests:
+  `test_held`; 10,000 hosts: `test_hosts`
+- retries, connection failures: `test_retrying`; pods that are killed: `test_killed_pods`
+- malformed and early responses of pods: `test_pods_answers`; local responses: `test_own_replies`
+- upgrades and tunnels: `test_upgrades`; streams and back-pressure: `test_streams`
+- requests forwarded between activators: `test_peers`
+- draining and shutdown: `test_drain`; slow and hostile clients: `test_hostile`; random failures:
+  `test_chaos`
+- the request log: `test_request_log`
+"""

@@ -1,0 +1,153 @@
+"""Behind the gateway stand servers that others wrote: what they count is what we count."""
+
+import asyncio
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from activator.routes import Picked
+from testkit.paths import ROOT
+from testkit.proxy.harness import Proxy, on_uvloop
+from testkit.proxy.wire_cases import CASES
+
+SERVERS = ROOT / "testkit" / "proxy" / "servers"
+FENCE = b"GET /fence HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def go_program():
+    """Compiled once for each text of it, outside the tree."""
+    source = (SERVERS / "counting.go").read_bytes()
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "zerogate"
+    program = cache / f"counting-{hashlib.sha256(source).hexdigest()[:16]}"
+    if not program.exists():
+        go = subprocess.run([ROOT / "tools" / "go.sh"], check=True, capture_output=True, text=True).stdout
+        cache.mkdir(parents=True, exist_ok=True)
+        made = cache / f"{program.name}.{os.getpid()}"
+        build = [go.strip(), "build", "-trimpath", "-o", made, "."]
+        subprocess.run(build, cwd=SERVERS, check=True, env={**os.environ, "CGO_ENABLED": "0"})
+        made.rename(program)
+    return [program]
+
+
+def node_program():
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("there is no node on this machine")
+    return [node, SERVERS / "counting.mjs"]
+
+
+def python_program():
+    return [sys.executable, SERVERS / "counting.py"]
+
+
+class Server:
+    """A server as a process. `log` holds a line for each request that it has seen."""
+
+    def __init__(self, name, command, log) -> None:
+        self.name = name
+        self._log = log
+        self._read = 0
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 60
+        while not log.read_bytes().endswith(b"\n"):
+            assert self._process.poll() is None, "the server ended"
+            assert time.monotonic() < end, "the server did not come up"
+            time.sleep(0.01)
+        self.port = int(self.news()[0].split()[1])
+
+    def news(self):
+        """The requests that it has seen whole since the last call."""
+        data = self._log.read_bytes()
+        lines = data[self._read : data.rfind(b"\n") + 1]
+        self._read += len(lines)
+        return [line for line in lines.decode().splitlines() if not line.endswith(" broken")]
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait(30)
+
+
+@pytest.fixture(
+    scope="module", params=[go_program, node_program, python_program], ids=["go", "node", "python"]
+)
+def server(request, tmp_path_factory):
+    """One process for all cases; what it saw too late for the case that made it see it, is seen here."""
+    name = request.param.__name__.partition("_")[0]
+    server = Server(name, request.param(), tmp_path_factory.mktemp("counting") / f"{name}.log")
+    yield server
+    server.stop()
+    assert server.news() == []
+
+
+class ToServer(Proxy):
+    """The proxy with the server as its one pod."""
+
+    def __init__(self, server) -> None:
+        super().__init__()
+        self.server = server
+
+    def pick(self, host, random):
+        return Picked(self.revision, "hello", "") if host == b"a" else None
+
+    async def __aenter__(self):
+        await super().__aenter__()
+        self.dispatcher.pod_ready(self.revision, self.server.name, "127.0.0.1", self.server.port)
+        return self
+
+
+def line(seen):
+    method, target, body = seen
+    return f"{method} {target} {len(body)} {hashlib.sha1(body).hexdigest()}"  # noqa: S324
+
+
+async def answers(client, case):
+    """The statuses that come back, as far as they are expected to."""
+    methods = [seen[0].encode() for seen in case.seen]
+    found = []
+    for status in case.statuses:
+        answer = await client.answer(methods[0] if methods else b"GET")
+        found.append(answer.status)
+        if status != 100:
+            del methods[:1]
+    return found
+
+
+@pytest.mark.parametrize("size", [1 << 20, 1], ids=["whole", "pieces"])
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items()])
+@on_uvloop
+async def test_real_servers_count_what_we_count(server, case, size):
+    """Each case, in one piece and byte by byte: the answers in their order, what the server has seen whole,
+    the same number by our own count, and whether the connection goes on. Another request is answered then,
+    and what that one was is no surprise to the server either.
+    """
+    is_refused = server.name in case.refused_by
+    assert server.news() == []  # nothing came late
+    async with ToServer(server) as proxy:
+        client = await proxy.client()
+        step = max(size, len(case.data) // 500)
+        for at in range(0, len(case.data), step):
+            client.send(case.data[at : at + step])
+            await asyncio.sleep(0)
+        if case.sends_no_more:
+            client.writer.write_eof()
+        if is_refused:
+            assert (await client.answer()).status == 400
+        else:
+            assert await answers(client, case) == list(case.statuses)
+        if case.is_last:
+            assert await client.ended()
+            client.hang_up()
+            client = await proxy.client()
+        assert (await client.ask(FENCE)).status == 200
+        counts = proxy.revision.counts
+        ours = counts.requests - counts.hung_up - sum(counts.refused.values())
+        expected = [] if is_refused else [line(seen) for seen in case.seen]
+        assert server.news() == [*expected, line(("GET", "/fence", b""))]
+        assert ours == len(expected) + is_refused + 1

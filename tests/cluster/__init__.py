@@ -1,0 +1,1 @@
+"""Our programs beside a real control plane: installation, rights, leaders, faults."""

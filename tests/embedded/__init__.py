@@ -1,0 +1,1 @@
+"""The embedded Kubernetes API, its controllers and its node agent."""

@@ -1,0 +1,1 @@
+"""The image archive that is made without a container engine."""

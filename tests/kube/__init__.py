@@ -1,0 +1,1 @@
+"""The API client, informers, leases."""

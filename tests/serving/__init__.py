@@ -1,0 +1,1 @@
+"""Knative's API: validation, config maps, routing, and the controller's histories."""

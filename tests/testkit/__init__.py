@@ -1,0 +1,1 @@
+"""The testkit itself, and the arrows between tests, testkit and benchmarks."""

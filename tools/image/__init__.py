@@ -1,0 +1,1 @@
+"""The image as an archive, without a container engine."""
