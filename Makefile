@@ -6,7 +6,7 @@ RUN := $(VENV)/installed
 DEV := $(VENV)/installed-dev
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
-.PHONY: help run native test test-native quick test-cluster test-node image check format soak bench bench-proxy bench-cluster bench-node tools lock messages \
+.PHONY: help run native test quick ci test-cluster test-node image check format soak bench bench-proxy bench-cluster bench-node tools lock messages \
   clean
 
 help: ## What can be made
@@ -29,15 +29,19 @@ native: $(DEV) ## Compile the hot modules: a fifth less CPU a request; needs a C
 tools: $(RUN) ## hey and a recent kubectl, where they are missing
 	@tools/tools.sh
 
-test: $(DEV) tools ## The whole suite, with real kubectl and hey
-	@$(BIN)/pytest -q
+test: $(DEV) ## The whole suite, with real kubectl and hey; one test alone: make test T=tests/e2e/test_plain.py::NAME
+ifdef T
+	@tools/tools.sh
+	@$(BIN)/pytest $(T)
+else
+	@$(BIN)/python -m tools.ci unit system
+endif
 
-test-native: native ## The tests of the data plane once more, over the compiled modules
-	@ZEROGATE_NATIVE=on $(BIN)/pytest -q -m "not long and not cluster" tests/activator tests/fuzz tests/zerogate/test_native.py \
-	  tests/e2e/test_no_loss.py tests/e2e/test_limits.py tests/e2e/test_workers.py
+quick: $(DEV) ## Tests without real processes, under two minutes
+	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not e2e and not node and not long and not built"
 
-quick: $(DEV) ## The suite without its end-to-end tests: under two minutes
-	@$(BIN)/pytest -q -m "not e2e and not node and not long"
+ci: $(DEV) ## What must pass before a change lands: check and the whole suite
+	@$(BIN)/python -m tools.ci
 
 test-cluster: $(DEV) tools ## The tests against a real API server alone
 	@$(BIN)/pytest -q -m cluster

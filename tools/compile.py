@@ -1,6 +1,6 @@
 """Compile the hot modules for the Python that runs this: `python -m tools.compile`, half a minute.
 
-It needs a C compiler and mypy. What was compiled of other sources before is removed.
+It needs a C compiler and mypy. Compiled modules of other sources are removed from the checkout.
 """
 
 import os
@@ -12,12 +12,20 @@ from pathlib import Path
 
 from zerogate import native
 
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "zerogate" / "compiled"
+"""Sets by their names, which are hashes of sources and Python: a fresh clone does not compile them again."""
+
 
 def main() -> None:
     """Exit status 1 where something is missing; nothing is left half made."""
     where = native.folder()
     if where.is_dir():
         print(f"{len(native.MODULES)} modules are compiled already: {where.relative_to(native.ROOT)}")
+        return
+    cached = CACHE / where.name
+    if cached.is_dir():
+        _place(cached, where)
+        print(f"{len(native.MODULES)} modules are compiled already: {cached}")
         return
     if shutil.which(os.environ.get("CC", "cc")) is None:
         sys.exit("compile: there is no C compiler; install one (Debian: apt-get install gcc libc6-dev)")
@@ -38,10 +46,20 @@ def main() -> None:
         build.build_temp, build.build_lib, build.parallel = f"{folder}/o", f"{folder}/lib", os.cpu_count()
         build.ensure_finalized()
         build.run()
-        shutil.rmtree(native.SETS, ignore_errors=True)
-        native.SETS.mkdir()
-        shutil.move(Path(folder, "lib"), where)
+        _place(Path(folder, "lib"), cached)
+    _place(cached, where)
     print(f"{where.relative_to(native.ROOT)}, {time.monotonic() - began:.0f} s")
+
+
+def _place(compiled: Path, where: Path) -> None:
+    """Copy a set of modules; it is there whole or not at all, and alone in the checkout."""
+    if where.parent == native.SETS:
+        shutil.rmtree(native.SETS, ignore_errors=True)
+    where.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=where.parent) as folder:
+        made = Path(folder, "set")
+        shutil.copytree(compiled, made)
+        made.rename(where)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import pytest
 from bench.proxy import cores, open_loop, wrk
 from bench.proxy.figures import judged
 from bench.proxy.names import GO, NGINX, ONE_HOST, OURS
+from testkit.processes import tree
 from bench.proxy.published import JSON, README, table, written
 
 RESULT = json.loads(JSON.read_text())
@@ -143,7 +144,7 @@ def test_processor_time_is_that_of_the_whole_tree_on_the_core_it_was_given():
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell,
     ):
         burnt = float(shell.stdout.readline())
-        processes = [*cores.tree(shell.pid)]
+        processes = [*tree(shell.pid)]
         assert len(processes) == 2
         assert {frozenset(os.sched_getaffinity(each)) for each in processes} == {frozenset((core,))}
         assert cores.used(processes) > burnt - 2 * cores.TICK

@@ -61,6 +61,8 @@ def _check_kind(call: Call, obj: Obj) -> None:
     resource, is_custom = call.served.resource, call.served.crd is not None
     version, kind = obj.get("apiVersion") or "", obj.get("kind") or ""
     if call.is_apply:
+        # As for the real API server, a value that is not a string is an empty one.
+        version, kind = (value if isinstance(value, str) else "" for value in (version, kind))
         if (version, kind) != (resource.api_version, resource.kind):
             group_version = version if "/" in version else f"/{version}"
             raise bad_request(f"invalid object type: {group_version}, Kind={kind}")

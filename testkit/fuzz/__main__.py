@@ -1,4 +1,4 @@
-"""What libFuzzer runs: `python -m tests.fuzz requests|answers [libFuzzer's options and folders]`."""
+"""What libFuzzer runs: `python -m testkit.fuzz requests|answers [libFuzzer's options and folders]`."""
 
 import importlib
 import sys
@@ -6,7 +6,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["activator"]):
-    target = importlib.import_module(f"tests.fuzz.{sys.argv[1]}")
+    target = importlib.import_module(f"testkit.fuzz.{sys.argv[1]}")
 
 atheris.Setup([sys.argv[0], *sys.argv[2:]], target.one_input)
 atheris.Fuzz()

@@ -43,7 +43,7 @@ class Run:
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 [
-                    sys.executable, "-m", "tests.fuzz", target, str(grown), str(CORPUS / target),
+                    sys.executable, "-m", "testkit.fuzz", target, str(grown), str(CORPUS / target),
                     f"-max_total_time={seconds}", f"-max_len={LONGEST}", f"-timeout={HANG}",
                     "-print_final_stats=1", f"-artifact_prefix={folder}/{target}-",
                 ],

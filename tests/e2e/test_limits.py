@@ -12,6 +12,7 @@ import pytest
 from testkit.load import Load
 from testkit.machines.laptop import host, service
 from testkit.machines.workers import NAME, Crewed
+from testkit.paths import ROOT
 from testkit.waiting import wait_for
 
 CLIENTS = 20

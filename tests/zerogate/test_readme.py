@@ -10,7 +10,8 @@ from zerogate import cli
 README = (ROOT / "README.md").read_text()
 TESTS = {
     name
-    for path in (ROOT / "tests").rglob("test_*.py")
+    for folder in ("tests", "bench")
+    for path in (ROOT / folder).rglob("test_*.py")
     for name in re.findall(r"def (test_\w+)", path.read_text())
 }
 

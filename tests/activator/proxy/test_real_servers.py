@@ -2,18 +2,17 @@
 
 import asyncio
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from activator.routes import Picked
 from testkit.paths import ROOT
 from testkit.proxy.harness import Proxy, on_uvloop
+from testkit.proxy.servers.build import go_server
 from testkit.proxy.wire_cases import CASES
 
 SERVERS = ROOT / "testkit" / "proxy" / "servers"
@@ -21,18 +20,7 @@ FENCE = b"GET /fence HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def go_program():
-    """Compiled once for each text of it, outside the tree."""
-    source = (SERVERS / "counting.go").read_bytes()
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "zerogate"
-    program = cache / f"counting-{hashlib.sha256(source).hexdigest()[:16]}"
-    if not program.exists():
-        go = subprocess.run([ROOT / "tools" / "go.sh"], check=True, capture_output=True, text=True).stdout
-        cache.mkdir(parents=True, exist_ok=True)
-        made = cache / f"{program.name}.{os.getpid()}"
-        build = [go.strip(), "build", "-trimpath", "-o", made, "."]
-        subprocess.run(build, cwd=SERVERS, check=True, env={**os.environ, "CGO_ENABLED": "0"})
-        made.rename(program)
-    return [program]
+    return [go_server()]
 
 
 def node_program():
@@ -75,7 +63,12 @@ class Server:
 
 
 @pytest.fixture(
-    scope="module", params=[go_program, node_program, python_program], ids=["go", "node", "python"]
+    scope="module",
+    params=[
+        pytest.param(go_program, id="go", marks=pytest.mark.built),
+        pytest.param(node_program, id="node"),
+        pytest.param(python_program, id="python"),
+    ],
 )
 def server(request, tmp_path_factory):
     """One process for all cases; what it saw too late for the case that made it see it, is seen here."""
