@@ -33,7 +33,7 @@ _SPECIAL_BY_TRUSTED = re.compile(_COMMON + rb"|(?:forwarded|x-forwarded-(?:for|h
 _STAY = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect"))
 _STAY_IF_BELIEVED = frozenset((b"forwarded", b"x-forwarded-host", b"x-forwarded-proto"))
 _ONCE = frozenset((b"host", b"content-length", b"transfer-encoding"))
-_ABSOLUTE = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*+)([^#]*+)", re.IGNORECASE)
 _SLASH = ord("/")
 _LENGTH = 1
 
