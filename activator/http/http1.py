@@ -37,11 +37,11 @@ _NEWLINE = "line ends, NUL or carriage returns where none may be"
 _TLS_RECORD = b"\x16\x03"
 _TLS = "a TLS handshake on a port for plain HTTP"
 _FORBIDDEN_TRAILER = re.compile(
-    rb"(?:content-length|transfer-encoding|host|connection|trailer|content-encoding|content-type|content-range"
-    rb"|authorization|set-cookie|keep-alive|proxy-connection|te|upgrade|forwarded|x-forwarded-[^:]*+"
-    rb"|k-[^:]*+|knative-serving-[^:]*+|zerogate-[^:]*+):"
+    rb"(?:content[-_](?:length|encoding|type|range)|transfer[-_]encoding|host|connection|trailer|authorization"
+    rb"|set[-_]cookie|keep[-_]alive|proxy(?:[-_](?:connection|authorization))?|te|upgrade|expect|forwarded"
+    rb"|x[-_]forwarded[-_][^:]*+|(?:k|knative|zerogate)[-_][^:]*+):"
 )
-_HOST = re.compile(rb"(?:[a-z0-9._~!$&'()*+;=%-]++|\[[0-9a-f:.]++\])(?::[0-9]{1,5})?", re.IGNORECASE)
+_HOST = re.compile(rb"(?:[a-z0-9._~!$&'()*+;=%-]++|\[[0-9a-f:.]++\])(?::[0-9]{0,5})?", re.IGNORECASE)
 _BARE_NEWLINE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
 _START = re.compile(TOKEN + rb"(?: |\Z)")
 _NEVER_NAMED = frozenset(
@@ -84,7 +84,9 @@ def remember(meanings: dict[tuple[bytes, ...], Meaning], lines: tuple[bytes, ...
 
 
 def is_host(host: bytes) -> bool:
-    """Whether this may stand in a Host header: a name or address and perhaps a port, nothing else."""
+    """Whether this may stand in a Host header: a name or address and perhaps a port, nothing else. The port
+    may be empty behind its colon (RFC 3986 3.2.3).
+    """
     return _HOST.fullmatch(host) is not None
 
 
@@ -99,9 +101,11 @@ def check_unfinished(data: bytes, checked: int = 0) -> None:
 
 def refuse(head: bytes) -> NoReturn:
     """Say what is wrong with the head of a request that did not match."""
-    line, _, fields = head.partition(b"\r\n")
+    if head.startswith(_TLS_RECORD):
+        raise BadRequest(_TLS)
     if _BARE_NEWLINE.search(head):
-        raise BadRequest(_TLS if head.startswith(_TLS_RECORD) else _NEWLINE)
+        raise BadRequest(_NEWLINE)
+    line, _, fields = head.partition(b"\r\n")
     _check_request_line(line)
     raise BadRequest(_fault_of(fields))
 
