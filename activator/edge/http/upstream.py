@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from activator.edge.http.relay import Exchange
 
 
-MAX_HEARD = 64 << 10
-"""Bytes that `hear` reads at a time."""
+MAX_HEARD = 256 << 10
+"""Bytes that `hear` reads: as many as the loop reads at a time."""
 
 
 class Upstream:
@@ -86,16 +86,18 @@ class Upstream:
     def hear(self) -> None:
         """Read at once what the pod may have said. A pod that answers early and leaves resets the connection,
         and once a write has met that reset, the transport is closed with the answer unread.
+
+        It is one read. A pod that never stops sending would keep the loop here otherwise.
         """
-        while self.exchange is not None and self.flow.is_reading and not self.transport.is_closing():
-            if not self._has_news():
-                return
-            try:
-                data = os.read(self.transport.get_extra_info("socket").fileno(), MAX_HEARD)
-            except OSError:
-                data = b""
-            if not data:  # the loop will tell
-                return
+        if self.exchange is None or not self.flow.is_reading or self.transport.is_closing():
+            return
+        if not self._has_news():
+            return
+        try:
+            data = os.read(self.transport.get_extra_info("socket").fileno(), MAX_HEARD)
+        except OSError:
+            return
+        if data:  # else the loop will tell
             self.data_received(data)
 
     def rest(self, now: float, until: float) -> None:
