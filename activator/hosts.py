@@ -14,14 +14,16 @@ from serving.targets import ScaleTarget
 
 
 class Hosts:
-    """Claims in, routers up to date."""
+    """Claims in, routers up to date. A change of hosts returns the revisions that one of them does not lead
+    to any more: requests that wait for such a revision may have to go elsewhere.
+    """
 
     def __init__(self, routers: Iterable[Router], *, localhost_alias: bool) -> None:
         self._routers = tuple(routers)
         self._alias = localhost_alias
         self._claims = HostClaims()
 
-    def route_changed(self, key: Key, route: Obj | None) -> None:
+    def route_changed(self, key: Key, route: Obj | None) -> set[Key]:
         """A Route is new, changed or gone (None)."""
         domain = self._claims.rules.cluster_domain
         wanted = (
@@ -29,9 +31,9 @@ class Hosts:
             if route is not None
             else []
         )
-        self._settle("Route", key, wanted)
+        return self._settle("Route", key, wanted)
 
-    def target_changed(self, key: Key, target: ScaleTarget | None) -> None:
+    def target_changed(self, key: Key, target: ScaleTarget | None) -> set[Key]:
         """A scale target is new, changed or gone (None); `key` is the Deployment's."""
         domain = self._claims.rules.cluster_domain
         wanted = (
@@ -39,24 +41,28 @@ class Hosts:
             if target is not None
             else []
         )
-        self._settle("Deployment", key, wanted)
+        return self._settle("Deployment", key, wanted)
 
-    def rules_changed(self, rules: Rules) -> None:
+    def rules_changed(self, rules: Rules) -> set[Key]:
         """The config maps say otherwise who may have which host."""
+        left: set[Key] = set()
         if rules != self._claims.rules:
             self._claims.rules = rules
             served = self._claims.table().hosts
             for router in self._routers:
-                router.replace(served, by_tag_header=rules.tag_header)
+                left |= router.replace(served, by_tag_header=rules.tag_header)
+        return left
 
     def revisions_changed(self) -> None:
         """Revisions came or went."""
         for router in self._routers:
             router.forget()
 
-    def _settle(self, kind: OwnerKind, key: Key, wanted: list[Claim]) -> None:
+    def _settle(self, kind: OwnerKind, key: Key, wanted: list[Claim]) -> set[Key]:
+        left: set[Key] = set()
         for host in self._claims.replace(kind, key, wanted):
             owner, _ = self._claims.settle(host)
             served = owner if owner is not None and owner.splits else None
             for router in self._routers:
-                router.settle(host, served)
+                left |= router.settle(host, served)
+        return left

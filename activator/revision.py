@@ -49,6 +49,7 @@ class Revision:
         "budget",
         "cold_since",
         "counts",
+        "is_gone",
         "key",
         "load",
         "phases",
@@ -77,6 +78,8 @@ class Revision:
         """The latest wake; replaced when a new one begins."""
         self.cold_since: float | None = None
         """When the wake began that nobody has been answered from yet."""
+        self.is_gone = False
+        """Whether it was deleted: no request may wait for it any more."""
         self.start_seconds = DEFAULT_START
         """How long the latest start took."""
 

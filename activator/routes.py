@@ -82,22 +82,35 @@ class Router:
             return None
         return way.tags.get(tag) or way.pick(random)
 
-    def replace(self, hosts: Mapping[str, HostRoute], *, by_tag_header: bool = False) -> None:
-        """Serve exactly these hosts. `by_tag_header`: requests may name a tag of a Route in a header."""
+    def knows(self, host: bytes) -> bool:
+        """Whether a Host is served, also if none of its revisions is known yet."""
+        return normalised(host) in self._hosts
+
+    def replace(self, hosts: Mapping[str, HostRoute], *, by_tag_header: bool = False) -> set[Key]:
+        """Serve exactly these hosts. `by_tag_header`: requests may name a tag of a Route in a header. Returns
+        the revisions that a host does not lead to any more.
+        """
+        former = self._hosts
         self._by_tag_header = by_tag_header
         self._hosts = {host: route for host, route in hosts.items() if self._serves(route)}
         self._spelled.clear()
+        left: set[Key] = set()
+        for host, route in former.items():
+            left |= _led_to(route) - _led_to(self._hosts.get(host))
+        return left
 
-    def settle(self, host: str, route: HostRoute | None) -> None:
-        """Serve this host so, or not at all."""
+    def settle(self, host: str, route: HostRoute | None) -> set[Key]:
+        """Serve this host so, or not at all. Returns the revisions that it does not lead to any more."""
         served = route if route is not None and self._serves(route) else None
-        if served == self._hosts.get(host):
-            return
+        former = self._hosts.get(host)
+        if served == former:
+            return set()
         if served is None:
             del self._hosts[host]
         else:
             self._hosts[host] = served
         self._spelled.clear()
+        return _led_to(former) - _led_to(served)
 
     def forget(self) -> None:
         """Revisions came or went: resolve every host afresh when it is asked for."""
@@ -120,6 +133,14 @@ class Router:
                 self._spelled.clear()
             self._spelled[bytes(spelled)] = way
         return way
+
+
+def _led_to(route: HostRoute | None) -> set[Key]:
+    """The revisions that requests of a host may go to."""
+    if route is None:
+        return set()
+    splits = [*(split for split in route.splits if split.percent > 0), *(split for _, split in route.tags)]
+    return {(split.namespace, split.revision) for split in splits}
 
 
 def resolved(

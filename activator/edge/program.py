@@ -130,6 +130,7 @@ class Program:
         refusals = Refusals(monotonic)
         self.dispatcher.on_refused = refusals.of_request
         self.dispatcher.on_turned_away = refusals.of_stranger
+        self.dispatcher.on_cut = refusals.of_cut
         self.watches = Watches(client, self.endpoints, hosts, self.link, settings.system_namespace)
         self.watches.on_observability = self._observe
         self._metrics = RevisionMetrics(
@@ -283,9 +284,11 @@ class Program:
         self.link.notify()
 
     def _on_waiting(self, revision: Revision) -> None:
-        self.endpoints.waiting(revision)
-        self.waking.waiting(revision)
-        self.obedience.object_to(revision)
+        for each in (self.endpoints.waiting, self.waking.waiting, self.obedience.object_to):
+            try:
+                each(revision)
+            except Exception as error:  # noqa: BLE001 - one that fails must not keep the others from it
+                self.dispatcher.faults.report("on_waiting", error)
 
     def _on_order(self, order: Cordon | Uncordon | Owner) -> None:
         if isinstance(order, Owner):

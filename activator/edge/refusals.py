@@ -1,4 +1,4 @@
-"""Tells of replies of our own: a line in the log each; of a flood, a line a second."""
+"""Logs local responses and responses that were cut: a line each; of a flood, a line a second."""
 
 import logging
 from collections.abc import Callable
@@ -25,9 +25,26 @@ class Refusals:
     def of_request(self, refusal: Refusal, revision: Revision, seconds: float) -> None:
         """A request to a revision, `seconds` after it came."""
         namespace, name = revision.key
-        sentence = f"{name}: replied {refusal.status} {refusal.reason} after {seconds * 1000:.0f} ms"
-        data = {"namespace": namespace, "revision": name, "seconds": seconds}
+        why = f": {refusal.detail}" if refusal.detail else ""
+        sentence = f"{name}: replied {refusal.status} {refusal.reason} after {seconds * 1000:.0f} ms{why}"
+        data = {"namespace": namespace, "revision": name, "seconds": seconds, "detail": refusal.detail}
         self._tell(refusal, revision.key, sentence, data)
+
+    def of_cut(self, revision: Revision, why: str, seconds: float) -> None:
+        """A response of a revision that was aborted after its head, `seconds` after the request came."""
+        kept_back = self._quiet.passes((revision.key, "cut", why), self._clock())
+        if kept_back is None:
+            return
+        namespace, name = revision.key
+        log.warning(
+            "%s: response cut after %.0f ms: %s%s", name, seconds * 1000, why, _more(kept_back),
+            extra={
+                "data": {
+                    "namespace": namespace, "revision": name, "seconds": seconds, "detail": why,
+                    "more": kept_back,
+                }
+            },
+        )  # fmt: skip
 
     def of_stranger(self, refusal: Refusal, host: bytes) -> None:
         """A request that belongs to no revision; `host` is b"" where it was not even read."""
@@ -39,9 +56,12 @@ class Refusals:
         kept_back = self._quiet.passes((whose, refusal.reason), self._clock())
         if kept_back is None:
             return
-        more = f" (and {kept_back} more like this before)" if kept_back else ""
         log.log(
             logging.WARNING if refusal.status >= FAULT else logging.INFO,
-            "%s%s", sentence, more,
+            "%s%s", sentence, _more(kept_back),
             extra={"data": {**data, "status": refusal.status, "reason": refusal.reason, "more": kept_back}},
         )  # fmt: skip
+
+
+def _more(kept_back: int) -> str:
+    return f" (and {kept_back} more like this before)" if kept_back else ""

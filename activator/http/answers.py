@@ -2,13 +2,18 @@
 
 import re
 from dataclasses import dataclass
+from typing import NoReturn
 
 from activator.http.http1 import (
+    BARE_NEWLINE,
     CHUNKED,
     FIELDS,
+    NEWLINE,
     UNTIL_CLOSE,
+    VERSIONS,
     BadAnswer,
     drop,
+    fault_of,
     framing,
     length_in,
     named_in,
@@ -25,6 +30,7 @@ _SPECIAL = re.compile(
 ).findall
 """As in `requests`: values where they matter, else up to the colon."""
 _OURS = re.compile(rb"(?i)(?<=\n)zerogate-[^:\r\n]*+:[^\r\n]*+\r\n").findall
+_REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+").fullmatch
 _RETURN = ord("\r")
 _LENGTH = 1
 
@@ -45,13 +51,14 @@ class AnswerHead:
     there are Zerogate-* lines in it, which are not passed on.
     """
 
-    __slots__ = ("body", "has_ours", "keeps_alive", "kept", "status")
+    __slots__ = ("body", "has_date", "has_ours", "keeps_alive", "kept", "status")
 
     status: int
     body: int
     keeps_alive: bool
     kept: bytes
     has_ours: bool
+    has_date: bool
 
 
 _meanings: dict[tuple[bytes, ...], Meaning] = {}
@@ -61,7 +68,7 @@ def read_answer(head: bytes, method: bytes) -> AnswerHead:
     """Read the head, up to its empty line, of an answer to a request with this method. BadAnswer."""
     line = _HEAD(head)
     if line is None:
-        raise BadAnswer("malformed head")
+        _refuse(head)
     low = head.lower()
     lines = tuple(_SPECIAL(low))
     version, number = line.groups()
@@ -71,10 +78,12 @@ def read_answer(head: bytes, method: bytes) -> AnswerHead:
     means = (_meanings.get(lines) or _remember(lines)) if is_modern else _mean(lines, is_modern=False)
     answer.keeps_alive = means.keeps_alive
     answer.has_ours = means.has_ours
+    answer.has_date = low.find(b"\ndate:") > 0
     answer.body = length_in(low, BadAnswer) if means.body == _LENGTH else means.body
     answer.kept = without(head, low, means.dropped)
     if means.named:
         answer.kept = drop(answer.kept, means.named)
+        answer.has_date = answer.has_date and b"date" not in means.named
     if not is_modern:
         answer.kept = b"HTTP/1.1" + answer.kept[8:]
     if head[12] == _RETURN:  # the space before an empty reason is often forgotten, and must be there
@@ -82,6 +91,24 @@ def read_answer(head: bytes, method: bytes) -> AnswerHead:
     if method == b"HEAD" or status < 200 or status in (204, 304):
         _empty(answer)
     return answer
+
+
+def _refuse(head: bytes) -> NoReturn:
+    """Say what is wrong with the head of a response that did not match."""
+    if BARE_NEWLINE.search(head):
+        raise BadAnswer(NEWLINE)
+    line, _, fields = head.partition(b"\r\n")
+    version, _, rest = line.partition(b" ")
+    status = rest[:3]
+    if version not in VERSIONS:
+        raise BadAnswer("a status line that does not begin with HTTP/1.1 or HTTP/1.0")
+    if len(status) < 3 or not status.isdigit() or rest[3:4] not in (b"", b" "):
+        raise BadAnswer("malformed status code")
+    if not b"100" <= status <= b"599":
+        raise BadAnswer(f"status code {status.decode()}, which is not from 100 to 599")
+    if not _REASON(rest[4:]):
+        raise BadAnswer("malformed reason phrase")
+    raise BadAnswer(fault_of(fields))
 
 
 def _empty(answer: AnswerHead) -> None:

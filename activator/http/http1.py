@@ -31,9 +31,9 @@ _FIELDS = re.compile(FIELDS)
 _FIELD = re.compile(TOKEN + rb":" + _VALUE)
 _TOKEN = re.compile(TOKEN)
 _TARGET = re.compile(rb"[\x21-\x7e]++")
-_VERSIONS = (b"HTTP/1.1", b"HTTP/1.0")
+VERSIONS = (b"HTTP/1.1", b"HTTP/1.0")
 _SPACES = (b" ", b"\t")
-_NEWLINE = "line ends, NUL or carriage returns where none may be"
+NEWLINE = "line ends, NUL or carriage returns where none may be"
 _TLS_RECORD = b"\x16\x03"
 _TLS = "a TLS handshake on a port for plain HTTP"
 _FORBIDDEN_TRAILER = re.compile(
@@ -42,7 +42,7 @@ _FORBIDDEN_TRAILER = re.compile(
     rb"|x[-_]forwarded[-_][^:]*+|(?:k|knative|zerogate)[-_][^:]*+):"
 )
 _HOST = re.compile(rb"(?:[a-z0-9._~!$&'()*+;=%-]++|\[[0-9a-f:.]++\])(?::[0-9]{0,5})?", re.IGNORECASE)
-_BARE_NEWLINE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
+BARE_NEWLINE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
 _START = re.compile(TOKEN + rb"(?: |\Z)")
 _NEVER_NAMED = frozenset(
     (
@@ -92,8 +92,8 @@ def is_host(host: bytes) -> bool:
 
 def check_unfinished(data: bytes, checked: int = 0) -> None:
     """Refuse a head at once that can't become one any more. `checked` bytes of it were found good before."""
-    if _BARE_NEWLINE.search(data, max(checked - 1, 0)):
-        raise BadRequest(_TLS if data.startswith(_TLS_RECORD) else _NEWLINE)
+    if BARE_NEWLINE.search(data, max(checked - 1, 0)):
+        raise BadRequest(_TLS if data.startswith(_TLS_RECORD) else NEWLINE)
     # Without a space in them, the bytes checked before are the beginning of the method.
     if data.find(b" ", 0, checked) < 0 and not _START.match(data, max(checked - 1, 0)):
         raise BadRequest(_TLS if data.startswith(_TLS_RECORD) else "no request line")
@@ -103,11 +103,11 @@ def refuse(head: bytes) -> NoReturn:
     """Say what is wrong with the head of a request that did not match."""
     if head.startswith(_TLS_RECORD):
         raise BadRequest(_TLS)
-    if _BARE_NEWLINE.search(head):
-        raise BadRequest(_NEWLINE)
+    if BARE_NEWLINE.search(head):
+        raise BadRequest(NEWLINE)
     line, _, fields = head.partition(b"\r\n")
     _check_request_line(line)
-    raise BadRequest(_fault_of(fields))
+    raise BadRequest(fault_of(fields))
 
 
 def _check_request_line(line: bytes) -> None:
@@ -121,7 +121,7 @@ def _check_request_line(line: bytes) -> None:
         raise BadRequest("no target in the request line")
     if not space or not version.startswith(b"HTTP/"):
         raise BadRequest("no HTTP version at the end of the request line")
-    if version not in _VERSIONS:
+    if version not in VERSIONS:
         raise BadRequest("unknown version: this is a server for HTTP/1.1 and HTTP/1.0")
     if b" " in target:
         raise BadRequest("a space in the request target: percent-encode it as %20")
@@ -129,8 +129,8 @@ def _check_request_line(line: bytes) -> None:
         raise BadRequest("malformed request target")
 
 
-def _fault_of(fields: bytes) -> str:
-    """What is wrong with the first header line that is no field. One pass over the lines."""
+def fault_of(fields: bytes) -> str:
+    """What is wrong with the first header line that is not a field. One pass over the lines."""
     for line in fields.split(b"\r\n"):
         if _FIELD.fullmatch(line):
             continue

@@ -12,16 +12,26 @@ _WANTS_JSON = re.compile(rb"\naccept:[^\r]*application/(?:[a-z0-9.+-]*\+)?json",
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A reply: status, reason token for programs, sentence for people, seconds of Retry-After (0: none)."""
+    """A reply: status, reason token for programs, sentence for people, seconds of Retry-After (0: none).
+
+    `detail` is its cause for the log, where there is one beyond the reason.
+    """
 
     status: int
     reason: str
     text: str
     retry_after: int = 0
+    detail: str = ""
 
     def because(self, detail: str) -> "Refusal":
         """The same with a detail that the client may see."""
-        return replace(self, text=f"{self.text.removesuffix('.')}: {detail}") if detail else self
+        if not detail:
+            return self
+        return replace(self, text=f"{self.text.removesuffix('.')}: {detail}", detail=detail)
+
+    def known_as(self, detail: str) -> "Refusal":
+        """The same with a detail that the log may see, and the client may not."""
+        return replace(self, detail=detail)
 
     def after(self, seconds: int) -> "Refusal":
         """The same with a Retry-After."""
@@ -54,8 +64,10 @@ def wants_json(head: bytes) -> bool:
     return _WANTS_JSON.search(head) is not None
 
 
-def render(refusal: Refusal, *, as_json: bool, close: bool, without_body: bool = False) -> bytes:
-    """The whole answer. `close`: the connection ends with it; `without_body`: it answers a HEAD request."""
+def render(refusal: Refusal, *, date: bytes, as_json: bool, close: bool, without_body: bool = False) -> bytes:
+    """The whole answer. `date`: its header line; `close`: the connection ends with it; `without_body`: it
+    answers a HEAD request.
+    """
     phrase = HTTPStatus(refusal.status).phrase
     if as_json:
         problem = {
@@ -79,4 +91,5 @@ def render(refusal: Refusal, *, as_json: bool, close: bool, without_body: bool =
         lines.append(f"Retry-After: {refusal.retry_after}")
     if close:
         lines.append("Connection: close")
-    return "\r\n".join([*lines, "", ""]).encode() + (b"" if without_body else body)
+    head = "\r\n".join([*lines, ""]).encode() + date + b"\r\n"
+    return head if without_body else head + body

@@ -64,7 +64,11 @@ class Stage:
         target = dataclasses.replace(TARGET, **fields)
         self.revision = Revision(target, process=self.room, random=lambda: 0.5)
         self.dispatcher = Dispatcher(
-            on_first=lambda _: None, on_waiting=lambda _: None, clock=self.loop.time, settings=settings
+            on_first=lambda _: None,
+            on_waiting=lambda _: None,
+            clock=self.loop.time,
+            settings=settings,
+            wall_clock=lambda: 0.0,
         )
         self.over = {}
         """Of each client's connection, the statuses of requests that are over; 0: the answer broke off."""
@@ -79,6 +83,12 @@ class Stage:
 
     def pick(self, host, random):
         return Picked(self.revision, "hello", "") if host.partition(b":")[0] == HOST else None
+
+    def pick_tagged(self, host, tag, random):
+        return self.pick(host, random)
+
+    def knows(self, host):
+        return self.pick(host, 0.0) is not None
 
     def client(self):
         """A client's connection: a transport whose protocol is the proxy's own."""

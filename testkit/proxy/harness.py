@@ -296,6 +296,9 @@ class Proxy:
     def pick_tagged(self, host, tag, random):
         return self.pick(host, random)
 
+    def knows(self, host):
+        return self.pick(host, 0.0) is not None
+
     async def __aenter__(self):
         await self.listener.start(("127.0.0.1", 0), self, self.dispatcher)
         return self

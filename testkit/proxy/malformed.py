@@ -72,6 +72,8 @@ REFUSED_ANSWERS = {
     "no status": b"HTTP/1.1 OK\r\n\r\n",
     "four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
     "status 600": b"HTTP/1.1 600 No\r\n\r\n",
+    "status 999": b"HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n",
+    "status 099": b"HTTP/1.1 099 No\r\n\r\n",
     "version 2.0": b"HTTP/2.0 200 OK\r\n\r\n",
     "no version": b"200 OK\r\n\r\n",
     "length and coding": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",

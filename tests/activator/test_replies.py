@@ -7,6 +7,7 @@ import pytest
 from activator.http import replies
 from activator.http.replies import CANNOT_START, NO_ROUTE, QUEUE_FULL, Refusal, render, wants_json
 
+DATE = b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
 TOKENS = {
     "no-route": 404,
     "bad-request": 400,
@@ -32,22 +33,23 @@ def test_every_reason_has_its_status():
 
 def test_plain_text():
     """Without a wish for JSON it is one line of text."""
-    head, _, body = render(NO_ROUTE, as_json=False, close=False).partition(b"\r\n\r\n")
+    head, _, body = render(NO_ROUTE, date=DATE, as_json=False, close=False).partition(b"\r\n\r\n")
     assert head.split(b"\r\n") == [
         b"HTTP/1.1 404 Not Found",
         b"Content-Type: text/plain; charset=utf-8",
         b"Content-Length: %d" % len(body),
         b"Zerogate-Reason: no-route",
         b"Cache-Control: no-store",
+        DATE[:-2],
     ]
     assert body == b"No service answers to this host.\n"
 
 
 def test_problem_document():
     """RFC 9457, with the token as a member of its own."""
-    head, _, body = render(QUEUE_FULL.after(7), as_json=True, close=True).partition(b"\r\n\r\n")
+    head, _, body = render(QUEUE_FULL.after(7), date=DATE, as_json=True, close=True).partition(b"\r\n\r\n")
     assert b"\r\nContent-Type: application/problem+json\r\n" in head
-    assert b"\r\nRetry-After: 7\r\nConnection: close" in head
+    assert b"\r\nRetry-After: 7\r\nConnection: close\r\n" + DATE[:-2] in head
     assert json.loads(body) == {
         "type": "about:blank",
         "title": "Service Unavailable",
@@ -59,16 +61,16 @@ def test_problem_document():
 
 def test_a_detail_with_line_ends_stays_in_the_body():
     """Whatever a cause contains, it can't become a header."""
-    head, _, body = render(CANNOT_START.because("a\r\nX-Evil: 1"), as_json=False, close=False).partition(
-        b"\r\n\r\n"
-    )
+    head, _, body = render(
+        CANNOT_START.because("a\r\nX-Evil: 1"), date=DATE, as_json=False, close=False
+    ).partition(b"\r\n\r\n")
     assert b"X-Evil" not in head
     assert b"X-Evil" in body
 
 
 def test_head_requests_get_no_body():
     """But the length that it would have."""
-    answer = render(NO_ROUTE, as_json=False, close=False, without_body=True)
+    answer = render(NO_ROUTE, date=DATE, as_json=False, close=False, without_body=True)
     assert answer.endswith(b"\r\n\r\n")
     assert b"Content-Length: 33" in answer
 

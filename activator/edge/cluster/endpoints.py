@@ -77,7 +77,14 @@ class Endpoints:
 
     def route_changed(self, change: Change) -> None:
         """A Route is new, changed or gone."""
-        self._hosts.route_changed(change.key, change.new)
+        self.reroute(self._hosts.route_changed(change.key, change.new))
+
+    def reroute(self, revisions: Iterable[Key]) -> None:
+        """Hosts do not lead to these revisions any more: requests that wait for them follow their Route."""
+        for each in revisions:
+            revision = self.revisions.get(each)
+            if revision is not None and revision.throttle.waiting:
+                self._dispatcher.reroute(revision)
 
     def target_changed(self, change: Change) -> None:
         """A Deployment is new, changed or gone."""
@@ -86,7 +93,7 @@ class Endpoints:
         if former is not None and (target is None or target.key != former):
             self._remove(change.key, former)
         if target is None or change.new is None:
-            self._hosts.target_changed(change.key, None)
+            self.reroute(self._hosts.target_changed(change.key, None))
             return
         entry = self._entries.get(target.key)
         if entry is None:
@@ -98,7 +105,7 @@ class Endpoints:
             return
         entry.failure = replica_failure(change.new)
         self._update(entry, target)
-        self._hosts.target_changed(change.key, target)
+        self.reroute(self._hosts.target_changed(change.key, target))
         if former is None:
             self._adopt_strays(target.namespace)
 

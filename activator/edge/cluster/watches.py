@@ -32,6 +32,7 @@ class Watches:
     def __init__(
         self, client: Client, endpoints: Endpoints, hosts: Hosts, link: Link, system_namespace: str
     ) -> None:
+        self._endpoints = endpoints
         self._hosts = hosts
         self._link = link
         self._configs = COMPILED
@@ -72,7 +73,7 @@ class Watches:
         self._configs = parse_configs(maps, self._configs)
         for name, problem in self._configs.broken.items():
             log.warning("Config map %s is not used: %s", name, problem)
-        self._hosts.rules_changed(self._configs.host_rules())
+        self._endpoints.reroute(self._hosts.rules_changed(self._configs.host_rules()))
         self.on_observability(self._configs.observability)
 
     def _lease_changed(self, change: Change) -> None:

@@ -4,13 +4,16 @@ All of it is synchronous; whatever happens, `_place` is where the next attempt o
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Protocol
 
 from activator.edge.http.connector import Connector
+from activator.edge.http.dates import Dates
+from activator.edge.http.faults import Faults
 from activator.edge.http.gate import Clients
 from activator.edge.http.hangups import Hangups
-from activator.edge.http.relay import CONNECTING, DONE, HELD, SENT, SWITCHED, Exchange
+from activator.edge.http.relay import ANSWERED, CONNECTING, DONE, HELD, SENT, SWITCHED, Exchange
 from activator.edge.http.sweep import Sweep
 from activator.edge.http.tunnel import Tunnel
 from activator.hold.balance import Pod
@@ -26,8 +29,14 @@ from activator.http.replies import (
     Refusal,
 )
 from activator.revision import Revision
+from activator.routes import Picked
 from activator.settings import ProxySettings
 from serving.targets import ScaleTarget
+
+EXPIRED_AGAIN = 1.0
+"""Seconds after which a deadline that raised is tried again."""
+REROUTED_EVERY = 0.25
+"""Seconds between looks for the revisions of requests whose Route names none that is known yet."""
 
 
 class Over(Protocol):
@@ -37,7 +46,8 @@ class Over(Protocol):
 
 
 class Dispatcher:
-    """Hooks are plain functions, called within the event that caused them; they must not wait.
+    """Hooks are plain functions, called at the end of the event that caused them; they must not wait. If one
+    raises, that is logged (`faults`), and the event has happened all the same.
 
     `on_first`: the first request of an idle revision · `on_waiting`: a request began to wait ·
     `on_slot_left`: a request has left its pod, of which no slot may be taken any more (revision) ·
@@ -45,6 +55,7 @@ class Dispatcher:
     `on_cold_start`: the first answer after a wake has begun (revision, seconds, seconds of each phase) ·
     `on_refused`: a request was answered by ourselves (reply, revision, seconds since it came) ·
     `on_turned_away`: so was what belongs to no revision (reply, its Host, where that was read) ·
+    `on_cut`: a response was aborted after its head (revision, why, seconds since the request came) ·
     `on_over`: a request is over, with this status; None: nobody wants to know.
     """
 
@@ -55,6 +66,7 @@ class Dispatcher:
         on_waiting: Callable[[Revision], None],
         clock: Callable[[], float],
         settings: ProxySettings | None = None,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.on_first = on_first
         self.on_waiting = on_waiting
@@ -63,8 +75,11 @@ class Dispatcher:
         self.on_cold_start: Callable[[Revision, float, dict[str, float]], None] = lambda *_told: None
         self.on_refused: Callable[[Refusal, Revision, float], None] = lambda *_told: None
         self.on_turned_away: Callable[[Refusal, bytes], None] = lambda *_told: None
+        self.on_cut: Callable[[Revision, str, float], None] = lambda *_told: None
         self.on_over: Over | None = None
         self.clock = clock
+        self.dates = Dates(wall_clock)
+        self.faults = Faults(clock)
         self.settings = settings or ProxySettings()
         self.clients = Clients()
         self.deadlines = Deadlines()
@@ -72,6 +87,9 @@ class Dispatcher:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweep: Sweep
         self._restless: set[Revision] = set()
+        self._unrouted: set[Revision] = set()
+        """Revisions that have requests of hosts which do not lead there any more, nor to a known one."""
+        self._unrouted_due = 0.0
         self._tunnels: set[Exchange] = set()
         self._connector = Connector(
             self.settings, clock, self.deadlines, failed=self.failed, freed=self._freed
@@ -154,11 +172,51 @@ class Dispatcher:
         self._dismiss(revision, self._detailed(refusal, detail))
 
     def revision_gone(self, revision: Revision) -> None:
-        """The revision is deleted: whoever waits for it is told, and its idle connections close."""
-        self._dismiss(revision, NO_ROUTE)
+        """The revision is deleted. Requests that wait for it follow their Route or get 404, also those that
+        come back into the queue later; its idle connections close.
+        """
+        revision.is_gone = True
+        self.reroute(revision)
         for uid in [*revision.throttle.pods]:
             self.pod_gone(revision, uid)
         self._restless.discard(revision)
+        self._unrouted.discard(revision)
+
+    def reroute(self, revision: Revision) -> None:
+        """A host does not lead to the revision any more: requests that wait for it go where a new one would
+        go. One whose Route names only revisions that are not known yet stays until they are.
+        """
+        now = self.clock()
+        has_left_some = False
+        for exchange in revision.throttle.queued():
+            has_left_some |= exchange.step == HELD and not self._reroute_one(exchange, now)
+        if has_left_some:
+            self._unrouted.add(revision)
+        else:
+            self._unrouted.discard(revision)
+
+    def _reroute_one(self, exchange: Exchange, now: float) -> bool:
+        """Returns whether the Route of a held request leads somewhere."""
+        revision, down = exchange.revision, exchange.down
+        picked = down.pick(exchange.request)
+        if picked is not None and picked.revision is not revision:
+            self._move(exchange, picked, now)
+        elif revision.is_gone or (picked is None and not down.is_routed(exchange.request)):
+            self.refused(exchange, NO_ROUTE)
+        return picked is not None or exchange.step == DONE
+
+    def _move(self, exchange: Exchange, picked: Picked, now: float) -> None:
+        """Let a held request wait for another revision. It counts as a request of the first one, as a
+        response of the last one, and as concurrency where it is.
+        """
+        exchange.revision.throttle.leave(exchange)
+        exchange.revision.load.leave(now)
+        exchange.revision = picked.revision
+        exchange.wire = exchange.down.wire_for(exchange.request, picked)
+        is_first = picked.revision.load.enter(now)
+        self.place(exchange, now)
+        if is_first:
+            self.tell_first(picked.revision)
 
     def retarget(self, revision: Revision, target: ScaleTarget) -> None:
         """The scale target changed."""
@@ -171,12 +229,13 @@ class Dispatcher:
 
     # -- events of requests --
 
-    def enter(self, exchange: Exchange, now: float) -> None:
-        """A request's head is parsed: it counts from now on."""
+    def enter(self, exchange: Exchange, now: float) -> bool:
+        """A request's head is parsed: it counts from now on. True: it is the first one of an idle revision;
+        call `tell_first` at the end.
+        """
         revision = exchange.revision
         revision.counts.requests += 1
-        if revision.load.enter(now):
-            self.on_first(revision)
+        return revision.load.enter(now)
 
     def place(self, exchange: Exchange, now: float) -> None:
         """Give the request a slot on a pod, or let it wait."""
@@ -195,13 +254,16 @@ class Dispatcher:
             self._hand_over(exchange.revision, self.clock())
 
     def served_after_wait(self, exchange: Exchange, found: dict[str, float], now: float) -> None:
-        """A request that waited gets its answer; the first after a wake ends the cold start."""
+        """A request that waited has its response; the first after a wake ends the cold start."""
         revision = exchange.revision
         if revision.cold_since is not None:
             total = now - revision.cold_since
             revision.cold_since = None
             revision.start_seconds = total
-            self.on_cold_start(revision, total, found)
+            try:
+                self.on_cold_start(revision, total, found)
+            except Exception as error:  # noqa: BLE001 - a failure domain
+                self.faults.report("on_cold_start", error)
 
     def switched(self, exchange: Exchange, protocol: bytes, data: bytes) -> None:
         """The request was answered with 101, behind which `data` came: a tunnel takes its place."""
@@ -214,6 +276,8 @@ class Dispatcher:
         early, down.buffer = down.buffer, b""
         tunnel.answer_in(data)
         tunnel.request_in(early)
+        if down.is_half_closed:
+            tunnel.client_ended()
         down.settle_reading()
         if down.gate.is_draining:
             tunnel.drain(self.clock())
@@ -248,7 +312,12 @@ class Dispatcher:
             exchange.revision.load.leave(now)
 
     def refused(self, exchange: Exchange, refusal: Refusal) -> None:
-        """Answer a request by ourselves, wherever it is."""
+        """Respond to a request locally. If the head of a response was written, that is not possible any
+        more, and the response is aborted.
+        """
+        if exchange.step in (ANSWERED, SWITCHED):
+            exchange.cut(refusal.text)
+            return
         now = self.clock()
         if self._part(exchange, now):
             counts = exchange.revision.counts
@@ -257,9 +326,11 @@ class Dispatcher:
             counts.seconds += now - exchange.arrived
             exchange.revision.load.leave(now)
             exchange.down.reply(exchange, refusal)
-            self.on_refused(refusal, exchange.revision, now - exchange.arrived)
-            if self.on_over is not None:
-                self.on_over(exchange, refusal.status, is_cut=False)
+            try:
+                self.on_refused(refusal, exchange.revision, now - exchange.arrived)
+            except Exception as error:  # noqa: BLE001 - a failure domain
+                self.faults.report("on_refused", error)
+            self.tell_over(exchange, refusal.status, is_cut=False)
 
     def failed(self, exchange: Exchange) -> None:
         """The connection to the pod failed before an answer: perhaps another pod, perhaps the queue again."""
@@ -298,6 +369,45 @@ class Dispatcher:
         """Something is due soon."""
         self._sweep.hurry()
 
+    # -- hooks, each called last --
+
+    def tell_first(self, revision: Revision) -> None:
+        """An idle revision has got its first request."""
+        try:
+            self.on_first(revision)
+        except Exception as error:  # noqa: BLE001 - a failure domain
+            self.faults.report("on_first", error)
+
+    def tell_over(self, exchange: Exchange, status: int, *, is_cut: bool) -> None:
+        """A request is over."""
+        hook = self.on_over
+        if hook is not None:
+            try:
+                hook(exchange, status, is_cut=is_cut)
+            except Exception as error:  # noqa: BLE001 - a failure domain
+                self.faults.report("on_over", error)
+
+    def tell_cut(self, exchange: Exchange, why: str) -> None:
+        """The response to a request was aborted."""
+        try:
+            self.on_cut(exchange.revision, why, self.clock() - exchange.arrived)
+        except Exception as error:  # noqa: BLE001 - a failure domain
+            self.faults.report("on_cut", error)
+        self.tell_over(exchange, exchange.answer.status, is_cut=True)
+
+    def tell_turned_away(self, refusal: Refusal, host: bytes) -> None:
+        """A local response was sent to what belongs to no revision."""
+        try:
+            self.on_turned_away(refusal, host)
+        except Exception as error:  # noqa: BLE001 - a failure domain
+            self.faults.report("on_turned_away", error)
+
+    def _tell_waiting(self, revision: Revision) -> None:
+        try:
+            self.on_waiting(revision)
+        except Exception as error:  # noqa: BLE001 - a failure domain
+            self.faults.report("on_waiting", error)
+
     # -- inside: attempts --
 
     def _again(self, exchange: Exchange, pod: Pod, now: float) -> None:
@@ -313,20 +423,28 @@ class Dispatcher:
         exchange.up = None
         exchange.buffer = b""
         exchange.down.due = NEVER
+        if exchange.since and not pod.greeting:  # with the owner of a limit it may have waited all the time
+            exchange.since += now - exchange.slot_since
         throttle.wait_again(exchange, len(exchange.wire) + exchange.early_size, now)
         self._released(revision, pod, now)
+        if revision.is_gone and exchange.step == HELD:
+            self._reroute_one(exchange, now)
+            return
         self._hand_over(revision, now)
         if exchange.step == HELD:
             exchange.down.settle_reading()
-            self.on_waiting(revision)
+            self._tell_waiting(revision)
 
     def _hold(self, exchange: Exchange, now: float) -> None:
         revision = exchange.revision
         throttle = revision.throttle
+        if revision.is_gone:
+            self.refused(exchange, NO_ROUTE)
+            return
         if revision.trouble and not throttle.has_pod:
             self.refused(exchange, self._detailed(CANNOT_START, revision.trouble))
             return
-        if not throttle.wait(exchange, len(exchange.wire) + exchange.early_size, now):
+        if not throttle.wait(exchange, len(exchange.wire) + exchange.early_size, now, exchange.since):
             self.refused(exchange, QUEUE_FULL.after(revision.retry_after(now)))
             return
         revision.counts.held += 1
@@ -335,7 +453,7 @@ class Dispatcher:
         self._restless.add(revision)
         self.hurry()
         exchange.down.settle_reading()
-        self.on_waiting(revision)
+        self._tell_waiting(revision)
 
     def _hand_over(self, revision: Revision, now: float) -> None:
         throttle = revision.throttle
@@ -369,33 +487,57 @@ class Dispatcher:
     def _released(self, revision: Revision, pod: Pod, now: float) -> None:
         throttle = revision.throttle
         waiter = throttle.release(pod)
-        if pod.state != "ready" and not pod.in_flight and throttle.pods.get(pod.uid, pod) is pod:
-            self.on_pod_empty(revision, pod.uid)
-        if throttle.is_barred and not pod.greeting:
-            self.on_slot_left(revision)
+        is_empty = pod.state != "ready" and not pod.in_flight and throttle.pods.get(pod.uid, pod) is pod
         if waiter is not None:
             self._connector.carry(waiter, waiter.pod, now)
+        if is_empty:
+            try:
+                self.on_pod_empty(revision, pod.uid)
+            except Exception as error:  # noqa: BLE001 - a failure domain
+                self.faults.report("on_pod_empty", error)
+        if throttle.is_barred and not pod.greeting:
+            try:
+                self.on_slot_left(revision)
+            except Exception as error:  # noqa: BLE001 - a failure domain
+                self.faults.report("on_slot_left", error)
 
     # -- inside: time and trouble --
 
     def _swept(self) -> bool:
-        """Let time do its work. True: come again soon."""
+        """Let time do its work; what raises does not keep the rest from it. True: come again soon."""
         now = self.clock()
         for item in self.deadlines.sweep(now):
-            item.expired(now)
+            try:
+                item.expired(now)
+            except Exception as error:  # noqa: BLE001 - a failure domain
+                item.due = now + EXPIRED_AGAIN
+                self.faults.report("a deadline", error)
         for revision in [*self._restless]:
-            throttle = revision.throttle
-            throttle.tick(now)
-            self._hand_over(revision, now)
-            for waiter in throttle.expire(now, revision.patience):
-                self.refused(waiter, ACTIVATION_TIMEOUT)
-            if not throttle.is_restless:
-                self._restless.discard(revision)
+            try:
+                self._sweep_queue(revision, now)
+            except Exception as error:  # noqa: BLE001 - a failure domain
+                self.faults.report("a queue", error)
+        if self._unrouted and now >= self._unrouted_due:
+            self._unrouted_due = now + REROUTED_EVERY
+            for revision in [*self._unrouted]:
+                try:
+                    self.reroute(revision)
+                except Exception as error:  # noqa: BLE001 - a failure domain
+                    self.faults.report("a queue", error)
         return bool(self._restless) or self.deadlines.is_any_soon
+
+    def _sweep_queue(self, revision: Revision, now: float) -> None:
+        throttle = revision.throttle
+        throttle.tick(now)
+        self._hand_over(revision, now)
+        for waiter in throttle.expire(now, revision.patience):
+            self.refused(waiter, ACTIVATION_TIMEOUT)
+        if not throttle.is_restless:
+            self._restless.discard(revision)
 
     def _dismiss(self, revision: Revision, refusal: Refusal) -> None:
         for waiter in revision.throttle.dismiss():
             self.refused(waiter, refusal)
 
     def _detailed(self, refusal: Refusal, detail: str) -> Refusal:
-        return refusal.because(detail) if self.settings.error_details else refusal
+        return refusal.because(detail) if self.settings.error_details else refusal.known_as(detail)

@@ -25,6 +25,7 @@ from activator.http.replies import (
 from activator.http.requests import RequestHead, read_request
 from activator.http.upgrades import asked_for, with_upgrade
 from activator.link.load import Load
+from activator.routes import Picked
 
 MAX_PIPELINED = 64 << 10
 """Bytes of further requests kept while one is under way; then reading stops."""
@@ -106,8 +107,8 @@ class Downstream:
         name = transport.get_extra_info("peername")
         self.peer = Peer(name[0] if isinstance(name, tuple) else "", gate.settings.trusted_proxies)
         self.due = gate.clock() + gate.settings.keep_alive_timeout
-        gate.came(self)
         gate.dispatcher.deadlines.add(self)
+        gate.came(self)
 
     def data_received(self, data: bytes) -> None:
         state = self.state
@@ -243,6 +244,21 @@ class Downstream:
         elif self.exchange is not None:
             self.exchange.drain(now)
 
+    def pick(self, request: RequestHead) -> Picked | None:
+        """Where a request goes. None: nowhere."""
+        gate, means = self.gate, request.means
+        if means.tag:
+            return gate.router.pick_tagged(means.host, means.tag, gate.random())
+        return gate.router.pick(means.host, gate.random())
+
+    def is_routed(self, request: RequestHead) -> bool:
+        """Whether its host has a Route, also if that names only revisions that are not known yet."""
+        return self.gate.router.knows(request.means.host)
+
+    def wire_for(self, request: RequestHead, picked: Picked) -> bytes:
+        """The head of a request of this connection as another revision's pod gets it."""
+        return self._routed(request.kept + self.peer.lines(request.means), request, picked)
+
     # -- inside --
 
     def _advance(self, data: bytes, searched: int = 0) -> None:
@@ -302,32 +318,50 @@ class Downstream:
         now = gate.clock()
         self.state = STARTING
         self.due = NEVER
-        means = request.means
-        if means.tag:
-            picked = gate.router.pick_tagged(means.host, means.tag, gate.random())
-        else:
-            picked = gate.router.pick(means.host, gate.random())
+        picked = self.pick(request)
         if picked is None:
-            gate.turned_away(NO_ROUTE, means.host)
             self._write_reply(NO_ROUTE, request, wire, is_whole=not request.body)
             self.answered(now)
+            gate.turned_away(NO_ROUTE, request.means.host)
             return
+        if picked.told or request.means.upgrade:
+            wire = self._routed(wire, request, picked)
         revision = picked.revision
-        if picked.told:
-            wire = b"%b%b\r\n" % (wire[:-2], picked.told)
-        if means.upgrade and not self.is_between:
-            wire = with_upgrade(wire, asked_for(request, revision.target.upgrades))
         exchange = self.exchange = Exchange(self, request, revision, wire, now)
-        gate.dispatcher.enter(exchange, now)
-        if request.body and self.buffer:
+        is_first = gate.dispatcher.enter(exchange, now)
+        if self._feed(exchange):
+            gate.dispatcher.place(exchange, now)
+            if self.state == STARTING:
+                self.state = BUSY
+        if is_first:
+            gate.dispatcher.tell_first(revision)
+
+    def _feed(self, exchange: Exchange) -> bool:
+        """Give a new request what is there of its body. False: it is over by then, since that was malformed,
+        or its client sends no more and the body is not complete.
+        """
+        if exchange.body.is_done:
+            return True
+        if self.buffer:
             data, self.buffer = self.buffer, b""
             rest = exchange.request_in(data)
-            if exchange.step == DONE:  # it was malformed, and is answered
-                return
+            if exchange.step == DONE:
+                return False
             self.buffer = rest
-        gate.dispatcher.place(exchange, now)
-        if self.state == STARTING:
-            self.state = BUSY
+        if self.is_half_closed and not exchange.body.is_done:
+            self.hung_up()
+            self.state = IDLE
+            self.transport.close()
+            return False
+        return True
+
+    def _routed(self, wire: bytes, request: RequestHead, picked: Picked) -> bytes:
+        """The head of a request with what its way adds to it."""
+        if picked.told:
+            wire = b"%b%b\r\n" % (wire[:-2], picked.told)
+        if request.means.upgrade and not self.is_between:
+            wire = with_upgrade(wire, asked_for(request, picked.revision.target.upgrades))
+        return wire
 
     def _rest(self) -> None:
         gate = self.gate
@@ -358,9 +392,9 @@ class Downstream:
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer what is no request, and end the connection."""
-        self.gate.turned_away(refusal)
         self._write_reply(refusal, None, b"", is_whole=False)
         self._end(must_linger=True)
+        self.gate.turned_away(refusal)
 
     def _write_reply(
         self, refusal: Refusal, request: RequestHead | None, wire: bytes, *, is_whole: bool
@@ -370,6 +404,7 @@ class Downstream:
         self.transport.write(
             render(
                 refusal,
+                date=self.gate.dispatcher.dates.line(),
                 as_json=wants_json(wire),
                 close=self.is_last,
                 without_body=request is not None and request.method == b"HEAD",

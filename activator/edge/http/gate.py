@@ -24,6 +24,8 @@ class Routes(Protocol):
 
     def pick_tagged(self, host: bytes, tag: bytes, random: float) -> Picked | None: ...
 
+    def knows(self, host: bytes) -> bool: ...
+
 
 class Clients:
     """The connections of clients that this process has, over all its listeners: `most` at once."""
@@ -100,14 +102,14 @@ class Gate:
     def went(self, connection: "Downstream") -> None:
         """It is closed."""
         self.connections.discard(connection)
+        self.clients.went()
         if not self.connections:
             self.on_empty()
-        self.clients.went()
 
     def turned_away(self, refusal: Refusal, host: bytes = b"") -> None:
-        """Count a reply to what belongs to no revision, and tell of it."""
+        """Count a local response to what belongs to no revision; call it when that was written."""
         self.refused[refusal.reason] = self.refused.get(refusal.reason, 0) + 1
-        self.dispatcher.on_turned_away(refusal, host)
+        self.dispatcher.tell_turned_away(refusal, host)
 
 
 def _nothing() -> None:

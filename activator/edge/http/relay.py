@@ -192,8 +192,6 @@ class Exchange(Waiter):
             content = chunk(content) + (last_chunk(self.body.trailers) if self.body.is_done else b"")
         if content:
             up.transport.write(content)
-        if self.revision.target.idle_timeout:
-            self._arm(self.down.gate.clock())
 
     def client_ended(self) -> bool:
         """The client sends no more. Returns whether it may still want the answer."""
@@ -253,16 +251,15 @@ class Exchange(Waiter):
         elif is_clean and self.answer.body == UNTIL_CLOSE:
             self._finish(b"")
         else:
-            self.cut()
+            self.cut("the pod closed the connection too early" if is_clean else "the pod's connection broke")
 
-    def cut(self) -> None:
-        """The answer can't be completed: the client must see that."""
+    def cut(self, why: str) -> None:
+        """Abort the response, of which the head was written: the client must see that it is not complete."""
         self.revision.counts.cut += 1
         dispatcher = self.down.gate.dispatcher
         dispatcher.ended(self, dispatcher.clock(), reuse=False)
         self.down.cut()
-        if dispatcher.on_over is not None:
-            dispatcher.on_over(self, self.answer.status, is_cut=True)
+        dispatcher.tell_cut(self, why)
 
     def drain(self, now: float) -> None:
         """The connection is to end; this request is answered before."""
@@ -271,7 +268,10 @@ class Exchange(Waiter):
         """One of the revision's timeouts is over."""
         target = self.revision.target
         if self.step == ANSWERED:
-            self.cut()
+            if now - self.slot_since >= target.timeout:
+                self.cut(f"it took longer than timeoutSeconds, {target.timeout:g} s")
+            else:
+                self.cut(f"the pod sent nothing for idleTimeoutSeconds, {target.idle_timeout:g} s")
         elif now - self.slot_since >= target.timeout:
             self.down.gate.dispatcher.refused(self, TOTAL_TIMEOUT)
         elif target.response_start_timeout and now - self.slot_since >= target.response_start_timeout:
@@ -287,6 +287,8 @@ class Exchange(Waiter):
             return False
         if self.request.means.is_modern and (answer.status != 100 or self.request.means.expects):
             self.down.transport.write(answer.kept + b"\r\n")
+        if self.revision.target.idle_timeout:
+            self._arm(self.down.gate.clock())
         return True
 
     def _switch(self, answer: AnswerHead, head: bytes, data: bytes) -> None:
@@ -298,8 +300,12 @@ class Exchange(Waiter):
         self.answer = answer
         self._answering()
         self.down.is_last = True
-        self.down.transport.write(b"".join((answer.kept, lines(protocol), self._notes(), b"\r\n")))
+        found = self._spans()
+        date = b"" if answer.has_date else self.down.gate.dispatcher.dates.line()
+        self.down.transport.write(b"".join((answer.kept, lines(protocol), self._notes(found), date, b"\r\n")))
         self.down.gate.dispatcher.switched(self, protocol, data)
+        if found is not None:
+            self._served_after_wait(found)
 
     def _answering(self) -> None:
         """The pod has begun to answer."""
@@ -319,17 +325,20 @@ class Exchange(Waiter):
         self.is_rechunked = body < 0 and means.is_modern
         if not means.keeps_alive or not self.body.is_done or (body < 0 and not means.is_modern):
             down.is_last = True
-        head = answer.kept + self._added()
+        found = self._spans() if self.since else None
+        head = answer.kept + self._added(found)
         if len(data) == body:
             self._finish(head + data)
-            return
-        self.content: Body = reader(body)
-        self._arm(down.gate.clock())
-        self._relay(data, head)
+        else:
+            self.content: Body = reader(body)
+            self._arm(down.gate.clock())
+            self._relay(data, head)
+        if found is not None:
+            self._served_after_wait(found)
 
-    def _added(self) -> bytes:
+    def _added(self, found: dict[str, float] | None) -> bytes:
         """The lines that we add to the answer's head, and the empty one."""
-        added = b"\r\n"
+        added = b"\r\n" if self.answer.has_date else self.down.gate.dispatcher.dates.line() + b"\r\n"
         if self.is_rechunked:
             added = b"Transfer-Encoding: chunked\r\n" + added
         down = self.down
@@ -338,27 +347,34 @@ class Exchange(Waiter):
             added = b"Connection: close\r\n" + added
         elif not self.request.means.is_modern:
             added = b"Connection: keep-alive\r\n" + added
-        return self._notes() + added if self.tries > 1 or self.since else added
+        return self._notes(found) + added if self.tries > 1 or found is not None else added
 
-    def _notes(self) -> bytes:
-        """What we tell of the request's way, if it was no straight one."""
+    def _spans(self) -> dict[str, float] | None:
+        """Where the wait of the request went; None: it did not wait."""
+        if not self.since:
+            return None
+        now = self.down.gate.clock()
+        return spans(self.revision.phases, since=self.since, slot=self.slot_since, answered=now)
+
+    def _notes(self, found: dict[str, float] | None) -> bytes:
+        """The lines about a request that waited or was sent again."""
         notes = b""
         if self.tries > 1:
             notes = b"Zerogate-Attempts: %d\r\n" % self.tries
-        if self.since:
-            down = self.down
-            now = down.gate.clock()
-            found = spans(self.revision.phases, since=self.since, slot=self.slot_since, answered=now)
-            down.gate.dispatcher.served_after_wait(self, found, now)
-            if down.gate.settings.server_timing:
-                notes += b"Server-Timing: " + server_timing(found) + b"\r\n"
+        if found is not None and self.down.gate.settings.server_timing:
+            notes += b"Server-Timing: " + server_timing(found) + b"\r\n"
         return notes
+
+    def _served_after_wait(self, found: dict[str, float]) -> None:
+        """Its response is on its way."""
+        dispatcher = self.down.gate.dispatcher
+        dispatcher.served_after_wait(self, found, dispatcher.clock())
 
     def _relay(self, data: bytes, before: bytes) -> None:
         try:
             content, used = self.content.feed(data)
-        except BadBody:
-            self.cut()
+        except BadBody as error:
+            self.cut(f"the pod sent a malformed body: {error}")
             return
         is_done = self.content.is_done
         if self.is_rechunked:
@@ -383,9 +399,9 @@ class Exchange(Waiter):
         dispatcher = self.down.gate.dispatcher
         now = dispatcher.clock()
         dispatcher.ended(self, now, reuse=self.answer.keeps_alive and self.body.is_done)
-        if dispatcher.on_over is not None:
-            dispatcher.on_over(self, self.answer.status, is_cut=False)
         self.down.answered(now)
+        if dispatcher.on_over is not None:
+            dispatcher.tell_over(self, self.answer.status, is_cut=False)
 
     def _bad_answer(self, why: str) -> None:
         self.down.gate.dispatcher.refused(self, BAD_ANSWER.because(why))

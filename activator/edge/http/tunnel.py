@@ -47,7 +47,8 @@ class Tunnel(Exchange):
     __slots__ = ("_ends", "_from_client", "_from_pod", "protocol")
 
     def __init__(self, former: Exchange, protocol: bytes) -> None:
-        super().__init__(former.down, former.request, former.revision, b"", former.arrived)
+        line = former.wire[: former.wire.find(b"\r\n") + 2]
+        super().__init__(former.down, former.request, former.revision, line, former.arrived)
         self.protocol = protocol
         self.answer = former.answer
         self.pod, self.up = former.pod, former.up
@@ -94,12 +95,14 @@ class Tunnel(Exchange):
         if is_clean:
             self._over()
         else:
-            self.cut()
+            self.cut("the pod's connection broke")
 
     def timed_out(self, now: float) -> None:
         """It was silent for too long, or did not leave in the time that it was given."""
-        if now >= self._ends or self._from_pod is None:
-            self.cut()
+        if now >= self._ends:
+            self.cut("it did not end in the time that it was given")
+        elif self._from_pod is None:
+            self.cut("nothing was sent for the idle timeout of upgrades")
         else:
             self.drain(now)
 
@@ -131,6 +134,5 @@ class Tunnel(Exchange):
         dispatcher = self.down.gate.dispatcher
         now = dispatcher.clock()
         dispatcher.ended(self, now, reuse=False)
-        if dispatcher.on_over is not None:
-            dispatcher.on_over(self, self.answer.status, is_cut=False)
         self.down.answered(now)
+        dispatcher.tell_over(self, self.answer.status, is_cut=False)

@@ -26,7 +26,7 @@ KEPT_WAITING = 60.0
 """Seconds for the word of the autoscaler that sent a connection here."""
 LAST_CALL = 10.0
 """Seconds for which connections are accepted while requests of others never cease."""
-_STRANGER = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_STRANGER = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n%bConnection: close\r\n\r\n"
 
 
 class _Alone:
@@ -41,6 +41,9 @@ class _Alone:
 
     def pick_tagged(self, host: bytes, tag: bytes, random: float) -> Picked:  # noqa: ARG002
         return self._picked
+
+    def knows(self, host: bytes) -> bool:  # noqa: ARG002
+        return True
 
 
 class Door:
@@ -160,7 +163,7 @@ class _Greeted:
         greeting = read_greeting(self._data[:end])
         if greeting is None or not self._door.is_secret(greeting.secret):
             self._door.refused += 1
-            self._transport.write(_STRANGER)
+            self._transport.write(_STRANGER % self._door.dispatcher.dates.line())
             self.end()
             return
         self.greeting = greeting

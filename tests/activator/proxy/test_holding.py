@@ -9,7 +9,7 @@ import time
 import pytest
 
 from activator.settings import ProxySettings
-from testkit.proxy.harness import GET, Pod, Proxy, ok, on_uvloop, post, reset, until
+from testkit.proxy.harness import GET, Pod, Proxy, Request, ok, on_uvloop, post, reset, until
 
 SETTINGS = ProxySettings(error_details=True)
 
@@ -387,6 +387,84 @@ async def test_activity_puts_off_the_idle_timeout_only():
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await client.ask(GET)
         assert 0.5 <= time.monotonic() - before < 0.6
+
+
+@pytest.mark.parametrize("is_answering", [False, True])
+@on_uvloop
+async def test_bytes_of_the_client_do_not_put_off_the_idle_timeout(is_answering: bool) -> None:
+    """It is about the silence of the pod, before its response and within it."""
+
+    async def only_reads(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if is_answering:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello")
+        await reader.read()
+
+    async with Proxy(timeout=8.0, idle_timeout=0.5) as proxy:
+        await proxy.ready(serve=only_reads)
+        client = await proxy.client()
+        client.send(post(b"").replace(b"Content-Length: 0", b"Content-Length: 1000"))
+        before = time.monotonic()
+
+        async def upload() -> None:
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    client.send(b"x")
+                    await asyncio.sleep(0.05)
+
+        uploading = asyncio.create_task(upload())
+        try:
+            if is_answering:
+                with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                    await client.answer()
+            else:
+                answer = await client.answer()
+                assert (answer.status, answer.reason) == (504, "idle-timeout")
+            assert time.monotonic() - before < 4
+        finally:
+            uploading.cancel()
+
+
+@on_uvloop
+async def test_an_interim_response_puts_off_the_idle_timeout() -> None:
+    """It comes from the pod."""
+
+    async def processing(request: Request) -> None:
+        for _ in range(4):
+            await request.reply(b"HTTP/1.1 102 Processing\r\n\r\n")
+            await asyncio.sleep(0.2)
+        await request.reply(ok())
+
+    async with Proxy(timeout=8.0, idle_timeout=0.5) as proxy:
+        await proxy.ready(processing)
+        client = await proxy.client()
+        answer = await client.ask(GET)
+        while answer.status == 102:
+            answer = await client.answer()
+        assert answer.status == 200
+
+
+@on_uvloop
+async def test_only_the_time_of_waiting_counts_towards_the_activation_timeout() -> None:
+    """A request that had a pod and lost it is not late because of the time that it had it."""
+
+    async def lost(request: Request) -> None:
+        await asyncio.sleep(1.0)
+        request.reset()
+
+    async with Proxy(progress_deadline=1.0) as proxy:
+        client = await proxy.client()
+        client.send(GET)
+        await until(lambda: proxy.waiting == 1)
+        pod = await proxy.ready(lost)
+        await until(lambda: pod.now == 1)
+        proxy.gone(pod)
+        await until(lambda: proxy.waiting == 1)
+        await asyncio.sleep(0.2)
+        await proxy.ready(uid="pod-2")
+        answer = await client.answer()
+        assert answer.status == 200
+        assert float(answer.value(b"Server-Timing").split(b";dur=")[1].split(b",")[0]) < 900
 
 
 @on_uvloop

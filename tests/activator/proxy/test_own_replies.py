@@ -7,7 +7,8 @@ import pytest
 from activator.edge.refusals import Refusals
 from activator.http.replies import HEAD_TIMEOUT, MAYBE_SENT, NO_ROUTE, QUEUE_FULL
 from activator.quiet import Quiet
-from testkit.proxy.harness import GET, Proxy, make_revision, until
+from activator.settings import ProxySettings
+from testkit.proxy.harness import GET, Proxy, Request, make_revision, on_uvloop, until
 
 
 @pytest.fixture
@@ -65,3 +66,73 @@ async def test_the_proxy_tells_of_what_it_refuses(told):
     (refused, unknown) = told()
     assert refused[1].startswith("hello: replied 503 queue-full after ")
     assert unknown == ("INFO", "Replied 404 no-route to a request for nobody")
+
+
+@pytest.mark.parametrize(
+    ("response", "cause"),
+    [
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+            "more than one Content-Length",
+        ),
+        (b"HTTP/1.1 999 Odd\r\n\r\n", "status code 999, which is not from 100 to 599"),
+        (b"HTTP/1.1 20 OK\r\n\r\n", "malformed status code"),
+        (b"HTTP/2 200 OK\r\n\r\n", "a status line that does not begin with HTTP/1.1 or HTTP/1.0"),
+        (b"HTTP/1.1 200 O\x01K\r\n\r\n", "malformed reason phrase"),
+        (b"HTTP/1.1 200 OK\r\nX : 1\r\n\r\n", "space before the colon of a header"),
+        (b"HTTP/1.1 200 OK\r\nX\r\n\r\n", "a header without a colon"),
+        (b"HTTP/1.1 200 OK\nX: 1\r\n\r\n", "line ends, NUL or carriage returns where none may be"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "a Transfer-Encoding other than chunked"),
+    ],
+)
+@on_uvloop
+async def test_the_log_has_the_cause_of_a_bad_answer(
+    response: bytes, cause: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same text that the client gets."""
+    caplog.set_level(logging.INFO, "zerogate.activator")
+
+    async def malformed(request: Request) -> None:
+        await request.reply(response)
+
+    async with Proxy() as proxy:
+        proxy.dispatcher.on_refused = Refusals(proxy.dispatcher.clock).of_request
+        await proxy.ready(malformed)
+        answer = await (await proxy.client()).ask(GET)
+    assert (answer.reason, answer.body.decode()) == (
+        "bad-answer",
+        f"The service sent a malformed answer: {cause}\n",
+    )
+    (line,) = caplog.records
+    assert line.message.startswith("hello: replied 502 bad-answer after ")
+    assert line.message.endswith(f" ms: {cause}")
+    assert line.__dict__["data"]["detail"] == cause
+
+
+@pytest.mark.parametrize("error_details", [True, False])
+@on_uvloop
+async def test_the_log_has_the_cause_of_a_503_also_if_the_client_does_not_get_it(
+    error_details: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`error_details` is about what clients may see."""
+    caplog.set_level(logging.INFO, "zerogate.activator")
+    async with Proxy(settings=ProxySettings(error_details=error_details)) as proxy:
+        proxy.dispatcher.on_refused = Refusals(proxy.dispatcher.clock).of_request
+        proxy.revision.trouble = "no such image"
+        answer = await (await proxy.client()).ask(GET)
+    assert (answer.reason, b"no such image" in answer.body) == ("cannot-start", error_details)
+    (line,) = caplog.records
+    assert line.message.endswith(" ms: no such image")
+
+
+@on_uvloop
+async def test_the_log_has_the_cause_of_a_malformed_request_body(caplog: pytest.LogCaptureFixture) -> None:
+    """A 400 of a request that has a revision."""
+    caplog.set_level(logging.INFO, "zerogate.activator")
+    async with Proxy() as proxy:
+        proxy.dispatcher.on_refused = Refusals(proxy.dispatcher.clock).of_request
+        client = await proxy.client()
+        head = GET[:-2] + b"Transfer-Encoding: chunked\r\n\r\n"
+        assert (await client.ask(head + b"zz\r\n")).reason == "bad-request"
+    (line,) = caplog.records
+    assert line.message.endswith(" ms: malformed chunk size")
