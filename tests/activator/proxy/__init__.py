@@ -5,8 +5,11 @@
 - buffering, queue bounds, activation timeout: `test_holding`; thousands of buffered requests:
   `test_held`; 10,000 hosts: `test_hosts`
 - retries, connection failures: `test_retrying`; pods that are killed: `test_killed_pods`
-- malformed and early responses of pods: `test_pods_answers`; local responses: `test_own_replies`
-- upgrades and tunnels: `test_upgrades`; streams and back-pressure: `test_streams`
+- malformed and early responses of pods: `test_pods_answers`; local responses: `test_own_replies`; aborted
+  responses: `test_after_the_head`; their Date: `test_dates`
+- held requests whose Route or revision changes: `test_rerouting`; hooks that raise: `test_hooks`
+- upgrades and tunnels: `test_upgrades`; streams and back-pressure: `test_streams`,
+  `test_fairness`
 - requests forwarded between activators: `test_peers`
 - draining and shutdown: `test_drain`; slow and hostile clients: `test_hostile`; random failures:
   `test_chaos`
