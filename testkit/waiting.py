@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def wait_for(what: str, check: Callable[[], Any], deadline: float = 30.0, every: float = 0.05) -> Any:
+def wait_for(what: str, check: Callable[..., Any], deadline: float = 30.0, every: float = 0.05) -> Any:
     """Call `check` until it returns something true; fail with the last value after `deadline` seconds."""
     end = time.monotonic() + deadline
     while True:
@@ -18,7 +18,7 @@ def wait_for(what: str, check: Callable[[], Any], deadline: float = 30.0, every:
         time.sleep(every)
 
 
-async def until(condition, what, within=5.0):
+async def until(condition: Callable[..., Any], what: str, within: float = 5.0) -> Any:
     """The first true value of `condition()`; fails the test, saying what it waited for, after `within` s."""
     deadline = time.monotonic() + within
     while True:

@@ -175,7 +175,8 @@ class Engine:
         path = resource.path(obj["metadata"].get("namespace", ""))
         answer = self.request("POST", path, self._typed(resource, obj), query=query)
         assert answer.status == 201, answer
-        return answer.body
+        found: dict[str, Any] = answer.body
+        return found
 
     def _typed(self, resource: Resource, obj: dict[str, Any]) -> dict[str, Any]:
         return {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
@@ -252,7 +253,8 @@ class Watch:
             raise AssertionError("the watch stayed silent") from error
         if not line.strip():
             raise StopIteration
-        return json.loads(line)
+        found: dict[str, Any] = json.loads(line)
+        return found
 
     def until(self, check: Callable[[dict[str, Any]], Any]) -> list[dict[str, Any]]:
         """The events up to the first for which `check` holds, that one included."""

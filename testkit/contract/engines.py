@@ -63,6 +63,8 @@ class ClusterOfOthers(Protocol):
     kubeconfig: Path
     folder: Path
 
+    def kubeconfig_of(self, account: str) -> Path: ...
+
 
 @contextlib.contextmanager
 def embedded(folder: Path) -> Iterator[Engine]:

@@ -224,7 +224,7 @@ class ControlPlane(Cluster):
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - tests start it from their only thread
             )  # fmt: skip
 
-    def wait(self, what: str, check: Callable[[], Any]) -> None:
+    def wait(self, what: str, check: Callable[..., Any]) -> None:
         """Until the check is true; a RuntimeError when a part has ended or time ran out."""
         end = time.monotonic() + PATIENCE
         while True:

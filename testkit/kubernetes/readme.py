@@ -2,17 +2,18 @@
 
 import re
 import shlex
+from typing import Any
 
 from testkit.paths import CONFIG, ROOT
 
 
-def commands(heading):
+def commands(heading: Any) -> Any:
     """The lines that README tells to type below a heading."""
     text = (ROOT / "README.md").read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
     lines = re.findall(r"^\$ (kubectl .*)$", text, re.MULTILINE)
     return [shlex.split(line, comments=True)[1:] for line in lines]
 
 
-def in_place(command):
+def in_place(command: Any) -> Any:
     """README's commands are typed at the top of the checkout."""
     return [str(CONFIG) if word == "config/" else word for word in command]
