@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +21,7 @@ from serving.targets import scale_target
 from testkit.proxy.fake_autoscaler import TOKEN, fake_autoscaler
 
 
-def revision():
+def revision() -> Revision:
     target = scale_target({"metadata": {"namespace": "default", "name": "hello"}, "spec": {}})
     return Revision(target, process=Room(100, 1 << 20), random=lambda: 0.5)
 
@@ -26,10 +29,10 @@ def revision():
 class Linked:
     """A link that runs, its reports, and what it passed on."""
 
-    def __init__(self, token=TOKEN) -> None:
+    def __init__(self, token: str | Callable[..., Any] = TOKEN) -> None:
         self.reports = Reports("me")
-        self.orders = asyncio.Queue()
-        self.changes = asyncio.Queue()
+        self.orders: asyncio.Queue[Any] = asyncio.Queue()
+        self.changes: asyncio.Queue[Any] = asyncio.Queue()
         self.link = Link(
             Identity("me", "pod-1", token if callable(token) else lambda: token),
             self.reports,
@@ -37,19 +40,21 @@ class Linked:
             on_change=lambda: self.changes.put_nowait(self.link.is_up),
         )
 
-    def first_request(self, to):
+    def first_request(self, to: Revision) -> None:
         assert to.load.enter(time.monotonic())
         self.reports.at_once(to)
         self.link.notify()
 
-    async def becomes(self, *, up):
+    async def becomes(self, *, up: bool) -> None:
         async with asyncio.timeout(5):
             while await self.changes.get() is not up:
                 pass
 
 
 @contextlib.asynccontextmanager
-async def linked(address="", token=TOKEN, certificate=""):
+async def linked(
+    address: str = "", token: str | Callable[..., Any] = TOKEN, certificate: str = ""
+) -> AsyncIterator[Linked]:
     made = Linked(token)
     made.link.aim(Target(address, certificate))
     running = asyncio.create_task(made.link.run())
@@ -60,18 +65,19 @@ async def linked(address="", token=TOKEN, certificate=""):
         await asyncio.gather(running, return_exceptions=True)
 
 
-def is_at_once(message):
+def is_at_once(message: Hello | Stats) -> bool:
     return isinstance(message, Stats) and message.cut == AT_ONCE
 
 
-def is_cut(message):
+def is_cut(message: Hello | Stats) -> bool:
     return isinstance(message, Stats) and message.cut != AT_ONCE
 
 
-async def test_hello_is_first_and_cuts_fall_on_the_half_second():
+async def test_hello_is_first_and_cuts_fall_on_the_half_second() -> None:
     """The first frame says who we are; then comes a cut each second, empty or not, numbered by its second."""
     async with fake_autoscaler() as leader, linked(leader.address) as here:
         await here.becomes(up=True)
+        assert here.link.leader is not None
         assert here.link.leader.leader == "fake"
         assert leader.heard[0] == Hello("me", "pod-1", 1)
         cut = await leader.hears(is_cut)
@@ -82,7 +88,7 @@ async def test_hello_is_first_and_cuts_fall_on_the_half_second():
         assert (await leader.hears(is_cut)).cut == cut.cut + 1
 
 
-async def test_a_first_request_is_told_at_once():
+async def test_a_first_request_is_told_at_once() -> None:
     """It does not wait for the cut, and is taken as told once it was written."""
     hello = revision()
     async with fake_autoscaler() as leader, linked(leader.address) as here:
@@ -95,7 +101,7 @@ async def test_a_first_request_is_told_at_once():
         assert hello.load.phase is Phase.REPORTED
 
 
-async def test_a_first_request_without_a_leader_is_told_when_one_comes():
+async def test_a_first_request_without_a_leader_is_told_when_one_comes() -> None:
     """What could not be written is not lost."""
     hello = revision()
     async with linked() as here:
@@ -107,7 +113,7 @@ async def test_a_first_request_without_a_leader_is_told_when_one_comes():
             assert (await leader.hears(is_at_once)).stats[0][1] == "hello"
 
 
-async def test_the_link_comes_back_and_follows_the_leader():
+async def test_the_link_comes_back_and_follows_the_leader() -> None:
     """A link that was closed is made anew; when another one leads it is made to that one."""
     async with fake_autoscaler() as leader, fake_autoscaler() as next_leader, linked(leader.address) as here:
         await here.becomes(up=True)
@@ -121,7 +127,7 @@ async def test_the_link_comes_back_and_follows_the_leader():
         assert next_leader.links == 1
 
 
-async def test_orders_are_passed_on():
+async def test_orders_are_passed_on() -> None:
     """Cordon and uncordon reach whoever obeys, in order."""
     orders = [Cordon("default", "hello", "u1", 1, 10.0), Uncordon("default", "hello", "u1", 1)]
     async with fake_autoscaler() as leader, linked(leader.address) as here:
@@ -132,7 +138,7 @@ async def test_orders_are_passed_on():
             assert [await here.orders.get() for _ in orders] == orders
 
 
-async def test_a_frame_that_is_no_message_ends_the_link():
+async def test_a_frame_that_is_no_message_ends_the_link() -> None:
     """Garbage is not guessed at: the link is made anew."""
     async with fake_autoscaler() as leader, linked(leader.address) as here:
         await here.becomes(up=True)
@@ -141,7 +147,7 @@ async def test_a_frame_that_is_no_message_ends_the_link():
         await here.becomes(up=True)
 
 
-async def test_goodbye_is_the_last_word():
+async def test_goodbye_is_the_last_word() -> None:
     """A drained activator says bye, and the link's task ends."""
     async with fake_autoscaler() as leader:
         here = Linked()
@@ -153,7 +159,7 @@ async def test_goodbye_is_the_last_word():
         await asyncio.wait_for(running, 3)
 
 
-async def test_leaving_without_a_leader_takes_no_time():
+async def test_leaving_without_a_leader_takes_no_time() -> None:
     """While nobody listens there is nobody to say goodbye to."""
     here = Linked()
     running = asyncio.create_task(here.link.run())
@@ -162,7 +168,7 @@ async def test_leaving_without_a_leader_takes_no_time():
     await asyncio.wait_for(running, 1)
 
 
-async def test_a_wrong_token_is_told(caplog):
+async def test_a_wrong_token_is_told(caplog: pytest.LogCaptureFixture) -> None:
     """401 is a fault of the set-up: it is logged as such, and the link stays down."""
     async with fake_autoscaler() as leader, linked(leader.address, token="wrong") as here:
         async with asyncio.timeout(3):
@@ -171,7 +177,7 @@ async def test_a_wrong_token_is_told(caplog):
         assert not here.link.is_up
 
 
-async def test_the_token_is_read_anew_at_each_connect():
+async def test_the_token_is_read_anew_at_each_connect() -> None:
     """A kubelet renews it; what stands in the file when a link is made is what counts."""
     tokens = iter(["old", TOKEN, TOKEN])
     async with fake_autoscaler() as leader, linked(leader.address, token=lambda: next(tokens)) as here:
@@ -179,7 +185,9 @@ async def test_the_token_is_read_anew_at_each_connect():
         assert leader.tokens == ["old", TOKEN]
 
 
-async def test_a_token_that_cannot_be_read_is_told_and_looked_for_again(caplog, tmp_path):
+async def test_a_token_that_cannot_be_read_is_told_and_looked_for_again(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
     """A volume that is mounted late costs a moment, not the link."""
     file = tmp_path / "token"
     async with fake_autoscaler() as leader, linked(leader.address, token=file.read_text) as here:
@@ -190,7 +198,7 @@ async def test_a_token_that_cannot_be_read_is_told_and_looked_for_again(caplog, 
         await here.becomes(up=True)
 
 
-async def test_the_certificate_on_the_lease_is_the_one_that_is_spoken_to():
+async def test_the_certificate_on_the_lease_is_the_one_that_is_spoken_to() -> None:
     """Self-signed, for no name: its fingerprint is all that counts."""
     certificate = make_certificate()
     async with (
@@ -213,7 +221,9 @@ async def test_the_certificate_on_the_lease_is_the_one_that_is_spoken_to():
         ("abcd", "fingerprint has invalid length"),
     ],
 )
-async def test_to_another_certificate_no_token_is_shown(caplog, pinned, told):
+async def test_to_another_certificate_no_token_is_shown(
+    caplog: pytest.LogCaptureFixture, pinned: str, told: str
+) -> None:
     """Whoever took over the address learns nothing."""
     async with (
         fake_autoscaler(make_certificate().tls) as stranger,
@@ -226,12 +236,14 @@ async def test_to_another_certificate_no_token_is_shown(caplog, pinned, told):
         assert stranger.tokens == []
 
 
-async def test_a_leader_that_does_not_answer_is_left_for_the_next_at_once(monkeypatch):
+async def test_a_leader_that_does_not_answer_is_left_for_the_next_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Its node is gone without a word; the Lease names another one."""
     monkeypatch.setattr(link_module, "HANDSHAKE", 1000.0)
     asked = asyncio.Event()
 
-    async def says_nothing(reader, writer):
+    async def says_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.set()
         await reader.read()  # the request, and then the end
         writer.close()
@@ -245,7 +257,7 @@ async def test_a_leader_that_does_not_answer_is_left_for_the_next_at_once(monkey
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", ""])
-async def test_nobody_there_blocks_nothing(address):
+async def test_nobody_there_blocks_nothing(address: str) -> None:
     """Without a leader cuts are taken and dropped; nothing piles up."""
     async with linked(address) as here:
         async with asyncio.timeout(3):

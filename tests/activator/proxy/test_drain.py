@@ -9,13 +9,13 @@ import pytest
 from activator.edge.http.kernel import take_no_more, unaccepted
 from activator.edge.http.listener import Listener
 from activator.settings import ProxySettings
-from testkit.proxy.harness import GET, Client, Proxy, hello, ok, on_uvloop, read_answer, until
+from testkit.proxy.harness import GET, Client, Proxy, Request, hello, ok, on_uvloop, read_answer, until
 
 QUICK = ProxySettings(drain_idle=0.1)
 
 
 @on_uvloop
-async def test_during_the_delay_everybody_is_served_and_sent_away():
+async def test_during_the_delay_everybody_is_served_and_sent_away() -> None:
     """Old connections and new ones get their answers with Connection: close."""
     async with Proxy(settings=QUICK) as proxy:
         await proxy.ready()
@@ -31,7 +31,7 @@ async def test_during_the_delay_everybody_is_served_and_sent_away():
 
 
 @on_uvloop
-async def test_beyond_what_descriptors_allow_clients_wait_in_the_kernel():
+async def test_beyond_what_descriptors_allow_clients_wait_in_the_kernel() -> None:
     """Nobody is reset: accepting pauses, is counted, and goes on when others have left."""
     async with Proxy(settings=ProxySettings(max_connections=10)) as proxy:
         await proxy.ready()
@@ -51,7 +51,7 @@ async def test_beyond_what_descriptors_allow_clients_wait_in_the_kernel():
 
 
 @on_uvloop
-async def test_all_listeners_share_what_descriptors_allow():
+async def test_all_listeners_share_what_descriptors_allow() -> None:
     """Who waits at one of them comes in when somebody leaves another."""
     async with Proxy(settings=ProxySettings(max_connections=10)) as proxy:
         await proxy.ready()
@@ -75,13 +75,13 @@ async def test_all_listeners_share_what_descriptors_allow():
 
 
 @on_uvloop
-async def test_what_is_in_flight_or_held_finishes():
+async def test_what_is_in_flight_or_held_finishes() -> None:
     """The drain ends when the last answer was given, however long that takes; new connections are refused
     by then.
     """
     release = asyncio.Event()
 
-    async def slow(request):
+    async def slow(request: Request) -> None:
         await release.wait()
         await request.reply(ok())
 
@@ -104,7 +104,7 @@ async def test_what_is_in_flight_or_held_finishes():
 
 
 @on_uvloop
-async def test_idle_connections_end_soon_but_not_under_a_request():
+async def test_idle_connections_end_soon_but_not_under_a_request() -> None:
     """One that is idle is closed; one that was busy a moment ago has that moment for its next request."""
     async with Proxy(settings=QUICK) as proxy:
         await proxy.ready()
@@ -122,7 +122,7 @@ async def test_idle_connections_end_soon_but_not_under_a_request():
 
 
 @on_uvloop
-async def test_an_empty_listener_drains_at_once():
+async def test_an_empty_listener_drains_at_once() -> None:
     """There is nothing to wait for; asking twice is asking once."""
     async with Proxy() as proxy:
         proxy.listener.begin_drain(0)
@@ -132,16 +132,16 @@ async def test_an_empty_listener_drains_at_once():
 
 
 @on_uvloop
-async def test_nothing_is_lost_under_load():
+async def test_nothing_is_lost_under_load() -> None:
     """Clients that obey Connection: close and come back while there is a listener: every request is
     answered.
     """
 
-    async def slow(request):
+    async def slow(request: Request) -> None:
         await asyncio.sleep(0.002)
         await request.reply(ok())
 
-    async def work(proxy, address):
+    async def work(proxy: Proxy, address: tuple[str, int]) -> int:
         done = 0
         try:
             client = Client(*await asyncio.open_connection(*address))
@@ -165,11 +165,11 @@ async def test_nothing_is_lost_under_load():
 
 
 @on_uvloop
-async def test_an_answer_that_began_before_the_drain_leaves_its_client_another_request():
+async def test_an_answer_that_began_before_the_drain_leaves_its_client_another_request() -> None:
     """It did not say that it is the last one, so its connection is not closed behind it."""
     release = asyncio.Event()
 
-    async def slow(request):
+    async def slow(request: Request) -> None:
         await request.reply(ok(b"halfhalf")[:-4])
         await release.wait()
         request.writer.write(b"half")
@@ -191,7 +191,7 @@ async def test_an_answer_that_began_before_the_drain_leaves_its_client_another_r
 
 
 @on_uvloop
-async def test_a_request_that_comes_at_the_moment_of_closing_is_answered():
+async def test_a_request_that_comes_at_the_moment_of_closing_is_answered() -> None:
     """The deadline of an idle connection passes while its next request is there, but not yet read."""
     async with Proxy(settings=QUICK) as proxy:
         await proxy.ready()
@@ -206,7 +206,7 @@ async def test_a_request_that_comes_at_the_moment_of_closing_is_answered():
 
 
 @on_uvloop
-async def test_an_idle_client_hears_at_once_that_its_connection_ends():
+async def test_an_idle_client_hears_at_once_that_its_connection_ends() -> None:
     """Not a turn of the loop later, in which it could send another request."""
     async with Proxy(settings=QUICK) as proxy:
         await proxy.ready()
@@ -219,7 +219,7 @@ async def test_an_idle_client_hears_at_once_that_its_connection_ends():
 
 
 @on_uvloop
-async def test_clients_that_come_while_one_of_two_gateways_leaves_are_all_answered():
+async def test_clients_that_come_while_one_of_two_gateways_leaves_are_all_answered() -> None:
     """Two processes share a listening socket, which neither closes: who accepted a connection answers it."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as door:
         door.setblocking(False)
@@ -229,7 +229,7 @@ async def test_clients_that_come_while_one_of_two_gateways_leaves_are_all_answer
             for listener in both:
                 await listener.start(door, proxy, proxy.dispatcher)
 
-            async def once():
+            async def once() -> int:
                 client = Client(*await asyncio.open_connection(*door.getsockname()))
                 status = (await client.ask(GET)).status
                 await client.close()
@@ -253,7 +253,7 @@ async def test_clients_that_come_while_one_of_two_gateways_leaves_are_all_answer
 
 
 @on_uvloop
-async def test_a_socket_that_is_about_to_close_takes_no_more_and_keeps_whom_it_has():
+async def test_a_socket_that_is_about_to_close_takes_no_more_and_keeps_whom_it_has() -> None:
     """Who waits to be accepted still is; who comes now does not get in."""
     with (
         socket.create_server(("127.0.0.1", 0)) as door,

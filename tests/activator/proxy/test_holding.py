@@ -5,17 +5,19 @@ client leaves.
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from activator.settings import ProxySettings
-from testkit.proxy.harness import GET, Pod, Proxy, ok, on_uvloop, post, reset, until
+from testkit.proxy.harness import GET, Client, Pod, Proxy, Request, ok, on_uvloop, post, reset, until
 
 SETTINGS = ProxySettings(error_details=True)
 
 
 @on_uvloop
-async def test_a_cold_request_is_held_and_answered():
+async def test_a_cold_request_is_held_and_answered() -> None:
     """It waits for a pod, is told where the time went, and ends the cold start."""
     async with Proxy() as proxy:
         client = await proxy.client()
@@ -29,7 +31,7 @@ async def test_a_cold_request_is_held_and_answered():
         await proxy.ready()
         answer = await client.answer()
         assert answer.status == 200
-        assert [each.split(b";")[0] for each in answer.value(b"Server-Timing").split(b", ")] == [
+        assert [each.split(b";")[0] for each in (answer.value(b"Server-Timing") or b"").split(b", ")] == [
             b"queue", b"decide", b"start", b"connect",
         ]  # fmt: skip
         assert answer.value(b"Zerogate-Attempts") is None
@@ -41,10 +43,10 @@ async def test_a_cold_request_is_held_and_answered():
 
 
 @on_uvloop
-async def test_server_timing_joins_the_pods_own_or_is_off():
+async def test_server_timing_joins_the_pods_own_or_is_off() -> None:
     """A pod's Server-Timing stays; with the setting off ours is not added."""
 
-    async def timed(request):
+    async def timed(request: Request) -> None:
         await request.reply(ok(b"", b"Server-Timing: db;dur=5"))
 
     for is_on, count in [(True, 2), (False, 1)]:
@@ -57,7 +59,7 @@ async def test_server_timing_joins_the_pods_own_or_is_off():
 
 
 @on_uvloop
-async def test_a_thousand_are_held_and_released():
+async def test_a_thousand_are_held_and_released() -> None:
     """All are answered by the one pod that comes up."""
     count = 1000
     async with Proxy(container_concurrency=20) as proxy:
@@ -74,7 +76,7 @@ async def test_a_thousand_are_held_and_released():
 
 
 @on_uvloop
-async def test_first_in_first_out():
+async def test_first_in_first_out() -> None:
     """With one slot the pod sees the requests in the order in which they came."""
     async with Proxy(container_concurrency=1) as proxy:
         clients = [await proxy.client() for _ in range(50)]
@@ -89,14 +91,14 @@ async def test_first_in_first_out():
 
 @pytest.mark.parametrize("count", [2, 700])
 @on_uvloop
-async def test_release_is_paced_but_never_dependent(count):
+async def test_release_is_paced_but_never_dependent(count: int) -> None:
     """Every answer depends on the arrival of the last request: all arrive, without one having been
     answered.
     """
     arrived = 0
     everybody = asyncio.Event()
 
-    async def together(request):
+    async def together(request: Request) -> None:
         nonlocal arrived
         arrived += 1
         if arrived == count:
@@ -114,15 +116,15 @@ async def test_release_is_paced_but_never_dependent(count):
         assert {answer.status for answer in answers} == {200}
 
 
-def leave_by_fin(client):
+def leave_by_fin(client: Client) -> None:
     client.writer.close()
 
 
-def leave_by_reset(client):
+def leave_by_reset(client: Client) -> None:
     reset(client.writer)
 
 
-def leave_by_half_close(client):
+def leave_by_half_close(client: Client) -> None:
     client.writer.write_eof()
 
 
@@ -132,7 +134,7 @@ MID_BODY = post(b"").replace(b"Content-Length: 0", b"Content-Length: 5000000") +
 @pytest.mark.parametrize("request_", [GET, post(b"x" * 100), MID_BODY], ids=["get", "post", "mid-body"])
 @pytest.mark.parametrize("leave", [leave_by_fin, leave_by_reset, leave_by_half_close])
 @on_uvloop
-async def test_who_hangs_up_leaves_the_queue_at_once(request_, leave):
+async def test_who_hangs_up_leaves_the_queue_at_once(request_: bytes, leave: Callable[..., Any]) -> None:
     """Also one that waits in the middle of its body, where nobody reads from it."""
     async with Proxy() as proxy:
         client = await proxy.client()
@@ -152,7 +154,7 @@ async def test_who_hangs_up_leaves_the_queue_at_once(request_, leave):
 
 
 @on_uvloop
-async def test_little_of_a_held_body_is_read():
+async def test_little_of_a_held_body_is_read() -> None:
     """Reading stops soon, and goes on when the request has its pod: the body arrives whole."""
     body = bytes(range(256)) * 16_000
     async with Proxy() as proxy:
@@ -170,7 +172,7 @@ async def test_little_of_a_held_body_is_read():
 
 
 @on_uvloop
-async def test_a_full_queue_refuses_with_a_time_to_come_back():
+async def test_a_full_queue_refuses_with_a_time_to_come_back() -> None:
     """503 queue-full with Retry-After; those inside are not disturbed."""
     async with Proxy(max_held_requests=2, max_held_bytes=4000) as proxy:
         clients = [await proxy.client() for _ in range(3)]
@@ -188,7 +190,7 @@ async def test_a_full_queue_refuses_with_a_time_to_come_back():
 
 
 @on_uvloop
-async def test_held_bytes_are_bounded():
+async def test_held_bytes_are_bounded() -> None:
     """A body that grows beyond what may be held is refused; its connection ends."""
     async with Proxy(max_held_requests=10, max_held_bytes=4000) as proxy:
         client = await proxy.client()
@@ -201,7 +203,7 @@ async def test_held_bytes_are_bounded():
 
 
 @on_uvloop
-async def test_patience_ends():
+async def test_patience_ends() -> None:
     """Who waits longer than the revision's patience gets 504 activation-timeout, not much later."""
     async with Proxy(progress_deadline=0.2) as proxy:
         client = await proxy.client()
@@ -217,7 +219,7 @@ async def test_patience_ends():
 
 @pytest.mark.parametrize(("settings", "shown"), [(SETTINGS, True), (ProxySettings(), False)])
 @on_uvloop
-async def test_what_cannot_start_is_said(settings, shown):
+async def test_what_cannot_start_is_said(settings: ProxySettings, shown: bool) -> None:
     """Waiters and newcomers get 503 cannot-start; the cause only where it may be shown."""
     async with Proxy(settings=settings) as proxy:
         client = await proxy.client()
@@ -233,10 +235,10 @@ async def test_what_cannot_start_is_said(settings, shown):
 
 
 @on_uvloop
-async def test_container_concurrency_is_never_exceeded():
+async def test_container_concurrency_is_never_exceeded() -> None:
     """The pod counts for itself: with a limit of 3 it never has more than 3, and slots are not left idle."""
 
-    async def slow(request):
+    async def slow(request: Request) -> None:
         await asyncio.sleep(0.005)
         await request.reply(ok())
 
@@ -244,7 +246,7 @@ async def test_container_concurrency_is_never_exceeded():
         pods = [await proxy.ready(slow, uid=f"pod-{n}") for n in range(2)]
         clients = [await proxy.client() for _ in range(30)]
 
-        async def work(client):
+        async def work(client: Client) -> None:
             for _ in range(5):
                 assert (await client.ask(GET)).status == 200
 
@@ -254,13 +256,13 @@ async def test_container_concurrency_is_never_exceeded():
 
 
 @on_uvloop
-async def test_a_cordoned_pod_finishes_and_gets_nothing_new():
+async def test_a_cordoned_pod_finishes_and_gets_nothing_new() -> None:
     """Its last request done, the hook is told; a request for a fully cordoned revision waits until it is
     lifted.
     """
     release = asyncio.Event()
 
-    async def slow(request):
+    async def slow(request: Request) -> None:
         await release.wait()
         await request.reply(ok())
 
@@ -284,11 +286,11 @@ async def test_a_cordoned_pod_finishes_and_gets_nothing_new():
 
 
 @on_uvloop
-async def test_a_pod_that_is_gone_finishes_what_it_has():
+async def test_a_pod_that_is_gone_finishes_what_it_has() -> None:
     """Requests in flight end well; the next one waits for another pod."""
     release = asyncio.Event()
 
-    async def slow(request):
+    async def slow(request: Request) -> None:
         await release.wait()
         await request.reply(ok())
 
@@ -308,7 +310,7 @@ async def test_a_pod_that_is_gone_finishes_what_it_has():
 
 
 @on_uvloop
-async def test_a_revision_that_is_deleted_lets_its_waiters_go():
+async def test_a_revision_that_is_deleted_lets_its_waiters_go() -> None:
     """They are told that nothing answers here."""
     async with Proxy() as proxy:
         client = await proxy.client()
@@ -318,7 +320,7 @@ async def test_a_revision_that_is_deleted_lets_its_waiters_go():
         assert (await client.answer()).reason == "no-route"
 
 
-async def after(seconds, request):
+async def after(seconds: int, request: Request) -> None:
     await asyncio.sleep(seconds)
     with contextlib.suppress(ConnectionError):
         await request.reply(ok())
@@ -333,7 +335,7 @@ async def after(seconds, request):
     ],
 )
 @on_uvloop
-async def test_timeouts_before_the_first_byte(annotations, reason):
+async def test_timeouts_before_the_first_byte(annotations: dict[str, Any], reason: str) -> None:
     """They begin when the request has its slot, not while it waits; then 504, and the slot is free."""
     async with Proxy(**annotations) as proxy:
         client = await proxy.client()
@@ -352,10 +354,10 @@ async def test_timeouts_before_the_first_byte(annotations, reason):
 
 @pytest.mark.parametrize("annotations", [{"timeout": 0.3}, {"idle_timeout": 0.3}])
 @on_uvloop
-async def test_timeouts_after_the_first_byte_cut(annotations):
+async def test_timeouts_after_the_first_byte_cut(annotations: dict[str, Any]) -> None:
     """The answer is visibly broken off, never completed."""
 
-    async def stall(request):
+    async def stall(request: Request) -> None:
         await request.reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
         await asyncio.sleep(5)
 
@@ -370,10 +372,10 @@ async def test_timeouts_after_the_first_byte_cut(annotations):
 
 
 @on_uvloop
-async def test_activity_puts_off_the_idle_timeout_only():
+async def test_activity_puts_off_the_idle_timeout_only() -> None:
     """A stream that goes on outlives the idle timeout, and ends with the total one."""
 
-    async def drip(request):
+    async def drip(request: Request) -> None:
         await request.reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         with contextlib.suppress(ConnectionError):
             for _ in range(100):
@@ -390,7 +392,7 @@ async def test_activity_puts_off_the_idle_timeout_only():
 
 
 @on_uvloop
-async def test_a_pod_may_be_told_of_twice():
+async def test_a_pod_may_be_told_of_twice() -> None:
     """A probe and Kubernetes both say that it is ready: it is one pod."""
     async with Proxy() as proxy:
         pod = await proxy.start(Pod())

@@ -2,11 +2,13 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from testkit.proxy.harness import GET, HOST, Proxy, hello, in_pieces, ok, on_uvloop, post
+from testkit.proxy.harness import GET, HOST, Proxy, Request, hello, in_pieces, ok, on_uvloop, post
 from testkit.proxy.malformed import REFUSED_ANSWERS, REFUSED_BODIES
 
 HEAD = GET.replace(b"GET", b"HEAD")
@@ -133,17 +135,17 @@ UNDERSTOOD = {
 }
 
 
-def rows(table):
+def rows(table: dict[str, Any]) -> list[pytest.ParameterSet]:
     return [pytest.param(row, id=name) for name, row in table.items()]
 
 
 sizes = pytest.mark.parametrize("size", [1 << 20, 1], ids=["whole", "pieces"])
 
 
-def says(data, size, *, closes=False):
+def says(data: bytes, size: int, *, closes: bool = False) -> Callable[..., Any]:
     """A pod that answers so, and goes on to read."""
 
-    async def behave(request):
+    async def behave(request: Request) -> None:
         try:
             await in_pieces(request.writer, data, max(size, len(data) // 500))
         except ConnectionError:  # it was cut before it had said all
@@ -158,7 +160,7 @@ def says(data, size, *, closes=False):
 @pytest.mark.parametrize("request_", [GET, post(b"hello")], ids=["GET", "POST"])
 @pytest.mark.parametrize("answer", rows(MALFORMED))
 @on_uvloop
-async def test_malformed_answers_are_502(answer, request_, size):
+async def test_malformed_answers_are_502(answer: bytes, request_: bytes, size: int) -> None:
     """bad-answer; that connection is not used again; the client's is, and the next request is served."""
     async with Proxy() as proxy:
         pod = await proxy.ready(says(answer, size))
@@ -175,7 +177,7 @@ async def test_malformed_answers_are_502(answer, request_, size):
 @sizes
 @pytest.mark.parametrize("body", rows(REFUSED_BODIES))
 @on_uvloop
-async def test_malformed_bodies_of_answers_are_cut(body, size):
+async def test_malformed_bodies_of_answers_are_cut(body: bytes, size: int) -> None:
     """By a reset; no answer of ours stands in the middle of the pod's, and the next request is served."""
     async with Proxy() as proxy:
         pod = await proxy.ready(says(CHUNKED + body + HIDDEN, size))
@@ -193,7 +195,7 @@ async def test_malformed_bodies_of_answers_are_cut(body, size):
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
 @pytest.mark.parametrize("good", rows(UNDERSTOOD))
 @on_uvloop
-async def test_odd_answers_get_through(good, version, size):
+async def test_odd_answers_get_through(good: Good, version: bytes, size: int) -> None:
     """Whole, with their headers, to clients of both versions; the next request is served by that connection
     to the pod or by a new one, and never by what came behind the answer's end.
     """
@@ -234,12 +236,14 @@ ANNOUNCED = 1 << 30
     ids=["length", "chunked"],
 )
 @on_uvloop
-async def test_an_early_answer_reaches_a_client_that_still_sends(framing, body, closes):
+async def test_an_early_answer_reaches_a_client_that_still_sends(
+    framing: bytes, body: bytes, closes: bool
+) -> None:
     """The pod refuses after the head and reads no more, or even closes: the client gets its answer all the
     same.
     """
 
-    async def serve(reader, writer):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nno\n")
         await writer.drain()
@@ -258,7 +262,7 @@ async def test_an_early_answer_reaches_a_client_that_still_sends(framing, body, 
 
 
 @on_uvloop
-async def test_an_early_answer_is_not_lost_when_the_pod_leaves_with_it():
+async def test_an_early_answer_is_not_lost_when_the_pod_leaves_with_it() -> None:
     """Its kernel resets the connection, as it had not read all: what comes from the client just then, and
     cannot be passed on any more, costs it nothing.
     """
@@ -280,10 +284,10 @@ async def test_an_early_answer_is_not_lost_when_the_pod_leaves_with_it():
 
 
 @on_uvloop
-async def test_an_early_answer_that_goes_on_with_the_upload():
+async def test_an_early_answer_that_goes_on_with_the_upload() -> None:
     """The answer begins before the body's end, and ends after it: both are whole, and the pod is told all."""
 
-    async def serve(reader, writer):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nread")
         await reader.readexactly(UPLOAD)

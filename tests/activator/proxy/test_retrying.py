@@ -3,21 +3,36 @@
 import asyncio
 import socket
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from activator.settings import ProxySettings
-from testkit.proxy.harness import GET, Pod, Proxy, hello, ok, on_uvloop, post, read_request, reset, until
+from testkit.proxy.harness import (
+    GET,
+    Answer,
+    Pod,
+    Proxy,
+    Request,
+    hello,
+    ok,
+    on_uvloop,
+    post,
+    read_request,
+    reset,
+    until,
+)
 
 POST = post(b"once")
 PUT = post(b"again", method=b"PUT")
 
 
-async def resets(request):
+async def resets(request: Request) -> None:
     request.reset()
 
 
-async def dead(proxy, uid):
+async def dead(proxy: Proxy, uid: str) -> Pod:
     """A pod that is said to be ready, but whose port refuses."""
     pod = await proxy.start(Pod(uid=uid))
     pod.refuse_from_now()
@@ -27,7 +42,7 @@ async def dead(proxy, uid):
 
 @pytest.mark.parametrize("request_", [GET, POST, PUT])
 @on_uvloop
-async def test_a_refused_connect_goes_to_another_pod(request_):
+async def test_a_refused_connect_goes_to_another_pod(request_: bytes) -> None:
     """For any method, since nothing was sent; the answer tells how many attempts it took."""
     async with Proxy() as proxy:
         for n in range(3):
@@ -38,13 +53,13 @@ async def test_a_refused_connect_goes_to_another_pod(request_):
         pod = await proxy.ready()
         answer = await client.answer()
         assert answer.status == 200
-        assert 1 < int(answer.value(b"Zerogate-Attempts")) < 20
+        assert 1 < int(answer.value(b"Zerogate-Attempts") or 0) < 20
         assert len(pod.requests) == 1
 
 
 @pytest.mark.parametrize("how", ["refuses", "resets"])
 @on_uvloop
-async def test_pods_that_fail_are_left_out(how):
+async def test_pods_that_fail_are_left_out(how: str) -> None:
     """A pod that refuses or resets is tried ever more rarely; nearly all requests go straight to the one that
     works.
     """
@@ -61,7 +76,7 @@ async def test_pods_that_fail_are_left_out(how):
 
 
 @on_uvloop
-async def test_nothing_reachable():
+async def test_nothing_reachable() -> None:
     """A revision whose pods all refuse for long: 502 upstream-unreachable."""
     async with Proxy(settings=ProxySettings(unreachable_after=0.3)) as proxy:
         await dead(proxy, "a")
@@ -74,7 +89,7 @@ async def test_nothing_reachable():
 
 
 @on_uvloop
-async def test_a_refused_request_waits_for_the_next_pod():
+async def test_a_refused_request_waits_for_the_next_pod() -> None:
     """The only pod died: the request goes back to the queue and is served when another one comes."""
     async with Proxy() as proxy:
         pod = await dead(proxy, "a")
@@ -89,10 +104,10 @@ async def test_a_refused_request_waits_for_the_next_pod():
         assert (await client.answer()).status == 200
 
 
-def closing_when_asked_again(*, by_reset):
+def closing_when_asked_again(*, by_reset: bool) -> Callable[..., Any]:
     """A pod that answers one request a connection, and closes it when the next one has come."""
 
-    async def serve(reader, writer):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await read_request(reader, writer)
         await request.reply(ok(request.body or b"first"))
         await read_request(reader, writer)
@@ -105,7 +120,7 @@ def closing_when_asked_again(*, by_reset):
 @pytest.mark.parametrize("by_reset", [True, False])
 @pytest.mark.parametrize("request_", [GET, PUT])
 @on_uvloop
-async def test_a_kept_connection_that_breaks_costs_nobody_anything(request_, by_reset):
+async def test_a_kept_connection_that_breaks_costs_nobody_anything(request_: bytes, by_reset: bool) -> None:
     """A request that may be repeated goes again, over a new connection, and the pod is not blamed."""
     async with Proxy() as proxy:
         pod = await proxy.ready(serve=closing_when_asked_again(by_reset=by_reset))
@@ -118,7 +133,7 @@ async def test_a_kept_connection_that_breaks_costs_nobody_anything(request_, by_
 
 
 @on_uvloop
-async def test_what_may_have_been_carried_out_is_not_repeated():
+async def test_what_may_have_been_carried_out_is_not_repeated() -> None:
     """A POST whose connection broke after it was sent: 502 maybe-sent, and the pod saw it once."""
     async with Proxy() as proxy:
         pod = await proxy.ready(resets)
@@ -131,7 +146,7 @@ async def test_what_may_have_been_carried_out_is_not_repeated():
 
 
 @on_uvloop
-async def test_repeating_ends():
+async def test_repeating_ends() -> None:
     """A request that kills each pod it reaches is not sent for ever."""
     async with Proxy() as proxy:
         pods = [await proxy.ready(resets, uid=f"pod-{n}") for n in range(5)]
@@ -142,7 +157,7 @@ async def test_repeating_ends():
 
 
 @on_uvloop
-async def test_what_is_over_the_budget_is_not_repeated():
+async def test_what_is_over_the_budget_is_not_repeated() -> None:
     """Once too much of a revision was repeated, a GET that broke off is 502 as well. What never reached a
     pod, or met a connection that its pod had closed at rest, goes again all the same.
     """
@@ -167,10 +182,10 @@ async def test_what_is_over_the_budget_is_not_repeated():
 
 @pytest.mark.parametrize("number", [10, 400])
 @on_uvloop
-async def test_a_pod_that_dies_with_many_requests_costs_none_that_may_be_repeated(number):
+async def test_a_pod_that_dies_with_many_requests_costs_none_that_may_be_repeated(number: int) -> None:
     """Those in flight are within the budget, however many they are."""
 
-    async def hangs(request):
+    async def hangs(request: Request) -> None:
         await asyncio.Event().wait()
 
     async with Proxy() as proxy:
@@ -186,7 +201,7 @@ async def test_a_pod_that_dies_with_many_requests_costs_none_that_may_be_repeate
 
 
 @on_uvloop
-async def test_a_body_too_large_to_keep_is_not_repeated():
+async def test_a_body_too_large_to_keep_is_not_repeated() -> None:
     """Up to the bound it is sent again whole, beyond it 502."""
     settings = ProxySettings(replayed_body=1000)
     for size, status in [(1000, 200), (1001, 502)]:
@@ -201,7 +216,7 @@ async def test_a_body_too_large_to_keep_is_not_repeated():
 
 
 @on_uvloop
-async def test_a_post_does_not_use_a_connection_that_was_closed_at_rest():
+async def test_a_post_does_not_use_a_connection_that_was_closed_at_rest() -> None:
     """The read check sees what the loop has not seen yet: a POST gets a fresh connection, a GET is
     repeated.
     """
@@ -230,7 +245,7 @@ async def test_a_post_does_not_use_a_connection_that_was_closed_at_rest():
 
 
 @on_uvloop
-async def test_a_post_does_not_use_a_connection_that_rested_long():
+async def test_a_post_does_not_use_a_connection_that_rested_long() -> None:
     """One that rested for less than `checked_idle` only; a GET may use an older one."""
     async with Proxy(settings=ProxySettings(checked_idle=0.05)) as proxy:
         pod = await proxy.ready()
@@ -247,7 +262,7 @@ async def test_a_post_does_not_use_a_connection_that_rested_long():
 
 
 @on_uvloop
-async def test_a_connection_to_a_pod_that_rested_too_long_is_closed():
+async def test_a_connection_to_a_pod_that_rested_too_long_is_closed() -> None:
     """Before the pod's own keep-alive timeout can close it."""
     async with Proxy(settings=ProxySettings(pod_idle=0.1)) as proxy:
         pod = await proxy.ready()
@@ -271,11 +286,11 @@ async def test_a_connection_to_a_pod_that_rested_too_long_is_closed():
 )
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
 @on_uvloop
-async def test_an_answer_that_breaks_off_is_visibly_broken(broken, version):
+async def test_an_answer_that_breaks_off_is_visibly_broken(broken: bytes, version: bytes) -> None:
     """The client's connection is cut: it never takes a half for the whole."""
     gone_on = asyncio.Event()
 
-    async def half(request):
+    async def half(request: Request) -> None:
         await request.reply(broken)
         await gone_on.wait()
         request.reset()
@@ -295,10 +310,10 @@ async def test_an_answer_that_breaks_off_is_visibly_broken(broken, version):
 
 
 @on_uvloop
-async def test_more_than_was_asked_for_reaches_nobody():
+async def test_more_than_was_asked_for_reaches_nobody() -> None:
     """Bytes after an answer's end do not become the next one's beginning."""
 
-    async def chatty(request):
+    async def chatty(request: Request) -> None:
         await request.reply(ok() + ok(b"evil"))
 
     async with Proxy() as proxy:
@@ -310,10 +325,10 @@ async def test_more_than_was_asked_for_reaches_nobody():
 
 
 @on_uvloop
-async def test_a_client_that_leaves_frees_its_slot():
+async def test_a_client_that_leaves_frees_its_slot() -> None:
     """While its request is with a pod, too: a reset is noticed, the pod's connection closed."""
 
-    async def never(request):
+    async def never(request: Request) -> None:
         await asyncio.Event().wait()
 
     async with Proxy(container_concurrency=1) as proxy:
@@ -329,14 +344,14 @@ async def test_a_client_that_leaves_frees_its_slot():
         assert (await other.answer()).status == 200
 
 
-async def steady(proxy, request_, answers, running):
+async def steady(proxy: Proxy, request_: bytes, answers: list[Any], running: Callable[..., Any]) -> None:
     """One client with a connection of its own sends one request after the other."""
     client = await proxy.client()
     while running():
         answers.append(await client.ask(request_))
 
 
-async def two_rounds(answers):
+async def two_rounds(answers: list[Any]) -> None:
     """Wait until each client has received two more responses, so that no request meets two pods that leave.
 
     A fixed pause would not do: on a busy machine a request is still in flight when the next pod leaves.
@@ -347,17 +362,17 @@ async def two_rounds(answers):
 
 @pytest.mark.parametrize("is_told", [True, False], ids=["told before", "not told"])
 @on_uvloop
-async def test_nothing_is_lost_while_pods_come_and_go(is_told):
+async def test_nothing_is_lost_while_pods_come_and_go(is_told: bool) -> None:
     """Pods exit at once, under load. Told of it before (as preStop allows), no request fails, POST
     included; not told, no request that may be repeated does.
     """
 
-    async def slow(request):
+    async def slow(request: Request) -> None:
         await asyncio.sleep(0.01)
         await request.reply(ok())
 
     async with Proxy() as proxy:
-        answers = [[] for _ in range(24)]
+        answers: list[list[Answer]] = [[] for _ in range(24)]
         is_running = True
         requests = [GET, PUT, POST] if is_told else [GET, PUT]
         pods = [await proxy.ready(slow, uid=f"pod-{n}") for n in range(3)]
