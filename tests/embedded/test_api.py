@@ -235,7 +235,7 @@ def test_refused_updates(world: World, path: str, patch: Obj, text: str) -> None
 def test_the_servers_own_fields_cannot_be_written(world: World) -> None:
     """Whatever a patch says of them, they stay; an end that was not asked for is refused."""
     made = world.ok("POST", DEPLOYMENTS, deployment("d"))
-    patch = {"metadata": {"generation": 50, "creationTimestamp": None}}
+    patch: Obj = {"metadata": {"generation": 50, "creationTimestamp": None}}
     found = world.ok("PATCH", f"{DEPLOYMENTS}/d", patch, MERGE)
     assert found["metadata"]["generation"] == 1
     assert found["metadata"]["creationTimestamp"] == made["metadata"]["creationTimestamp"]
