@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from embedded.edge.local import LocalTransport
 from kube.edge import fence, lease
@@ -14,6 +17,7 @@ from kube.edge.fence import Fenced, moment
 from kube.edge.http import HttpTransport
 from kube.edge.lease import Elector
 from kube.lease import Moment, Term, Terms, epoch, holder
+from kube.objects import Obj
 from kube.resources import CONFIGMAPS
 from testkit.api.world import MERGE, World, config_map
 
@@ -24,14 +28,16 @@ LEASE = "/apis/coordination.k8s.io/v1/namespaces/s/leases/l"
 class Line:
     """A Transport to the API in memory. It can be cut, or fall silent; a write's answer is lost or late."""
 
-    def __init__(self, world):
+    def __init__(self, world: World) -> None:
         self._inner = LocalTransport(world.api)
         self.is_cut = False
         self.is_silent = False
         self.next_answer = ""
-        self.writes = []
+        self.writes: list[str] = []
 
-    async def request(self, method, path, *, before=None, **request):
+    async def request(
+        self, method: str, path: str, *, before: Callable[..., Any] | None = None, **request: Any
+    ) -> tuple[int, Obj]:
         if self.is_cut:
             raise ApiError(0, "Unreachable", "cut")
         if self.is_silent:
@@ -49,26 +55,26 @@ class Line:
             await asyncio.Event().wait()
         return answer
 
-    def watch(self, path, *, query):
+    def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[Any]:
         return self._inner.watch(path, query=query)
 
-    async def close(self):
+    async def close(self) -> None:
         pass
 
 
 class Candidate:
     """One that stands for election; `led` has an epoch for each time it led, `now` the present leadership."""
 
-    def __init__(self, world, name, terms=QUICK):
+    def __init__(self, world: World, name: str, terms: Terms = QUICK) -> None:
         self.line = Line(world)
         self.elector = Elector(Client(self.line, manager=name), ("s", "l"), name, annotations={"who": name})
         self.elector._terms = terms
-        self.led = []
-        self.now = None
-        self.failure = None
-        self.rivals = []
+        self.led: list[Any] = []
+        self.now: Any = None
+        self.failure: Exception | None = None
+        self.rivals: list[Any] = []
 
-    async def lead(self, leadership):
+    async def lead(self, leadership: lease.Leadership) -> None:
         assert not [rival for rival in self.rivals if rival.now], "two lead"
         self.led.append(leadership.epoch)
         self.now = leadership
@@ -80,7 +86,7 @@ class Candidate:
             self.now = None
 
 
-def candidates(world, *names, terms=QUICK):
+def candidates(world: World, *names: str, terms: Terms = QUICK) -> list[Candidate]:
     made = [Candidate(world, name, terms) for name in names]
     for each in made:
         each.rivals = [other for other in made if other is not each]
@@ -88,7 +94,7 @@ def candidates(world, *names, terms=QUICK):
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     made = World()
     for name in ("s", "default"):
         made.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
@@ -96,7 +102,7 @@ def world():
 
 
 @contextlib.asynccontextmanager
-async def standing(candidate):
+async def standing(candidate: Candidate) -> AsyncIterator[asyncio.Task[Any]]:
     running = asyncio.create_task(candidate.elector.run(candidate.lead))
     try:
         yield running
@@ -106,13 +112,13 @@ async def standing(candidate):
     assert running.cancelled() or running.exception() is candidate.failure
 
 
-async def until(condition, seconds=10.0):
+async def until(condition: Callable[..., Any], seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.002)
 
 
-async def test_a_leader_that_ends_hands_over_at_once(world):
+async def test_a_leader_that_ends_hands_over_at_once(world: World) -> None:
     """The next one sees the Lease given back; it does not wait for the duration, nor for its next look."""
     first, second = candidates(world, "a", "b", terms=Terms())
     async with standing(first):
@@ -129,7 +135,7 @@ async def test_a_leader_that_ends_hands_over_at_once(world):
     assert holder(world.ok("GET", LEASE)) == ""
 
 
-async def test_a_leader_that_is_cut_off_stops_before_the_next_one_begins(world):
+async def test_a_leader_that_is_cut_off_stops_before_the_next_one_begins(world: World) -> None:
     """And stands again when the line is mended, and waits for its turn."""
     first, second = candidates(world, "a", "b")
     async with standing(first):
@@ -146,7 +152,7 @@ async def test_a_leader_that_is_cut_off_stops_before_the_next_one_begins(world):
     assert (first.led, second.led) == ([1, 3], [2])
 
 
-async def test_a_leader_whose_lease_was_taken_stops_at_once_and_leaves_it_alone(world):
+async def test_a_leader_whose_lease_was_taken_stops_at_once_and_leaves_it_alone(world: World) -> None:
     (first,) = candidates(world, "a")
     async with standing(first):
         await until(lambda: first.now)
@@ -158,7 +164,9 @@ async def test_a_leader_whose_lease_was_taken_stops_at_once_and_leaves_it_alone(
     assert first.led == [1, 2]
 
 
-async def test_two_of_one_name_say_what_is_wrong_and_do_not_drown_the_api_server(world, caplog):
+async def test_two_of_one_name_say_what_is_wrong_and_do_not_drown_the_api_server(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     """Each takes the Lease for its own of a life before; a pod's name is no other's."""
     first, second = (Candidate(world, "a") for _ in range(2))
     async with standing(first), standing(second):
@@ -171,7 +179,7 @@ async def test_two_of_one_name_say_what_is_wrong_and_do_not_drown_the_api_server
 
 
 @pytest.mark.parametrize("what", ["annotated", "lost answer"])
-async def test_another_version_of_our_own_lease_is_still_ours(world, what):
+async def test_another_version_of_our_own_lease_is_still_ours(world: World, what: str) -> None:
     """Somebody annotated it, or a renewal arrived whose answer did not."""
     (first,) = candidates(world, "a")
     async with standing(first):
@@ -186,7 +194,7 @@ async def test_another_version_of_our_own_lease_is_still_ours(world, what):
     assert first.led == [1]
 
 
-async def test_a_lease_that_was_deleted_is_made_anew(world):
+async def test_a_lease_that_was_deleted_is_made_anew(world: World) -> None:
     (first,) = candidates(world, "a")
     async with standing(first):
         await until(lambda: first.now)
@@ -195,7 +203,7 @@ async def test_a_lease_that_was_deleted_is_made_anew(world):
         assert holder(world.ok("GET", LEASE)) == "a"
 
 
-async def test_a_renewal_that_is_never_answered_is_tried_again_in_time(world):
+async def test_a_renewal_that_is_never_answered_is_tried_again_in_time(world: World) -> None:
     """One connection that hangs costs no leadership."""
     (first,) = candidates(world, "a")
     async with standing(first):
@@ -207,7 +215,7 @@ async def test_a_renewal_that_is_never_answered_is_tried_again_in_time(world):
     assert first.led == [1]
 
 
-async def test_an_api_server_that_answers_no_more_ends_the_term_in_time(world):
+async def test_an_api_server_that_answers_no_more_ends_the_term_in_time(world: World) -> None:
     """Nobody waits for it longer than others wait for us."""
     (first,) = candidates(world, "a")
     async with standing(first):
@@ -216,7 +224,7 @@ async def test_an_api_server_that_answers_no_more_ends_the_term_in_time(world):
         await until(lambda: not first.now, 2.0)
 
 
-async def test_a_candidate_is_back_soon_after_the_api_server_is(world):
+async def test_a_candidate_is_back_soon_after_the_api_server_is(world: World) -> None:
     """Whatever it had asked in vain, list, watch or write, it asks again in time."""
     (first,) = candidates(world, "a")
     first.line.is_silent = True
@@ -232,7 +240,7 @@ async def test_a_candidate_is_back_soon_after_the_api_server_is(world):
     assert first.led == [1, 2]
 
 
-async def test_a_leader_that_ends_in_the_middle_of_a_renewal_still_gives_the_lease_back(world):
+async def test_a_leader_that_ends_in_the_middle_of_a_renewal_still_gives_the_lease_back(world: World) -> None:
     (first,) = candidates(world, "a", terms=Terms(duration=15, renew=0.05))
     async with standing(first):
         await until(lambda: first.now)
@@ -242,7 +250,7 @@ async def test_a_leader_that_ends_in_the_middle_of_a_renewal_still_gives_the_lea
     assert holder(world.ok("GET", LEASE)) == ""
 
 
-async def test_a_failure_of_the_one_who_leads_is_the_end_and_the_lease_is_free(world):
+async def test_a_failure_of_the_one_who_leads_is_the_end_and_the_lease_is_free(world: World) -> None:
     (first,) = candidates(world, "a", terms=Terms())
     async with standing(first) as running:
         await until(lambda: first.now)
@@ -253,7 +261,9 @@ async def test_a_failure_of_the_one_who_leads_is_the_end_and_the_lease_is_free(w
 
 
 @pytest.mark.parametrize("clock", ["steady", "wall"])
-async def test_one_that_wakes_after_its_term_writes_nothing(world, monkeypatch, clock):
+async def test_one_that_wakes_after_its_term_writes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, clock: str
+) -> None:
     """Stopped for so long that another one leads; then all that it had begun goes on."""
     (first,) = candidates(world, "a", terms=Terms(renew=0.05))
     async with standing(first):
@@ -262,7 +272,7 @@ async def test_one_that_wakes_after_its_term_writes_nothing(world, monkeypatch, 
         await client.create(CONFIGMAPS, config_map("before", namespace="default"))
         slept = Moment(13.0 if clock == "steady" else 0.0, 13.0 if clock == "wall" else 0.0)
 
-        def later():
+        def later() -> Moment:
             now = moment()
             return Moment(now.steady + slept.steady, now.wall + slept.wall)
 
@@ -283,11 +293,11 @@ async def test_one_that_wakes_after_its_term_writes_nothing(world, monkeypatch, 
 
 
 @contextlib.asynccontextmanager
-async def busy_server():
+async def busy_server() -> AsyncIterator[tuple[HttpTransport, list[Any]]]:
     """An API server that turns the first request of each pair away for a second; keeps what it was sent."""
     sent = []
 
-    async def answer(request):
+    async def answer(request: BaseRequest) -> web.Response:
         sent.append((request.query.get("timeout"), await request.json()))
         if len(sent) % 2:
             return web.json_response({}, status=429, headers={"Retry-After": "1"})
@@ -305,7 +315,7 @@ async def busy_server():
         await runner.cleanup()
 
 
-async def test_a_write_says_how_long_it_may_take_and_is_not_sent_when_its_turn_comes_too_late():
+async def test_a_write_says_how_long_it_may_take_and_is_not_sent_when_its_turn_comes_too_late() -> None:
     """The term is looked at again in the step that hands the bytes over, not only when the write was asked
     for: it may have waited since for a connection, or because the server was busy.
     """
