@@ -12,6 +12,7 @@ from typing import Any
 from bench import report
 from testkit.proxy import streams
 from testkit.proxy.gateway import Gateway
+from testkit.proxy.harness import ok
 
 MIB = 1 << 20
 REST = 0.0002
@@ -36,7 +37,7 @@ def taking(size: int, may_read: threading.Event) -> Any:
             streams.head(connection)
             may_read.wait(streams.PATIENCE)
             slowly(connection, size)
-            connection.sendall(streams.ok(b"taken"))
+            connection.sendall(ok(b"taken"))
             connection.recv(1)
 
     return serve

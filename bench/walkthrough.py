@@ -85,6 +85,7 @@ def start(machine: Machine) -> dict[str, Any]:
         machine.start("-f", str(SAMPLE))
         seconds.append(time.monotonic() - began)
         machine.wait_ready(NAME)
+        assert machine.process is not None
         last = machine.process.pid
         rss = tree_rss(last, but=lambda command: "helloworld.py" in command)
         machine.stop()
