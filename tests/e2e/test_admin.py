@@ -9,8 +9,9 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
-from testkit.machines.laptop import host
+from testkit.machines.laptop import Machine, host
 from testkit.paths import ROOT, SAMPLE
 from testkit.ports import free_port
 from testkit.waiting import wait_for
@@ -19,7 +20,7 @@ NAME = "helloworld-go"
 REVISION = f"{NAME}-00001"
 
 
-def _page(laptop, path, *, token=""):
+def _page(laptop: Machine, path: str, *, token: str = "") -> Any:
     """Status and text of an admin page."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{laptop.admin}{path}",
@@ -33,7 +34,7 @@ def _page(laptop, path, *, token=""):
             return error.code, error.read().decode()
 
 
-def test_the_admin_pages_tell_what_goes_on(laptop):
+def test_the_admin_pages_tell_what_goes_on(laptop: Machine) -> None:
     """Open: health and metrics. With the token: every revision's state, and a history that replays."""
     laptop.kubectl("apply", "-f", str(SAMPLE))
     laptop.wait_ready(NAME)
@@ -56,7 +57,7 @@ def test_the_admin_pages_tell_what_goes_on(laptop):
     assert f"default/{REVISION}" in state["autoscaler"]["revisions"]
     assert [each["unready"] for each in state["activators"].values()] == [""]
 
-    def decided():
+    def decided() -> Any:
         lines = _page(laptop, f"/debug/history/default/{REVISION}", token=token)[1].splitlines()
         return lines if sum('"decide"' in line for line in lines) > 2 else None
 
@@ -72,7 +73,7 @@ def test_the_admin_pages_tell_what_goes_on(laptop):
     assert _page(laptop, "/debug/history/default/nobody", token=token)[0] == 404
 
 
-def test_a_further_activator_serves_beside_the_first(laptop):
+def test_a_further_activator_serves_beside_the_first(laptop: Machine) -> None:
     """The programs share nothing but the API and the link: one more gateway routes, holds and wakes."""
     laptop.kubectl("apply", "-f", str(SAMPLE))
     laptop.wait_ready(NAME)
@@ -90,7 +91,7 @@ def test_a_further_activator_serves_beside_the_first(laptop):
     )  # fmt: skip
     try:
 
-        def answered():
+        def answered() -> bool:
             return subprocess.run(
                 ["curl", "-sS", "-m", "10", "-H", f"Host: {host(NAME)}", f"http://127.0.0.1:{gateway}/"],
                 capture_output=True, text=True, check=False,
@@ -107,7 +108,7 @@ def test_a_further_activator_serves_beside_the_first(laptop):
         process.communicate()
 
 
-def test_a_program_without_an_api_server_says_what_to_do(tmp_path):
+def test_a_program_without_an_api_server_says_what_to_do(tmp_path: Path) -> None:
     """One line, exit 1."""
     for program in ("controller", "node"):
         done = subprocess.run(
@@ -130,7 +131,9 @@ users: [{name: u, user: {token: t}}]
 """
 
 
-def test_while_the_api_server_is_away_programs_are_alive_and_those_that_only_wait_are_ready(tmp_path):
+def test_while_the_api_server_is_away_programs_are_alive_and_those_that_only_wait_are_ready(
+    tmp_path: Path,
+) -> None:
     """A restart would help nobody; but to an activator that knows no host no traffic is to come."""
     (tmp_path / "kubeconfig").write_text(NOBODY)
     (tmp_path / "token").write_text("secret")
@@ -162,7 +165,7 @@ def test_while_the_api_server_is_away_programs_are_alive_and_those_that_only_wai
         for program in flags
     }
 
-    def asked(program, page):
+    def asked(program: str, page: Any) -> Any:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{ports[program]}{page}", timeout=5) as answer:
                 return answer.status

@@ -3,26 +3,26 @@ applying to the other, edit the image table.
 """
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from testkit.machines.laptop import host, service
+from testkit.machines.laptop import Machine, host, service
 from testkit.paths import SAMPLE
 from testkit.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory):
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """One machine for all cases."""
-    from machine import Machine  # noqa: PLC0415 - made importable by conftest
-
     made = Machine(tmp_path_factory.mktemp("habits"))
     made.start()
     yield made
     made.kill()
 
 
-def test_every_kind_explains_itself_in_full(laptop):
+def test_every_kind_explains_itself_in_full(laptop: Machine) -> None:
     """`kubectl explain --recursive` knows each field of each kind that can be got."""
     listed = [
         line.split() for line in laptop.kubectl("api-resources", "--verbs=get", "--no-headers").splitlines()
@@ -33,7 +33,7 @@ def test_every_kind_explains_itself_in_full(laptop):
         assert "resourceVersion" in told, name
 
 
-def test_a_service_changes_from_one_way_of_applying_to_the_other(laptop):
+def test_a_service_changes_from_one_way_of_applying_to_the_other(laptop: Machine) -> None:
     """What the client applied, the server applies without a conflict; then it has one owner, not two."""
     laptop.apply(service("switch", env={"TARGET": "One"}))
     laptop.wait_ready("switch")
@@ -56,7 +56,7 @@ def test_a_service_changes_from_one_way_of_applying_to_the_other(laptop):
         ("- {image: x, comand: [a]}", "has the unknown key 'comand'"),
     ],
 )
-def test_an_image_table_that_makes_no_sense_is_refused(laptop, table, problem):
+def test_an_image_table_that_makes_no_sense_is_refused(laptop: Machine, table: Any, problem: Any) -> None:
     """It would be found out at the next start only, when nothing starts any more."""
     before = laptop.get("configmap", "config-images", "-n", "zerogate-system")
     patch = json.dumps({"data": {"images.yaml": table}})
@@ -69,7 +69,7 @@ def test_an_image_table_that_makes_no_sense_is_refused(laptop, table, problem):
     assert laptop.get("configmap", "config-images", "-n", "zerogate-system") == before
 
 
-def test_the_request_log_is_switched_live(laptop):
+def test_the_request_log_is_switched_live(laptop: Machine) -> None:
     """Off at first; on, each request is a line that names it."""
     laptop.apply(service("logged"))
     laptop.wait_ready("logged")
@@ -89,7 +89,9 @@ def test_the_request_log_is_switched_live(laptop):
         (("port-forward", "{pod}", "29999:8080"), "zerogate.dev/port"),
     ],
 )
-def test_what_pods_that_are_processes_do_not_offer_says_what_to_do_instead(laptop, arguments, instead):
+def test_what_pods_that_are_processes_do_not_offer_says_what_to_do_instead(
+    laptop: Machine, arguments: Any, instead: Any
+) -> None:
     """Not a 404 that nobody understands."""
     laptop.apply(service("plain", annotations={"autoscaling.knative.dev/min-scale": "1"}))
     laptop.wait_ready("plain")
@@ -99,7 +101,7 @@ def test_what_pods_that_are_processes_do_not_offer_says_what_to_do_instead(lapto
     assert instead in done.stderr
 
 
-def test_up_names_the_host_that_its_service_really_has(machine):
+def test_up_names_the_host_that_its_service_really_has(machine: Machine) -> None:
     """Its own domain, also where another was set; without a manifest that of a service which is there."""
     machine.start("-f", str(SAMPLE))
     assert f'-H "Host: {host("helloworld-go")}"' in machine.output

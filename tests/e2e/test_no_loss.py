@@ -1,11 +1,12 @@
 """Nothing is lost on the way, with an app that answers after 2 s and ends at once on SIGTERM."""
 
 import time
+from typing import Any
 
 import pytest
 
 from testkit.load import Load, burst
-from testkit.machines.laptop import host, service
+from testkit.machines.laptop import Machine, host, service
 from testkit.waiting import wait_for
 
 NAME = "slow"
@@ -13,30 +14,30 @@ REVISION = f"{NAME}-00001"
 SLOW = {"DELAY": "2s"}
 
 
-def _slow(*, target="World", **extra):
+def _slow(*, target: str = "World", **extra: Any) -> Any:
     """A Service whose answers take two seconds, ten in flight a pod."""
     return service(NAME, env={**SLOW, "TARGET": target}, **extra)
 
 
-def _traffic(manifest, *entries):
+def _traffic(manifest: Any, *entries: Any) -> Any:
     manifest["spec"]["traffic"] = [dict(entry) for entry in entries]
     return manifest
 
 
 @pytest.fixture
-def slow(up):
+def slow(up: Machine) -> Any:
     """The slow Service, ready."""
     up.apply(_slow())
     up.wait_ready(NAME)
     return up
 
 
-def _no_loss(load):
+def _no_loss(load: Any) -> None:
     assert not load.outcome.failures, load.outcome.failures[:10]
     assert load.outcome.good > 0
 
 
-def test_scale_in_from_five_pods_to_one_loses_nothing(slow):
+def test_scale_in_from_five_pods_to_one_loses_nothing(slow: Any) -> None:
     """The busy pods stay until they are empty; the app would drop what it has."""
     with Load(slow.door, host(NAME), 4) as steady:
         with Load(slow.door, host(NAME), 44) as rush:
@@ -47,7 +48,7 @@ def test_scale_in_from_five_pods_to_one_loses_nothing(slow):
     _no_loss(steady)
 
 
-def test_to_zero_and_back_loses_nothing(slow):
+def test_to_zero_and_back_loses_nothing(slow: Any) -> None:
     """A request at any moment of going to zero is answered."""
     total = 0
     began = time.monotonic()
@@ -62,7 +63,7 @@ def test_to_zero_and_back_loses_nothing(slow):
     assert time.monotonic() - began < 120
 
 
-def test_update_grey_release_and_rollback_lose_nothing(slow):
+def test_update_grey_release_and_rollback_lose_nothing(slow: Any) -> None:
     """Under steady load: a new revision, a split, and the way back."""
     with Load(slow.door, host(NAME), 12) as load:
         slow.apply(_slow(target="New"))
@@ -80,7 +81,7 @@ def test_update_grey_release_and_rollback_lose_nothing(slow):
     _no_loss(load)
 
 
-def test_deleting_a_pod_by_hand_loses_nothing(slow):
+def test_deleting_a_pod_by_hand_loses_nothing(slow: Any) -> None:
     """`kubectl delete pod` under load: the pod gets no new request, and preStop gives the old ones time."""
     with Load(slow.door, host(NAME), 12) as load:
         slow.wait_pods(REVISION, 2)
@@ -91,7 +92,7 @@ def test_deleting_a_pod_by_hand_loses_nothing(slow):
     _no_loss(load)
 
 
-def test_many_requests_are_held_while_one_pod_starts_slowly(up):
+def test_many_requests_are_held_while_one_pod_starts_slowly(up: Machine) -> None:
     """1,000 requests wait for one pod that takes its time to listen; all are answered."""
     up.apply(
         service(
@@ -106,7 +107,7 @@ def test_many_requests_are_held_while_one_pod_starts_slowly(up):
     assert outcome.good == 1000
 
 
-def test_a_hard_limit_is_kept_and_the_rest_waits(up):
+def test_a_hard_limit_is_kept_and_the_rest_waits(up: Machine) -> None:
     """containerConcurrency 1: every request is answered though each pod takes one at a time."""
     up.apply(
         service(

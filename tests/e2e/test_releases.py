@@ -1,13 +1,15 @@
 """What an update is for: a grey release by percentage, and the way back."""
 
+from typing import Any
+
 from testkit.load import burst
-from testkit.machines.laptop import host, service
+from testkit.machines.laptop import Machine, host, service
 from testkit.waiting import wait_for
 
 NAME = "hello"
 
 
-def _grey(up):
+def _grey(up: Machine) -> Any:
     """Apply World, then Grey with 20 % and the tag canary."""
     up.apply(service(NAME, env={"TARGET": "World", "DELAY": "0"}))
     up.wait_ready(NAME)
@@ -23,7 +25,7 @@ def _grey(up):
     return grey
 
 
-def _share_of_grey(up, requests):
+def _share_of_grey(up: Machine, requests: Any) -> Any:
     """How many of so many answers came from the new revision."""
     answers = [up.curl(host(NAME), "--parallel", path="/?[1-%d]" % requests)]  # noqa: UP031 - curl's own globbing
     greetings = "".join(answers)
@@ -31,7 +33,7 @@ def _share_of_grey(up, requests):
     return greetings.count("Grey")
 
 
-def test_a_grey_release_splits_by_percentage_and_its_tag_reaches_only_the_new(up):
+def test_a_grey_release_splits_by_percentage_and_its_tag_reaches_only_the_new(up: Machine) -> None:
     """1,000 requests split 80/20 within four points; the canary host has the new revision alone."""
     _grey(up)
     assert 160 <= _share_of_grey(up, 1000) <= 240
@@ -42,7 +44,7 @@ def test_a_grey_release_splits_by_percentage_and_its_tag_reaches_only_the_new(up
     assert f"{NAME}-00002" in revisions
 
 
-def test_a_rollback_sends_everything_to_the_old_revision(up):
+def test_a_rollback_sends_everything_to_the_old_revision(up: Machine) -> None:
     """100 % to the first revision: nobody sees the new one, and no new revision is made."""
     grey = _grey(up)
     grey["spec"]["traffic"] = [{"revisionName": f"{NAME}-00001", "percent": 100}]
@@ -52,7 +54,7 @@ def test_a_rollback_sends_everything_to_the_old_revision(up):
     assert len(up.get("revisions")["items"]) == 2
 
 
-def test_a_failing_update_leaves_traffic_on_the_old_revision(up):
+def test_a_failing_update_leaves_traffic_on_the_old_revision(up: Machine) -> None:
     """A new revision that cannot start says why; the old one goes on answering."""
     up.apply(service(NAME, env={"TARGET": "World"}))
     up.wait_ready(NAME)

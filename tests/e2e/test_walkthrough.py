@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from testkit.machines.laptop import host
+from testkit.machines.laptop import Machine, host
 from testkit.paths import SAMPLE
 from testkit.waiting import wait_for
 
@@ -11,7 +11,7 @@ NAME = "helloworld-go"
 REVISION = "helloworld-go-00001"
 
 
-def test_hello_world_from_zero(engine):
+def test_hello_world_from_zero(engine: Machine) -> None:
     """Apply, ask, be silent, ask again, press: what the tutorial shows, in its order."""
     engine.start("-f", str(SAMPLE))
     if engine.engine == "embedded":
@@ -58,7 +58,7 @@ def test_hello_world_from_zero(engine):
     assert engine.stop() == 0
 
 
-def test_a_burst_at_a_sleeping_service_is_answered_whole(up):
+def test_a_burst_at_a_sleeping_service_is_answered_whole(up: Machine) -> None:
     """`hey` started at zero pods: every answer is 200."""
     up.kubectl("apply", "-f", str(SAMPLE))
     up.wait_ready(NAME)
@@ -71,7 +71,7 @@ def test_a_burst_at_a_sleeping_service_is_answered_whole(up):
     assert "Error distribution" not in done.stdout
 
 
-def test_a_service_answers_at_its_localhost_name_too(laptop):
+def test_a_service_answers_at_its_localhost_name_too(laptop: Machine) -> None:
     """`<name>.<namespace>.localhost` opens in a browser, which resolves it to this machine."""
     laptop.kubectl("apply", "-f", str(SAMPLE))
     laptop.wait_ready(NAME)

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 from testkit.machines.laptop import Machine, host
 from testkit.paths import ROOT
 
 
-def _python(folder, *arguments):
+def _python(folder: Path, *arguments: Any) -> Any:
     done = subprocess.run(
         [sys.executable, *arguments],
         capture_output=True, text=True, check=False, timeout=240, cwd=folder,
@@ -18,7 +20,7 @@ def _python(folder, *arguments):
     return done.stdout
 
 
-def test_the_wheel_runs_the_walk_through_from_an_empty_folder(tmp_path):
+def test_the_wheel_runs_the_walk_through_from_an_empty_folder(tmp_path: Path) -> None:
     """It carries the custom resources, the config maps, the samples and their server."""
     pip = ("-m", "pip", "--quiet")
     _python(tmp_path, *pip, "wheel", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT))

@@ -9,7 +9,9 @@ import json
 import os
 import signal
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,14 +26,14 @@ RESULTS = os.environ.get("WORKERS_RESULTS", "")
 CLIENTS = 20
 
 
-def answered(load, count):
+def answered(load: Any, count: int) -> None:
     """Wait until so many requests were answered, from now on."""
     wanted = load.outcome.good + count
     wait_for(f"{count} answers", lambda: load.outcome.good >= wanted or load.outcome.failures, 600, 0.02)
 
 
 @pytest.fixture
-def crewed(tmp_path):
+def crewed(tmp_path: Path) -> Iterator[Any]:
     made = Crewed(tmp_path)
     try:
         made.begin(2, service(NAME, annotations={"autoscaling.knative.dev/min-scale": "1"}))
@@ -41,8 +43,8 @@ def crewed(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def results():
-    found = {}
+def results() -> Iterator[Any]:
+    found: dict[str, Any] = {}
     yield found
     if RESULTS:
         Path(RESULTS).write_text(
@@ -50,7 +52,7 @@ def results():
         )
 
 
-def noted(load, failures):
+def noted(load: Any, failures: Any) -> dict[str, Any]:
     """What is written down of a case."""
     return {
         "answered": load.outcome.good,
@@ -59,7 +61,7 @@ def noted(load, failures):
     }
 
 
-def test_several_workers_serve_on_one_socket(crewed):
+def test_several_workers_serve_on_one_socket(crewed: Any) -> None:
     """Each is on the pages of `up` under its name, is linked, and answers its part."""
     assert crewed.workers() == ["gateway-1", "gateway-2"]
     with Load(crewed.door, host(NAME), CLIENTS) as load:
@@ -74,7 +76,7 @@ def test_several_workers_serve_on_one_socket(crewed):
         assert f'zerogate_activator_link_up{{worker="{name}"}} 1.0' in page
 
 
-def test_workers_that_are_replaced_one_by_one_lose_nothing(crewed, results):
+def test_workers_that_are_replaced_one_by_one_lose_nothing(crewed: Any, results: Any) -> None:
     """SIGUSR1: a new one serves before an old one drains."""
     was = crewed.workers()
     with Load(crewed.door, host(NAME), CLIENTS) as load:
@@ -89,7 +91,7 @@ def test_workers_that_are_replaced_one_by_one_lose_nothing(crewed, results):
     results["rolling replacement"] = noted(load, load.outcome.failures)
 
 
-def test_a_killed_worker_loses_no_more_than_it_had_in_flight(crewed, results):
+def test_a_killed_worker_loses_no_more_than_it_had_in_flight(crewed: Any, results: Any) -> None:
     """The other one goes on, and a new one takes its place."""
     with Load(crewed.door, host(NAME), CLIENTS) as load:
         answered(load, REQUESTS // 2)
@@ -105,7 +107,7 @@ def test_a_killed_worker_loses_no_more_than_it_had_in_flight(crewed, results):
     results["a worker killed"] = {**noted(load, load.outcome.failures), "in_flight_when_killed": in_flight}
 
 
-def test_an_up_that_begins_anew_hands_its_socket_over_and_loses_nothing(crewed, results):
+def test_an_up_that_begins_anew_hands_its_socket_over_and_loses_nothing(crewed: Any, results: Any) -> None:
     """SIGUSR2: the same process becomes a new `up`; who connects meanwhile waits."""
     process = crewed.process.pid
     with Load(crewed.door, host(NAME), CLIENTS) as load:
@@ -122,7 +124,7 @@ def test_an_up_that_begins_anew_hands_its_socket_over_and_loses_nothing(crewed, 
     results["up begun anew with its socket handed over"] = noted(load, load.outcome.failures)
 
 
-def test_sigterm_under_load_answers_whoever_has_connected(crewed, results):
+def test_sigterm_under_load_answers_whoever_has_connected(crewed: Any, results: Any) -> None:
     """Then nobody listens any more, and connecting is refused: nothing else goes wrong."""
     with Load(crewed.door, host(NAME), CLIENTS) as load:
         answered(load, REQUESTS)
