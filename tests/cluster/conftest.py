@@ -1,6 +1,8 @@
 """A control plane of these tests' own: they read its whole audit log, and uninstall what others need."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +10,7 @@ from testkit.kubernetes.control_plane import ControlPlane
 from testkit.kubernetes.programs import Programs, install
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder needs the control plane, and comes last; uninstalling last of all."""
     ours = [item for item in items if Path(__file__).parent in item.path.parents]
     for item in ours:
@@ -19,7 +21,7 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def own_plane(tmp_path_factory):
+def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     plane = ControlPlane(tmp_path_factory.mktemp("own-control-plane"))
     plane.start()
     yield plane
@@ -27,14 +29,14 @@ def own_plane(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def installed(own_plane):
+def installed(own_plane: ControlPlane) -> Any:
     """The control plane with config/ as it is shipped, whatever other files' tests did to it."""
     install(own_plane)
     return own_plane
 
 
 @pytest.fixture
-def programs(installed, tmp_path):
+def programs(installed: ControlPlane, tmp_path: Path) -> Iterator[Any]:
     """None of our programs runs yet; whatever happens, none is left running, nor is the node they had."""
     made = Programs(installed, tmp_path)
     yield made
