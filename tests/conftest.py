@@ -140,7 +140,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.failed:
         for fixture in getattr(item, "funcargs", {}).values():
             for each in (fixture, getattr(fixture, "programs", None)):
-                if hasattr(each, "last_words"):
+                if each is not None and hasattr(each, "last_words"):
                     report.sections += each.last_words()
                     return report
     return report
