@@ -1,12 +1,14 @@
 """The real control plane, the markers, the order of parallel runs, and Hypothesis' profiles."""
 
+import asyncio
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 os.environ.setdefault("ZEROGATE_NATIVE", "off")
 pytest.register_assert_rewrite("testkit")
@@ -28,7 +30,7 @@ settings.register_profile("ci", deadline=None, print_blob=True, database=None)
 settings.register_profile("soak", deadline=None, print_blob=True, max_examples=10_000)
 
 FIRST = (
-    "tests/cluster",
+    "own-plane",
     "contract-kubernetes",
     "e2e-kubernetes",
     "load",
@@ -43,6 +45,10 @@ FIRST = (
 
 COMPILED = ("tests/activator/", "tests/fuzz/", "tests/zerogate/test_native.py")
 """Tests that run over the compiled modules as well."""
+
+
+ON_BOTH_LOOPS = ("tests/kube/", "tests/serving/", "tests/autoscaler/", "tests/embedded/", "tests/cluster/")
+"""Asynchronous tests there run once on each event loop."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,6 +75,19 @@ def pytest_report_header(config: pytest.Config) -> str:
     return config.stash[_HEADER]
 
 
+def pytest_asyncio_loop_factories(
+    config: pytest.Config,  # noqa: ARG001 - the hook's signature
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Tests of the control plane and of the node agent run on the stock loop and on uvloop, as programs do.
+
+    Virtual time needs the stock loop; tests of the data plane choose uvloop themselves.
+    """
+    stock = {"asyncio": asyncio.new_event_loop}
+    return {**stock, "uvloop": uvloop.new_event_loop} if item.nodeid.startswith(ON_BOTH_LOOPS) else stock
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist's own, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests against a real API server `cluster` and `e2e`; give each test its group."""
     for item in items:
@@ -101,10 +120,10 @@ def _group(item: pytest.Item) -> str:
     folder = item.path.relative_to(ROOT).parts[0] if item.path.is_relative_to(ROOT) else ""
     if folder == "contract":
         return f"contract-{'kubernetes' if 'kubernetes' in _parameters(item) else 'embedded'}"
-    if item.get_closest_marker("cluster") and folder != "cluster":
+    if "own_plane" in _fixtures(item):
+        return "own-plane"
+    if item.get_closest_marker("cluster"):
         return "e2e-kubernetes"
-    if folder == "cluster":
-        return "tests/cluster"
     return item.nodeid.partition("::")[0]
 
 

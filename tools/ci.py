@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
@@ -48,23 +49,23 @@ class Stage:
     def run(self) -> bool:
         """Return whether each command succeeded; the first that fails ends the stage."""
         began = time.monotonic()
-        lines: list[str] = []
-        is_good = True
-        for command in self.commands:
-            done = subprocess.run(
-                command,
-                cwd=ROOT, check=False, text=True, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                env={**os.environ, "PATH": f"{TOOLS}:{os.environ['PATH']}", **self.environment},
-            )  # fmt: skip
-            lines.append(done.stdout)
-            if done.returncode:
-                lines.append(f"{self.name}: exit status {done.returncode} of: {' '.join(command)}\n")
-                is_good = False
-                break
-        self.log = "".join(lines)
+        path = BUILD / f"{self.name}.log"
+        with path.open("w") as log:
+            is_good = all(self._run(command, log) for command in self.commands)
+        self.log = path.read_text(errors="replace")
         self.seconds = time.monotonic() - began
         return is_good
+
+    def _run(self, command: list[str], log: IO[str]) -> bool:
+        done = subprocess.run(
+            command,
+            cwd=ROOT, check=False, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env={**os.environ, "PATH": f"{TOOLS}:{os.environ['PATH']}", **self.environment},
+        )  # fmt: skip
+        if done.returncode:
+            log.seek(0, os.SEEK_END)
+            log.write(f"{self.name}: exit status {done.returncode} of: {' '.join(command)}\n")
+        return done.returncode == 0
 
 
 def builds() -> list[Stage]:

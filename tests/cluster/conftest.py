@@ -11,13 +11,12 @@ from testkit.kubernetes.programs import Programs, install
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs the control plane, and comes last; uninstalling last of all."""
-    ours = [item for item in items if Path(__file__).parent in item.path.parents]
-    for item in ours:
-        item.add_marker(pytest.mark.cluster)
-        item.add_marker(pytest.mark.e2e)
-    ours.sort(key=lambda item: item.path.stem == "test_uninstall")
-    items[:] = [item for item in items if item not in ours] + ours
+    """Mark everything in this folder; the test that uninstalls the programs comes last."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.e2e)
+    items.sort(key=lambda item: item.path.stem == "test_uninstall")
 
 
 @pytest.fixture(scope="session")
