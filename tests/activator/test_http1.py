@@ -24,7 +24,7 @@ from activator.http.requests import read_request
 from testkit.proxy.malformed import REFUSED_ANSWERS, REFUSED_REQUESTS
 
 
-def rows(table: dict[str, Any]) -> list[pytest.ParameterSet]:
+def rows(table: dict[str, Any]) -> list[Any]:
     return [pytest.param(head, id=name) for name, head in table.items()]
 
 

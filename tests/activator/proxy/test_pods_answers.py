@@ -135,7 +135,7 @@ UNDERSTOOD = {
 }
 
 
-def rows(table: dict[str, Any]) -> list[pytest.ParameterSet]:
+def rows(table: dict[str, Any]) -> list[Any]:
     return [pytest.param(row, id=name) for name, row in table.items()]
 
 
