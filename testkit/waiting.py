@@ -6,19 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 
-def wait_for(what: str, check: Callable[..., Any], deadline: float = 30.0, every: float = 0.05) -> Any:
-    """Call `check` until it returns something true; fail with the last value after `deadline` seconds."""
-    end = time.monotonic() + deadline
+def wait_for(what: str, check: Callable[..., Any], deadline: float = 90.0, every: float = 0.0) -> Any:
+    """Call `check` until it returns something true; fail with the last value after `deadline` seconds.
+
+    The pause between two calls is `every` seconds. Without it the pause grows with the time waited, from 0.05
+    to 0.5 s, since many checks start kubectl.
+    """
+    begun = time.monotonic()
     while True:
         value = check()
         if value:
             return value
-        if time.monotonic() > end:
+        waited = time.monotonic() - begun
+        if waited > deadline:
             raise AssertionError(f"waited {deadline:g} s for {what}; last seen: {value!r}")
-        time.sleep(every)
+        time.sleep(every or min(0.05 + waited / 20, 0.5))
 
 
-async def until(condition: Callable[..., Any], what: str, within: float = 5.0) -> Any:
+async def until(condition: Callable[..., Any], what: str, within: float = 30.0) -> Any:
     """The first true value of `condition()`; fails the test, saying what it waited for, after `within` s."""
     deadline = time.monotonic() + within
     while True:

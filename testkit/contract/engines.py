@@ -16,6 +16,7 @@ from testkit.kubernetes.control_plane import ControlPlane
 from testkit.machines.laptop import Machine
 from testkit.paths import ROOT
 from testkit.ports import free_port
+from testkit.processes import end_with_parent
 from testkit.waiting import wait_for
 
 SYSTEM = "zerogate-system"
@@ -123,6 +124,7 @@ def _program(engine: Engine, name: str, arguments: list[str], kubeconfig: Path) 
         process = subprocess.Popen(
             [sys.executable, "-m", "zerogate", name, *arguments],
             stdout=log, stderr=subprocess.STDOUT, cwd=engine.folder,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - the parent starts it from its main thread
             env={**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": str(kubeconfig)},
         )  # fmt: skip
     try:

@@ -15,6 +15,7 @@ from testkit.diagnosis import Section, sections
 from testkit.kubernetes.control_plane import ControlPlane
 from testkit.paths import CONFIG, ROOT
 from testkit.ports import free_port
+from testkit.processes import end_with_parent
 from testkit.waiting import wait_for
 
 SYSTEM = "zerogate-system"
@@ -61,6 +62,7 @@ class Programs:
                 self._running[instance] = subprocess.Popen(
                     [sys.executable, "-m", "zerogate", *self._arguments(program, instance), *flags],
                     stdout=log, stderr=log, cwd=self.folder,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - the parent starts it from its main thread
                     env={
                         **os.environ,
                         "PYTHONPATH": str(ROOT),

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from testkit.api_server import ApiServer
 from testkit.diagnosis import Section, sections
 from testkit.paths import ROOT
 from testkit.ports import free_port
+from testkit.processes import end_with_parent
 from testkit.waiting import wait_for
 
 # Windows of seconds instead of minutes, so that a whole life passes within a test.
@@ -64,6 +66,7 @@ class Machine:
             self.process = subprocess.Popen(
                 [*self.command, *arguments],
                 stdout=log, stderr=subprocess.STDOUT, cwd=cwd or self.folder,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - the parent starts it from its main thread
                 env={"PYTHONPATH": str(ROOT), **self.environment},
             )  # fmt: skip
         if is_ready:
@@ -134,8 +137,9 @@ class Machine:
         )
 
     def pods(self, selector: str = "") -> list[dict[str, Any]]:
-        """Pods that are not on their way out."""
-        found = self.get("pods", *(["-l", selector] if selector else []))["items"]
+        """Return the pods of the namespace `default` that are not being deleted."""
+        query = {"labelSelector": selector} if selector else {}
+        found = ApiServer(self.kubeconfig).get("/api/v1/namespaces/default/pods", **query)["items"]
         return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
 
     def pod_count(self, revision: str) -> int:
