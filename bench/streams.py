@@ -5,6 +5,7 @@ rests for a moment after each MiB. Ends with 1 when the gateway's memory grew by
 """
 
 import argparse
+import socket
 import threading
 import time
 from typing import Any
@@ -19,7 +20,7 @@ REST = 0.0002
 """Seconds that the receiver does nothing after each MiB."""
 
 
-def slowly(connection: Any, size: int) -> None:
+def slowly(connection: socket.socket, size: int) -> None:
     """Read so much, resting now and then."""
     while size:
         part = min(size, MIB)
@@ -31,7 +32,7 @@ def slowly(connection: Any, size: int) -> None:
 def taking(size: int, may_read: threading.Event) -> Any:
     """A pod's behaviour, as `streams.taking`, but slow to the end."""
 
-    def serve(connection: Any) -> None:
+    def serve(connection: socket.socket) -> None:
         with connection:
             connection.settimeout(streams.PATIENCE)
             streams.head(connection)

@@ -6,6 +6,7 @@ import time
 import urllib.request
 from typing import Any
 
+from kube.objects import Obj
 from testkit.kubernetes.programs import SYSTEM, Programs, container
 from testkit.machines.laptop import QUICK_WINDOWS, host, service
 from testkit.waiting import wait_for
@@ -17,7 +18,7 @@ AUTOSCALER = 'request.userInfo.username.endsWith(":zerogate-autoscaler")'
 STUCK = 'object.metadata.labels["serving.knative.dev/service"] == "stuck"'
 
 
-def refusing(name: str, resources: Any, who: str, reason: str) -> Any:
+def refusing(name: str, resources: list[str], who: str, reason: str) -> tuple[Obj, Obj]:
     """A policy in the namespace `refused`, with its binding."""
     about = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
     group = {"apiGroups": ["*"], "apiVersions": ["*"], "resources": resources, "operations": ["UPDATE"]}
@@ -34,7 +35,7 @@ def refusing(name: str, resources: Any, who: str, reason: str) -> Any:
     return policy, {**about, "kind": "ValidatingAdmissionPolicyBinding", "spec": bound}
 
 
-def quota() -> Any:
+def quota() -> tuple[Obj, ...]:
     """No Deployment may be made in the namespace: the controller tries again and again, and tells of it."""
     return (
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "full"}},
@@ -85,12 +86,12 @@ class Story:
         patch = json.dumps({"data": data})
         self.kubectl("patch", "configmap", name, "-n", SYSTEM, "--type=merge", "-p", patch)
 
-    def ask(self, name: str, *, is_local: bool = False) -> Any:
+    def ask(self, name: str, *, is_local: bool = False) -> int:
         """The status of a request; a cold one waits."""
         port = self.programs.local_gateway if is_local else self.programs.gateway
         asked = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"Host": host(name)})
         with urllib.request.urlopen(asked, timeout=60) as answer:
-            return answer.status
+            return int(answer.status)
 
     def ready(self, name: str, namespace: str = "default") -> None:
         self.kubectl("wait", f"ksvc/{name}", "-n", namespace, "--for=condition=Ready", "--timeout=60s")
@@ -145,7 +146,7 @@ class Story:
         wait_for("the second revision", lambda: self._ready_revision("hello") == "hello-00002", 60)
         self.configure("config-deployment", **{"pre-stop-sleep-seconds": "1"})
 
-    def _ready_revision(self, name: str) -> Any:
+    def _ready_revision(self, name: str) -> str:
         return self.kubectl("get", "ksvc", name, "-o", "jsonpath={.status.latestReadyRevisionName}")
 
     def is_pressed(self) -> None:
@@ -194,7 +195,7 @@ class Story:
                 path = container(instance.partition("-")[0])[probe]["httpGet"]["path"]
                 wait_for(f"{probe} of {instance}", lambda: self._is_well(self.programs.admin[instance], path))  # noqa: B023 - called at once
 
-    def _is_well(self, port: Any, path: str) -> bool:
+    def _is_well(self, port: int, path: str) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
                 return bool(answer.status == 200)

@@ -72,6 +72,12 @@ class Machine:
         if is_ready:
             wait_for("up to be ready", self._is_ready, 30)
 
+    @property
+    def started(self) -> subprocess.Popen[bytes]:
+        """The process; it was started."""
+        assert self.process is not None
+        return self.process
+
     def _is_ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"up ended:\n{self.output}"

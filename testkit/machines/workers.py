@@ -5,6 +5,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from kube.objects import Obj
 from testkit.machines.laptop import Machine
 from testkit.processes import children
 
@@ -15,7 +16,7 @@ ESTABLISHED = "01"
 class Crewed(Machine):
     """An `up` with several workers and one Service."""
 
-    def begin(self, workers: Any, manifest: Any) -> None:
+    def begin(self, workers: int, manifest: Obj) -> None:
         self.start("--workers", str(workers))
         self.apply(manifest)
         self.wait_ready(NAME)
@@ -40,8 +41,7 @@ class Crewed(Machine):
     def processes(self) -> dict[str, int]:
         """Process numbers of the workers, by their names."""
         found = {}
-        assert self.process is not None
-        for process in children(self.process.pid):
+        for process in children(self.started.pid):
             try:
                 command = Path(f"/proc/{process}/cmdline").read_bytes()
             except OSError:

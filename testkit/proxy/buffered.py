@@ -84,7 +84,7 @@ def displaced(order: list[int]) -> int:
     return max((latest[group] - first[group + 1] for group in first if group + 1 in first), default=0)
 
 
-def expired(count: Any, patience: Any) -> dict[str, Any]:
+def expired(count: int, patience: float) -> dict[str, Any]:
     """`count` requests wait for a pod that never comes. `late`: by how many seconds the latest 504 was."""
     with Gateway(progress_deadline=patience) as gateway, Crowd(gateway.address) as crowd:
         crowd.come(range(count))

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from autoscaler.messages import Hello, Welcome, decode, encode
+from autoscaler.messages import Hello, Message, Welcome, decode, encode
 
 TOKEN = "secret"
 
@@ -44,7 +44,7 @@ class FakeAutoscaler:
                 self._news.notify_all()
         return link
 
-    async def say(self, message: Any) -> None:
+    async def say(self, message: Message) -> None:
         await self.link.send_bytes(encode(message))
 
     async def hears(self, is_it: Callable[..., Any], within: float = 3.0) -> Any:

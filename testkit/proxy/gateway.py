@@ -23,8 +23,11 @@ import uvloop
 
 import zerogate  # noqa: F401 - first: it decides whether the hot modules are compiled ones
 from activator.edge.http.dispatch import Dispatcher
+from activator.edge.http.downstream import Downstream
 from activator.edge.http.listener import Listener
 from activator.hold.throttle import Room
+from activator.http.replies import Refusal
+from activator.revision import Revision
 from activator.routes import Picked
 from activator.settings import ProxySettings
 from testkit.paths import ROOT
@@ -96,7 +99,7 @@ class Gateway:
 class _Inside:
     """What runs in the process."""
 
-    def __init__(self, told: Any) -> None:
+    def __init__(self, told: dict[str, Any]) -> None:
         self.room = Room(100_000, 256 << 20)
         self.revision = make_revision(self.room, **told["target"])
         self.settings = ProxySettings(**told["settings"])
@@ -144,7 +147,7 @@ class _Inside:
             "buffered": max((_buffered(down) for down in gate.connections), default=0),
         }
 
-    def _refused(self, refusal: Any, revision: Any, seconds: Any) -> None:
+    def _refused(self, refusal: Refusal, revision: Revision, seconds: float) -> None:
         if refusal.reason == "activation-timeout":
             self.late = max(self.late, seconds - revision.patience)
 
@@ -159,7 +162,7 @@ class _Inside:
             self.obey(json.loads(line))
 
 
-def _buffered(down: Any) -> Any:
+def _buffered(down: Downstream) -> int:
     """Bytes that a client's connection and its pod's hold in this process."""
     held = len(down.buffer) + down.transport.get_write_buffer_size()
     exchange = down.exchange

@@ -21,7 +21,7 @@ class Quick(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
 
-    def data_received(self, data: Any) -> None:
+    def data_received(self, data: bytes) -> None:
         ORDER.append(int(data[5 : data.index(b" ", 5)]))
         self.transport.write(ANSWER)
 

@@ -11,7 +11,7 @@ import pytest
 from kube.objects import Obj, controller_of, format_time, key, labels, name, namespace
 from kube.resources import CONFIGURATIONS, DEPLOYMENTS, PODS, REVISIONS, ROUTES, SERVICES, Resource
 from serving.configs import parse_configs
-from serving.reconcile.actions import Create, Delete, Note, Replace, SetStatus
+from serving.reconcile.actions import Action, Create, Delete, Note, Replace, SetStatus
 from serving.reconcile.plan import reconcile
 from serving.reconcile.world import World
 from serving.targets import GIVEN_UP_ANNOTATION
@@ -109,7 +109,7 @@ class Cluster:
                 self.perform(action)
         pytest.fail(f"never settles: {self.writes[-6:]}")
 
-    def perform(self, action: Any) -> None:
+    def perform(self, action: Action) -> None:
         if isinstance(action, Note):
             self.notes.append((action.reason, action.message))
             return

@@ -16,7 +16,7 @@ from activator.link.load import Phase
 from activator.link.reports import Reports
 from activator.revision import Revision
 from autoscaler.edge.certificate import make_certificate
-from autoscaler.messages import AT_ONCE, Bye, Cordon, Hello, Pods, Stats, Uncordon
+from autoscaler.messages import AT_ONCE, Bye, Cordon, Hello, Message, Pods, Stats, Uncordon
 from serving.targets import scale_target
 from testkit.proxy.fake_autoscaler import TOKEN, fake_autoscaler
 
@@ -129,7 +129,7 @@ async def test_the_link_comes_back_and_follows_the_leader() -> None:
 
 async def test_orders_are_passed_on() -> None:
     """Cordon and uncordon reach whoever obeys, in order."""
-    orders = [Cordon("default", "hello", "u1", 1, 10.0), Uncordon("default", "hello", "u1", 1)]
+    orders: list[Message] = [Cordon("default", "hello", "u1", 1, 10.0), Uncordon("default", "hello", "u1", 1)]
     async with fake_autoscaler() as leader, linked(leader.address) as here:
         await here.becomes(up=True)
         for order in orders:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     plane = ControlPlane(tmp_path_factory.mktemp("own-control-plane"))
     plane.start()
     yield plane
@@ -28,14 +27,14 @@ def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def installed(own_plane: ControlPlane) -> Any:
+def installed(own_plane: ControlPlane) -> ControlPlane:
     """The control plane with config/ as it is shipped, whatever other files' tests did to it."""
     install(own_plane)
     return own_plane
 
 
 @pytest.fixture
-def programs(installed: ControlPlane, tmp_path: Path) -> Iterator[Any]:
+def programs(installed: ControlPlane, tmp_path: Path) -> Iterator[Programs]:
     """None of our programs runs yet; whatever happens, none is left running, nor is the node they had."""
     made = Programs(installed, tmp_path)
     yield made

@@ -42,7 +42,7 @@ spec:
 """
 
 
-def command(program: str, folder: Path) -> Any:
+def command(program: str, folder: Path) -> list[str]:
     """How the program is started beside others."""
     token = folder / "token"
     token.write_text("secret")
@@ -62,7 +62,7 @@ def environment(kubeconfig: Path) -> dict[str, Any]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": str(kubeconfig)}
 
 
-def start(program: str, kubeconfig: Path, folder: Path) -> Any:
+def start(program: str, kubeconfig: Path, folder: Path) -> tuple[int, str]:
     """The program's end: (exit status, what it said on stderr)."""
     done = subprocess.run(
         command(program, folder), env=environment(kubeconfig),
@@ -71,7 +71,7 @@ def start(program: str, kubeconfig: Path, folder: Path) -> Any:
     return done.returncode, done.stderr
 
 
-def in_background(program: str, kubeconfig: Path, folder: Path, log: Any) -> Any:
+def in_background(program: str, kubeconfig: Path, folder: Path, log: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as told:
         return subprocess.Popen(command(program, folder), env=environment(kubeconfig), stderr=told)
 
@@ -85,7 +85,7 @@ def refused(program: str, kubeconfig: Path, folder: Path, *said: Any) -> None:
         assert each in told
 
 
-def everything(plane: ControlPlane) -> Any:
+def everything(plane: ControlPlane) -> set[Any]:
     """What a program could have made; Events of the cluster's own parts come and go."""
     kinds = "leases,configmaps,deployments,events,crds"
     found = json.loads(plane.kubectl("get", kinds, "-A", "-o", "json"))["items"]
@@ -98,14 +98,16 @@ def everything(plane: ControlPlane) -> Any:
 
 
 @pytest.fixture
-def bare(installed: ControlPlane) -> Iterator[Any]:
+def bare(installed: ControlPlane) -> Iterator[ControlPlane]:
     """A cluster without our definitions; they are there again afterwards."""
     installed.kubectl("delete", "crd", "--all")
     yield installed
     install(installed)
 
 
-def test_a_cluster_without_our_definitions_is_told_how_to_get_them(bare: Any, tmp_path: Path) -> None:
+def test_a_cluster_without_our_definitions_is_told_how_to_get_them(
+    bare: ControlPlane, tmp_path: Path
+) -> None:
     before = everything(bare)
     for program in PROGRAMS:
         refused(
@@ -141,11 +143,11 @@ def test_a_cluster_with_knative_itself_is_left_to_it(installed: ControlPlane, tm
 
 
 @contextlib.asynccontextmanager
-async def older(server: Any, version: Any, port: int = 0) -> AsyncIterator[Any]:
+async def older(server: str, version: dict[str, str], port: int = 0) -> AsyncIterator[str]:
     """A proxy before the API server that tells of another version."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as session:
 
-        async def passed_on(request: Any) -> Any:
+        async def passed_on(request: web.Request) -> web.Response:
             if request.path == "/version":
                 return web.json_response(version)
             headers = {"Authorization": request.headers["Authorization"], "Content-Type": "application/json"}

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from testkit.paths import ROOT
 from testkit.waiting import wait_for
 
 
-def doctor(kubeconfig: Path) -> Any:
+def doctor(kubeconfig: Path) -> tuple[int, dict[str, tuple[str, str]]]:
     """(exit status, {about: (level, message)})."""
     done = subprocess.run(
         [sys.executable, "-m", "zerogate", "doctor", "-o", "json"],
@@ -28,13 +27,13 @@ def doctor(kubeconfig: Path) -> Any:
 
 
 @pytest.fixture
-def spoilt(programs: Programs) -> Iterator[Any]:
+def spoilt(programs: Programs) -> Iterator[Programs]:
     """What a test takes away is there again afterwards."""
     yield programs
     install(programs.plane)
 
 
-def test_the_doctor_on_a_cluster(spoilt: Any) -> None:
+def test_the_doctor_on_a_cluster(spoilt: Programs) -> None:
     """All is well once the leaders lead; then a right is taken, a config map lost, a definition changed."""
     programs, plane = spoilt, spoilt.plane
     plane.kubectl("delete", "deployments", "--all", "-n", SYSTEM)  # their pods can't run here

@@ -69,7 +69,7 @@ class Proxied:
             self.programs.start(name, kubeconfig=self._kubeconfig(name))
         self.programs.admit_all_pods()
 
-    def _kubeconfig(self, name: str) -> Any:
+    def _kubeconfig(self, name: str) -> Path:
         cluster = {"server": self.proxy.url, "certificate-authority": str(self.folder / "authority.crt")}
         config = {
             "clusters": [{"name": "c", "cluster": cluster}],
@@ -81,7 +81,7 @@ class Proxied:
         file.write_text(json.dumps(config))
         return file
 
-    def token_file(self, name: str) -> Any:
+    def token_file(self, name: str) -> Path:
         return self.folder / f"token-{name}"
 
     def renew_token(self, name: str) -> None:
@@ -115,13 +115,13 @@ class Proxied:
             env={**os.environ, "KUBECONFIG": str(self.plane.kubeconfig)}, check=True, timeout=150,
         )  # fmt: skip
 
-    def pods(self, revision: Any) -> int:
+    def pods(self, revision: str) -> int:
         """How many there are that are not on their way out."""
         path = "/api/v1/namespaces/default/pods?labelSelector=serving.knative.dev/revision%3D"
         found = json.loads(self.plane.get(path + revision))["items"]
         return len([pod for pod in found if "deletionTimestamp" not in pod["metadata"]])
 
-    def wait_pods(self, revision: Any, count: int) -> None:
+    def wait_pods(self, revision: str, count: int) -> None:
         wait_for(f"{count} pods of {revision}", lambda: self.pods(revision) == count, 240, 0.25)
 
     def ask(self, name: str, seconds: int = 10) -> int:
@@ -135,7 +135,7 @@ class Proxied:
 
 
 @pytest.fixture(scope="module")
-def cluster(own_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def cluster(own_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     """The programs, a Service that stays warm, and one for each fault that goes to zero."""
     made = Proxied(own_plane, tmp_path_factory.mktemp("faults"))
     try:
@@ -152,7 +152,7 @@ def cluster(own_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def results() -> Iterator[Any]:
+def results() -> Iterator[dict[str, Any]]:
     """What was observed, by fault; written when all is over."""
     found: dict[str, Any] = {}
     yield found
@@ -163,7 +163,7 @@ def results() -> Iterator[Any]:
 class Watched:
     """One fault: traffic that ought to go on, a cold request, and what the programs ask meanwhile."""
 
-    def __init__(self, cluster: Any, name: str, pool: Any) -> None:
+    def __init__(self, cluster: Proxied, name: str, pool: ThreadPoolExecutor) -> None:
         self.cluster = cluster
         self.name = name
         self.revision = f"cold-{name}-00001"
@@ -184,7 +184,7 @@ class Watched:
         self.answered = time.monotonic()
         return status, self.answered - begun
 
-    def told(self, waited: Any) -> dict[str, Any]:
+    def told(self, waited: float) -> dict[str, Any]:
         """Check what holds for each fault; what was observed."""
         seconds = time.monotonic() - self.begun
         asked = self.cluster.proxy.since(self.begun)
@@ -217,7 +217,7 @@ class Watched:
 
 
 @contextlib.contextmanager
-def watched(cluster: Any, name: str) -> Iterator[Any]:
+def watched(cluster: Proxied, name: str) -> Iterator[Watched]:
     """The fault's story, with warm traffic all the while."""
     with ThreadPoolExecutor() as pool:
         story = Watched(cluster, name, pool)
@@ -225,7 +225,7 @@ def watched(cluster: Any, name: str) -> Iterator[Any]:
             yield story
 
 
-def recovered(cluster: Any, name: str) -> None:
+def recovered(cluster: Proxied, name: str) -> None:
     """Afterwards: what was made, changed and deleted behind the fault's back is known, and pods go again."""
     cluster.wait_ready(f"fresh-{name}")
     wait_for("the new host", lambda: cluster.ask(f"fresh-{name}") == 200, 60)
@@ -234,14 +234,14 @@ def recovered(cluster: Any, name: str) -> None:
     cluster.delete(f"fresh-{name}")
 
 
-def change_behind(cluster: Any, name: str) -> None:
+def change_behind(cluster: Proxied, name: str) -> None:
     """What the programs can learn of by their watches alone."""
     cluster.delete(f"old-{name}")
     cluster.apply(service(f"fresh-{name}"))
 
 
 @pytest.fixture
-def known(cluster: Any, name: str) -> None:
+def known(cluster: Proxied, name: str) -> None:
     """A Service that will be deleted while the fault lasts."""
     cluster.apply(service(f"old-{name}"))
     cluster.wait_ready(f"old-{name}")
@@ -250,7 +250,7 @@ def known(cluster: Any, name: str) -> None:
 
 @pytest.mark.parametrize("name", STORMS)
 def test_under_a_bad_api_server_warm_traffic_goes_on_and_a_cold_request_is_answered(
-    cluster: Any, results: Any, known: Any, name: str
+    cluster: Proxied, results: dict[str, Any], known: set[Any], name: str
 ) -> None:
     """While it is slow by two seconds; cuts each watch after 0.3 s; tells 410 to each; tells each third
     request to come back in a second; refuses each second write with 409. One pod is started, once.
@@ -268,7 +268,7 @@ def test_under_a_bad_api_server_warm_traffic_goes_on_and_a_cold_request_is_answe
 
 @pytest.mark.parametrize("name", ["down"])
 def test_while_the_api_server_is_away_warm_traffic_goes_on_and_a_cold_request_waits(
-    cluster: Any, results: Any, known: Any, name: str
+    cluster: Proxied, results: dict[str, Any], known: set[Any], name: str
 ) -> None:
     """Connections are reset, then refused; the request is answered once it is back."""
     with watched(cluster, name) as story:
@@ -286,7 +286,7 @@ def test_while_the_api_server_is_away_warm_traffic_goes_on_and_a_cold_request_wa
 
 @pytest.mark.parametrize("name", ["silent"])
 def test_while_the_api_server_takes_requests_and_never_answers_it_is_the_same(
-    cluster: Any, results: Any, known: Any, name: str
+    cluster: Proxied, results: dict[str, Any], known: set[Any], name: str
 ) -> None:
     """Each wait has an end; what was asked in vain is asked again."""
     with watched(cluster, name) as story:
@@ -304,7 +304,7 @@ def test_while_the_api_server_takes_requests_and_never_answers_it_is_the_same(
 
 @pytest.mark.parametrize("name", ["expired"])
 def test_while_all_tokens_are_refused_a_cold_request_waits_for_new_ones(
-    cluster: Any, results: Any, known: Any, name: str
+    cluster: Proxied, results: dict[str, Any], known: set[Any], name: str
 ) -> None:
     """The tokens' files change, as the kubelet changes them, and nobody is restarted."""
     with watched(cluster, name) as story:

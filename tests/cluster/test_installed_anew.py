@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ from testkit.serving.examples import service
 from testkit.waiting import wait_for
 
 
-def refusal(plane: ControlPlane, obj: Obj) -> Any:
+def refusal(plane: ControlPlane, obj: Obj) -> str:
     """What the API server says against an object; "" when it would take it."""
     done = subprocess.run(
         ["kubectl", "--kubeconfig", plane.kubeconfig, "create", "--dry-run=server", "-f", "-"],
@@ -23,7 +22,7 @@ def refusal(plane: ControlPlane, obj: Obj) -> Any:
     return done.stderr if done.returncode else ""
 
 
-def lasting(seconds: float) -> Any:
+def lasting(seconds: float) -> Obj:
     return service(spec__template__spec__timeoutSeconds=seconds)
 
 

@@ -18,6 +18,7 @@ import aiohttp
 import pytest
 
 from autoscaler.messages import Hello, Welcome, decode, encode
+from kube.objects import Obj
 from testkit.kubernetes.control_plane import ControlPlane
 from testkit.kubernetes.programs import SYSTEM, Programs, install
 from testkit.machines.laptop import host, service
@@ -50,10 +51,13 @@ class Replicas:
             flags = [] if instance == "node" else [f"--admin-token-file={self.secret}"]
             self.programs.start(instance, kubeconfig=own, flags=flags)
 
-    def lease(self, name: str) -> Any:
-        return json.loads(self.plane.get(f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/{name}"))
+    def lease(self, name: str) -> Obj:
+        found: Obj = json.loads(
+            self.plane.get(f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/{name}")
+        )
+        return found
 
-    def leader(self, name: str) -> Any:
+    def leader(self, name: str) -> str:
         return self.lease(name)["spec"].get("holderIdentity") or ""
 
     def next_leader(self, name: str, old: Any, since: float) -> Any:
@@ -67,7 +71,7 @@ class Replicas:
             where, words = new, f"Leading, epoch {epoch}"
         return new, wait_for(words, lambda: self.told_at(where, words, since), 60) - since
 
-    def told_at(self, instance: Any, words: Any, since: float) -> Any:
+    def told_at(self, instance: str, words: str, since: float) -> Any:
         """When it logged after then something that begins so, unix seconds; None: not yet."""
         for line in self.programs.log(instance).splitlines():
             entry = json.loads(line)
@@ -96,7 +100,7 @@ class Replicas:
         found = {name: self.next_leader(name, old[name], since) for name in LEASES}
         return old, found
 
-    def state(self, instance: Any, token: str = SECRET) -> Any:
+    def state(self, instance: str, token: str = SECRET) -> Any:
         """Its /debug/state, or the status and text of a refusal."""
         asked = urllib.request.Request(
             f"http://127.0.0.1:{self.programs.admin[instance]}/debug/state",
@@ -108,7 +112,7 @@ class Replicas:
         except urllib.error.HTTPError as refused:
             return refused.code, refused.read().decode()
 
-    def requests_of(self, instance: Any) -> Iterator[Any]:
+    def requests_of(self, instance: str) -> Iterator[Any]:
         """(seconds of the unix clock, verb, path, status) of all that it asked."""
         for line in self.plane.audit_log.read_text().splitlines():
             event = json.loads(line)
@@ -120,13 +124,14 @@ class Replicas:
                 )  # fmt: skip
 
 
-def _claims(token: str) -> Any:
+def _claims(token: str) -> dict[str, Any]:
     part = token.split(".")[1]
-    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return claims
 
 
 @pytest.fixture(scope="module")
-def replicas(own_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def replicas(own_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
     """Two controllers, two autoscalers, an activator, a node, and the Service hello; all run."""
     install(own_plane)
     made = Replicas(own_plane, tmp_path_factory.mktemp("replicas"))
@@ -142,24 +147,25 @@ def replicas(own_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) 
         own_plane.kubectl("delete", "node", "--all")
 
 
-def apply(replicas: Any, *objects: Any) -> None:
+def apply(replicas: Replicas, *objects: Any) -> None:
     file = replicas.programs.folder / "applied.json"
     file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
     replicas.plane.kubectl("apply", "-f", str(file))
 
 
-def ask(replicas: Any, name: str) -> Any:
+def ask(replicas: Replicas, name: str) -> int:
     asked = urllib.request.Request(
         f"http://127.0.0.1:{replicas.programs.gateway}/", headers={"Host": host(name)}
     )
     with urllib.request.urlopen(asked, timeout=60) as answer:
-        return answer.status
+        return int(answer.status)
 
 
 @contextlib.contextmanager
-def asked_all_the_time(replicas: Any) -> Iterator[None]:
+def asked_all_the_time(replicas: Replicas) -> Iterator[None]:
     """A client that asks again and again; each answer is 200."""
-    ends, answers = threading.Event(), []
+    ends = threading.Event()
+    answers: list[int | OSError] = []
 
     def client() -> None:
         while not ends.is_set():
@@ -188,7 +194,7 @@ def told(capsys: pytest.CaptureFixture[str], what: Any, found: Any) -> None:
 
 
 def test_a_leader_that_ends_hands_over_within_five_seconds(
-    replicas: Any, capsys: pytest.CaptureFixture[str]
+    replicas: Replicas, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """SIGTERM, as at each roll-out: the Lease is given back, the next one watches it; activators follow."""
     with asked_all_the_time(replicas):
@@ -200,7 +206,7 @@ def test_a_leader_that_ends_hands_over_within_five_seconds(
 
 
 def test_a_leader_that_is_killed_is_replaced_within_twenty_seconds(
-    replicas: Any, capsys: pytest.CaptureFixture[str]
+    replicas: Replicas, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """kill -9, or a node that is gone: the Lease runs out. Meanwhile requests are answered."""
     with asked_all_the_time(replicas):
@@ -212,7 +218,7 @@ def test_a_leader_that_is_killed_is_replaced_within_twenty_seconds(
 
 
 def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(
-    replicas: Any, capsys: pytest.CaptureFixture[str]
+    replicas: Replicas, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """SIGSTOP, and SIGCONT when another one leads. It finds much to do in what had come for it meanwhile: a
     Service without its Configuration, a Deployment to be scaled. It only reads, and waits for its turn.
@@ -241,7 +247,7 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(
     assert ask(replicas, "hello") == 200
 
 
-async def linked(replicas: Any, token: str, *, certificate: str = "", scheme: str = "https") -> Any:
+async def linked(replicas: Replicas, token: str, *, certificate: str = "", scheme: str = "https") -> Any:
     """What the leader answers to one who shows this token: its welcome, or the status of its refusal."""
     notes = replicas.lease("zerogate-autoscaler")["metadata"]["annotations"]
     pinned = aiohttp.Fingerprint(bytes.fromhex(certificate or notes["zerogate.dev/certificate"]))
@@ -257,7 +263,7 @@ async def linked(replicas: Any, token: str, *, certificate: str = "", scheme: st
             return refused.status
 
 
-async def test_the_link_opens_for_the_activators_own_token_alone(replicas: Any) -> None:
+async def test_the_link_opens_for_the_activators_own_token_alone(replicas: Replicas) -> None:
     """Made for the link's audience, of the activators' account; the API server says whose it is."""
     kubectl = replicas.plane.kubectl
 
@@ -285,7 +291,7 @@ async def test_the_link_opens_for_the_activators_own_token_alone(replicas: Any) 
     kubectl("delete", "serviceaccount", "zerogate-activator", "-n", "default")
 
 
-def test_an_activator_talks_to_the_certificate_on_the_lease_and_to_no_other(replicas: Any) -> None:
+def test_an_activator_talks_to_the_certificate_on_the_lease_and_to_no_other(replicas: Replicas) -> None:
     """Somebody changed the Lease: no link, until its leader puts that right with its next renewal."""
     activator = replicas.programs.log
     links = activator("activator-a").count("Linked to the autoscaler")
@@ -296,7 +302,7 @@ def test_an_activator_talks_to_the_certificate_on_the_lease_and_to_no_other(repl
     assert not re.search(r"00000000", str(replicas.lease("zerogate-autoscaler")["metadata"]["annotations"]))
 
 
-def make_ready(replicas: Any, pod: Any) -> None:
+def make_ready(replicas: Replicas, pod: Any) -> None:
     """What a scheduler and a kubelet do, on a node that is nowhere."""
     kubectl = replicas.plane.kubectl
     node, bound = replicas.programs.folder / "node.json", replicas.programs.folder / "binding.json"
@@ -316,7 +322,7 @@ def make_ready(replicas: Any, pod: Any) -> None:
     kubectl("patch", "pod", pod, "-n", SYSTEM, "--subresource=status", "-p", patch)
 
 
-def test_a_ready_pod_of_the_gateways_service_is_expected_to_report(replicas: Any) -> None:
+def test_a_ready_pod_of_the_gateways_service_is_expected_to_report(replicas: Replicas) -> None:
     """A real EndpointSlice names it; that it never did is seen, and nothing is scaled down blindly."""
     unbound = ("-l", "app.kubernetes.io/name=zerogate-activator", "--field-selector", "spec.nodeName=")
     pods = wait_for(
@@ -336,7 +342,7 @@ def test_a_ready_pod_of_the_gateways_service_is_expected_to_report(replicas: Any
     assert seen["activator-a"]["isLinked"]
 
 
-def test_the_inside_of_each_program_is_for_those_who_have_its_secret(replicas: Any) -> None:
+def test_the_inside_of_each_program_is_for_those_who_have_its_secret(replicas: Replicas) -> None:
     """Leaders and those that wait say which they are."""
     for instance in ("controller-a", "controller-b", "autoscaler-a", "autoscaler-b", "activator-a"):
         assert replicas.state(instance, "wrong")[0] == 401

@@ -4,6 +4,7 @@ import json
 import urllib.request
 from typing import Any
 
+from kube.objects import Obj
 from testkit.kubernetes.control_plane import ControlPlane
 from testkit.kubernetes.programs import SYSTEM, Programs
 from testkit.kubernetes.readme import commands, in_place
@@ -12,7 +13,7 @@ from testkit.machines.laptop import service
 from testkit.waiting import wait_for
 
 
-def workloads(plane: ControlPlane) -> Any:
+def workloads(plane: ControlPlane) -> dict[tuple[str, str, str], Any]:
     """Deployments with their replicas, pods with their restarts, each by its identity."""
     found = json.loads(plane.kubectl("get", "deployments,pods", "-n", "default", "-o", "json"))["items"]
     return {
@@ -32,9 +33,10 @@ def address(plane: ControlPlane) -> str:
     return f"{pod['status']['podIP']}:{pod['metadata']['annotations']['zerogate.dev/port']}"
 
 
-def owners(plane: ControlPlane, deployment: str) -> Any:
+def owners(plane: ControlPlane, deployment: str) -> list[Obj]:
     found = json.loads(plane.kubectl("get", "deployment", deployment, "-n", "default", "-o", "json"))
-    return found["metadata"].get("ownerReferences", [])
+    owned_by: list[Obj] = found["metadata"].get("ownerReferences", [])
+    return owned_by
 
 
 def test_what_users_run_stays_as_it_was(programs: Programs) -> None:

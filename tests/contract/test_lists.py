@@ -2,7 +2,6 @@
 
 import base64
 import json
-from typing import Any
 
 import pytest
 
@@ -175,7 +174,7 @@ def test_a_list_that_is_forgotten_is_gone(engine: Engine, path: str) -> None:
     assert names(rest) == "cd"
 
 
-def _aged(token: str, version: Any) -> Any:
+def _aged(token: str, version: int) -> str:
     """A page's token as an older page had it."""
     told = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     aged = json.dumps({**told, "rv": version}).encode()

@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Any]:
+def machine(tmp_path: Path) -> Iterator[Machine]:
     """A machine that is not started yet; whatever happens, nothing of it is left running."""
     made = Machine(tmp_path)
     yield made
@@ -24,7 +23,7 @@ def machine(tmp_path: Path) -> Iterator[Any]:
 
 
 @pytest.fixture(params=["embedded", "kubernetes"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
     """A machine of either kind that is not started yet: `zerogate up`, or the programs one by one against a
     real control plane. Whatever happens, nothing of it is left running.
     """
@@ -37,7 +36,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def up(engine: Machine) -> Any:
+def up(engine: Machine) -> Machine:
     """Zerogate running with short windows, on either engine."""
     engine.start()
     engine.quick_windows()
@@ -45,7 +44,7 @@ def up(engine: Machine) -> Any:
 
 
 @pytest.fixture
-def laptop(machine: Machine) -> Any:
+def laptop(machine: Machine) -> Machine:
     """`zerogate up` running with short windows."""
     machine.start()
     machine.quick_windows()

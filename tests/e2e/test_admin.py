@@ -9,7 +9,6 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 from testkit.machines.laptop import Machine, host
 from testkit.paths import ROOT, SAMPLE
@@ -20,7 +19,7 @@ NAME = "helloworld-go"
 REVISION = f"{NAME}-00001"
 
 
-def _page(laptop: Machine, path: str, *, token: str = "") -> Any:
+def _page(laptop: Machine, path: str, *, token: str = "") -> tuple[int, str]:
     """Status and text of an admin page."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{laptop.admin}{path}",
@@ -57,7 +56,7 @@ def test_the_admin_pages_tell_what_goes_on(laptop: Machine) -> None:
     assert f"default/{REVISION}" in state["autoscaler"]["revisions"]
     assert [each["unready"] for each in state["activators"].values()] == [""]
 
-    def decided() -> Any:
+    def decided() -> list[str] | None:
         lines = _page(laptop, f"/debug/history/default/{REVISION}", token=token)[1].splitlines()
         return lines if sum('"decide"' in line for line in lines) > 2 else None
 
@@ -165,10 +164,10 @@ def test_while_the_api_server_is_away_programs_are_alive_and_those_that_only_wai
         for program in flags
     }
 
-    def asked(program: str, page: Any) -> Any:
+    def asked(program: str, page: str) -> int | None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{ports[program]}{page}", timeout=5) as answer:
-                return answer.status
+                return int(answer.status)
         except urllib.error.HTTPError as refused:
             return refused.code
         except OSError:

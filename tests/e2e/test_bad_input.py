@@ -5,12 +5,13 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import yaml
 
+from kube.objects import Obj
 from testkit.machines.laptop import Machine, host, service
 from testkit.paths import SAMPLE
 from testkit.waiting import wait_for
@@ -26,7 +27,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     made.kill()
 
 
-def _raw(up: Machine, request: Any) -> Any:
+def _raw(up: Machine, request: bytes) -> str:
     """The status line that raw bytes get."""
     with socket.create_connection(("127.0.0.1", up.gateway), timeout=10) as connection:
         connection.sendall(request)
@@ -49,7 +50,7 @@ def test_an_unknown_host_is_404_with_a_reason(up: Machine) -> None:
         b"nonsense\r\n\r\n",
     ],
 )
-def test_a_request_that_two_parsers_could_read_in_two_ways_is_400(up: Machine, request_: Any) -> None:
+def test_a_request_that_two_parsers_could_read_in_two_ways_is_400(up: Machine, request_: bytes) -> None:
     assert _raw(up, request_) == "HTTP/1.1 400 Bad Request"
 
 
@@ -83,7 +84,7 @@ def _api(up: Machine, *, token: Any = None, headers: Any = None, body: Any = Non
     ],
 )
 def test_the_api_refuses_strangers_and_browsers_and_nothing_changes(
-    up: Machine, token: str, headers: Any, status: Any
+    up: Machine, token: str, headers: dict[str, str], status: int
 ) -> None:
     made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "evil"}}
     assert _api(up, token=token, headers=headers, body=made) in {status, 421 if status == 403 else status}
@@ -91,30 +92,30 @@ def test_the_api_refuses_strangers_and_browsers_and_nothing_changes(
     assert _api(up) == 200
 
 
-def _without_image(manifest: Any) -> None:
+def _without_image(manifest: Obj) -> None:
     del manifest["spec"]["template"]["spec"]["containers"][0]["image"]
 
 
-def _bad_port(manifest: Any) -> None:
+def _bad_port(manifest: Obj) -> None:
     manifest["spec"]["template"]["spec"]["containers"][0]["ports"] = [{"containerPort": 99999}]
 
 
-def _bad_percent(manifest: Any) -> None:
+def _bad_percent(manifest: Obj) -> None:
     manifest["spec"]["traffic"] = [{"latestRevision": True, "percent": 90}]
 
 
-def _doubled_tag(manifest: Any) -> None:
+def _doubled_tag(manifest: Obj) -> None:
     manifest["spec"]["traffic"] = [
         {"latestRevision": True, "percent": 50, "tag": "a"},
         {"latestRevision": True, "percent": 50, "tag": "a"},
     ]
 
 
-def _misspelt(manifest: Any) -> None:
+def _misspelt(manifest: Obj) -> None:
     manifest["spec"]["template"]["spec"]["containers"][0]["imagee"] = "x"
 
 
-def _bad_tag(manifest: Any) -> None:
+def _bad_tag(manifest: Obj) -> None:
     manifest["spec"]["traffic"] = [{"latestRevision": True, "percent": 100, "tag": "Not A Label"}]
 
 
@@ -130,7 +131,7 @@ def _bad_tag(manifest: Any) -> None:
     ],
 )
 def test_a_bad_service_is_refused_at_apply_time_with_the_fields_path(
-    up: Machine, spoil: Any, field: Any
+    up: Machine, spoil: Callable[[Obj], None], field: str
 ) -> None:
     """Refused for a new Service and for an update alike; the stored one stays as it was."""
     for name in ("fresh", "helloworld-go"):
@@ -190,7 +191,7 @@ def test_a_command_that_exits_says_its_exit_code_and_requests_get_503(up: Machin
     )
     assert reason == "ExitCode3"
 
-    def refused() -> Any:
+    def refused() -> str | None:
         answer = up.curl(host("crasher"), "-i")
         return answer if answer.startswith("HTTP/1.1 503 ") else None
 
@@ -225,7 +226,7 @@ def test_a_plain_deployment_that_crashes_is_503_cannot_start(up: Machine) -> Non
         }
     )  # fmt: skip
 
-    def refused() -> Any:
+    def refused() -> str | None:
         answer = up.curl("crash.default.example.com", "-i", "-m", "90")
         return answer if answer.startswith("HTTP/1.1 503") else None
 

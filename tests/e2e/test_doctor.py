@@ -13,7 +13,7 @@ from testkit.paths import ROOT, SAMPLE
 from testkit.ports import free_port
 
 
-def doctor(kubeconfig: Path, *arguments: Any) -> Any:
+def doctor(kubeconfig: Path, *arguments: Any) -> tuple[int, str, str]:
     """(exit status, stdout, stderr)."""
     done = subprocess.run(
         [sys.executable, "-m", "zerogate", "doctor", *arguments],

@@ -4,7 +4,6 @@ applying to the other, edit the image table.
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -56,7 +55,7 @@ def test_a_service_changes_from_one_way_of_applying_to_the_other(laptop: Machine
         ("- {image: x, comand: [a]}", "has the unknown key 'comand'"),
     ],
 )
-def test_an_image_table_that_makes_no_sense_is_refused(laptop: Machine, table: Any, problem: Any) -> None:
+def test_an_image_table_that_makes_no_sense_is_refused(laptop: Machine, table: str, problem: str) -> None:
     """It would be found out at the next start only, when nothing starts any more."""
     before = laptop.get("configmap", "config-images", "-n", "zerogate-system")
     patch = json.dumps({"data": {"images.yaml": table}})
@@ -90,7 +89,7 @@ def test_the_request_log_is_switched_live(laptop: Machine) -> None:
     ],
 )
 def test_what_pods_that_are_processes_do_not_offer_says_what_to_do_instead(
-    laptop: Machine, arguments: Any, instead: Any
+    laptop: Machine, arguments: tuple[str, ...], instead: str
 ) -> None:
     """Not a 404 that nobody understands."""
     laptop.apply(service("plain", annotations={"autoscaling.knative.dev/min-scale": "1"}))

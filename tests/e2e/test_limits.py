@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,7 +25,7 @@ APP = ROOT / "testkit" / "machines" / "limited_app.py"
 class Limited(Crewed):
     """Three workers, two pods, and what is known of the limit's owner."""
 
-    def begin_limited(self, limit: Any, work: str = "0.02") -> None:
+    def begin_limited(self, limit: int, work: str = "0.02") -> None:
         container = {
             "image": "local",
             "command": [sys.executable, str(APP)],
@@ -37,7 +36,7 @@ class Limited(Crewed):
         self.begin(3, service(NAME, annotations=scale, container=container, spec=limits))
         self.wait_pods(f"{NAME}-00001", 2)
 
-    def owner(self) -> Any:
+    def owner(self) -> str | None:
         """The owner's name, once its slots are granted and all others know it; "" before."""
         told = self.state()
         owner = told["autoscaler"]["owners"].get(REVISION, {})
@@ -51,13 +50,13 @@ class Limited(Crewed):
     def load(self) -> Load:
         return Load(self.door, host(NAME), CLIENTS)
 
-    def most(self) -> Any:
+    def most(self) -> int:
         """The most requests that any pod ever had at once."""
         return max(int(self.curl(host(NAME))) for _ in range(10))
 
 
 @pytest.fixture
-def limited(tmp_path: Path) -> Iterator[Any]:
+def limited(tmp_path: Path) -> Iterator[Limited]:
     made = Limited(tmp_path)
     try:
         yield made
@@ -65,14 +64,16 @@ def limited(tmp_path: Path) -> Iterator[Any]:
         made.kill()
 
 
-def answered(load: Any, count: int) -> None:
+def answered(load: Load, count: int) -> None:
     """Wait until so many requests were answered, from now on."""
     wanted = load.outcome.good + count
     wait_for(f"{count} answers", lambda: load.outcome.good >= wanted, 60, 0.02)
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-def test_no_pod_sees_more_than_its_limit_whichever_worker_a_request_came_to(limited: Any, limit: Any) -> None:
+def test_no_pod_sees_more_than_its_limit_whichever_worker_a_request_came_to(
+    limited: Limited, limit: int
+) -> None:
     """One worker owns the limit, the others send their requests to it; all of them are answered."""
     limited.begin_limited(limit)
     wait_for("an owner", limited.owner)
@@ -82,13 +83,13 @@ def test_no_pod_sees_more_than_its_limit_whichever_worker_a_request_came_to(limi
     assert limited.most() == limit
 
 
-def test_the_limit_holds_while_workers_are_replaced(limited: Any) -> None:
+def test_the_limit_holds_while_workers_are_replaced(limited: Limited) -> None:
     """A new owner takes a slot when the old one has said that it is empty. Nothing is lost."""
     limited.begin_limited(2, work="0.1")
     first = wait_for("an owner", limited.owner)
     with limited.load() as load:
         answered(load, 40)
-        limited.process.send_signal(signal.SIGUSR1)
+        limited.started.send_signal(signal.SIGUSR1)
         wait_for("another owner", lambda: limited.owner() not in {"", first}, 60)
         wait_for("the old ones to end", lambda: len(limited.processes()) == 3, 60)
         answered(load, 40)
@@ -97,7 +98,7 @@ def test_the_limit_holds_while_workers_are_replaced(limited: Any) -> None:
 
 
 @pytest.mark.parametrize("who", ["the owner", "another"])
-def test_the_limit_holds_when_a_worker_is_killed(limited: Any, who: str) -> None:
+def test_the_limit_holds_when_a_worker_is_killed(limited: Limited, who: str) -> None:
     """What is lost was in flight there; the limit has an owner again."""
     limited.begin_limited(2)
     first = wait_for("an owner", limited.owner)
@@ -112,7 +113,7 @@ def test_the_limit_holds_when_a_worker_is_killed(limited: Any, who: str) -> None
     assert limited.most() == 2
 
 
-def test_what_the_owner_answers_by_itself_reaches_the_client_as_it_is(limited: Any) -> None:
+def test_what_the_owner_answers_by_itself_reaches_the_client_as_it_is(limited: Limited) -> None:
     """A full queue is told with its reason and its time to come back, whoever was asked."""
     limited.begin_limited(1, work="1.0")
     wait_for("an owner", limited.owner)

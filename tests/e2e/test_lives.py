@@ -17,12 +17,7 @@ from testkit.waiting import wait_for
 NAME = "helloworld-go"
 
 
-def running(machine: Machine) -> subprocess.Popen[bytes]:
-    assert machine.process is not None
-    return machine.process
-
-
-def _pod_processes(machine: Machine) -> Any:
+def _pod_processes(machine: Machine) -> list[int]:
     """The processes of this machine's pods that live now, by the mark that the node agent gave them."""
     found = []
     agent = machine.data / "run" / "agent-id"
@@ -61,7 +56,7 @@ def test_in_memory_keeps_nothing(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("phase", ["starting", "ready", "cold request", "under load"])
-def test_kill_9_in_any_phase_leaves_a_folder_that_comes_up_clean(machine: Machine, phase: Any) -> None:
+def test_kill_9_in_any_phase_leaves_a_folder_that_comes_up_clean(machine: Machine, phase: str) -> None:
     """The next `up` serves, and there is one set of pods."""
     machine.start("-f", str(SAMPLE), is_ready=phase != "starting")
     if phase == "starting":
@@ -75,7 +70,7 @@ def test_kill_9_in_any_phase_leaves_a_folder_that_comes_up_clean(machine: Machin
         )  # fmt: skip
     if phase == "cold request":
         machine.kubectl("delete", "pods", "--all", "--wait=false")
-    process = running(machine)
+    process = machine.started
     process.kill()
     process.wait()
 
@@ -92,13 +87,13 @@ def test_kill_9_in_any_phase_leaves_a_folder_that_comes_up_clean(machine: Machin
 
 
 @pytest.mark.parametrize("which", ["gateway", "api", "admin"])
-def test_a_port_that_is_taken_is_one_line_and_exit_1(machine: Machine, which: Any) -> None:
+def test_a_port_that_is_taken_is_one_line_and_exit_1(machine: Machine, which: str) -> None:
     """Nothing is left running, and the line names the flag to change."""
     with socket.socket() as squatter:
         squatter.bind(("127.0.0.1", getattr(machine, which)))
         squatter.listen()
         machine.start(is_ready=False)
-        assert running(machine).wait(20) == 1
+        assert machine.started.wait(20) == 1
     lines = machine.output.strip().splitlines()
     assert len(lines) == 1, machine.output
     assert f"--{which}" in lines[0]
@@ -110,9 +105,9 @@ def test_a_second_up_on_the_same_folder_is_refused(machine: Machine) -> None:
     second = Machine(machine.folder)
     second.lives = 10
     second.start(is_ready=False)
-    assert running(second).wait(20) == 1
+    assert second.started.wait(20) == 1
     assert "in use" in second.output
-    assert str(running(machine).pid) in second.output
+    assert str(machine.started.pid) in second.output
 
 
 def test_a_manifest_that_is_refused_is_one_line_and_exit_1(machine: Machine, tmp_path: Path) -> None:
@@ -120,7 +115,7 @@ def test_a_manifest_that_is_refused_is_one_line_and_exit_1(machine: Machine, tmp
     bad = tmp_path / "bad.yaml"
     bad.write_text(SAMPLE.read_text().replace("containerPort: 8080", "containerPort: 0x1ffff"))
     machine.start("-f", str(bad), is_ready=False)
-    assert running(machine).wait(30) == 1
+    assert machine.started.wait(30) == 1
     assert "bad.yaml" in machine.output
     assert "containerPort" in machine.output
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from testkit.load import Load, burst
+from kube.objects import Obj
+from testkit.load import Load, Outcome, burst
 from testkit.machines.laptop import Machine, host, service
 from testkit.waiting import wait_for
 
@@ -15,30 +16,30 @@ REVISION = f"{NAME}-00001"
 SLOW = {"DELAY": "2s"}
 
 
-def _slow(*, target: str = "World", **extra: Any) -> Any:
+def _slow(*, target: str = "World", **extra: Any) -> Obj:
     """A Service whose answers take two seconds, ten in flight a pod."""
     return service(NAME, env={**SLOW, "TARGET": target}, **extra)
 
 
-def _traffic(manifest: Any, *entries: Any) -> Any:
+def _traffic(manifest: Obj, *entries: Any) -> Obj:
     manifest["spec"]["traffic"] = [dict(entry) for entry in entries]
     return manifest
 
 
 @pytest.fixture
-def slow(up: Machine) -> Any:
+def slow(up: Machine) -> Machine:
     """The slow Service, ready."""
     up.apply(_slow())
     up.wait_ready(NAME)
     return up
 
 
-def _no_loss(load: Any) -> None:
+def _no_loss(load: Load) -> None:
     assert not load.outcome.failures, load.outcome.failures[:10]
     assert load.outcome.good > 0
 
 
-def test_scale_in_from_five_pods_to_one_loses_nothing(slow: Any) -> None:
+def test_scale_in_from_five_pods_to_one_loses_nothing(slow: Machine) -> None:
     """The busy pods stay until they are empty; the app would drop what it has."""
     with Load(slow.door, host(NAME), 4) as steady:
         with Load(slow.door, host(NAME), 44) as rush:
@@ -55,7 +56,7 @@ def test_to_zero_and_back_loses_nothing(up: Machine) -> None:
     silences = {f"{NAME}-{seconds}": float(seconds) for seconds in range(6, 12)}
     up.apply(*(service(name, env=SLOW) for name in silences))
 
-    def ask_after(name: str, silence: Any) -> Any:
+    def ask_after(name: str, silence: float) -> Outcome:
         wait_for("a pod", lambda: burst(up.door, host(name), 2).good == 2, 120)
         time.sleep(silence)
         return burst(up.door, host(name), 6)
@@ -65,7 +66,7 @@ def test_to_zero_and_back_loses_nothing(up: Machine) -> None:
     assert [(outcome.good, outcome.failures) for outcome in outcomes] == [(6, [])] * len(silences)
 
 
-def test_update_grey_release_and_rollback_lose_nothing(slow: Any) -> None:
+def test_update_grey_release_and_rollback_lose_nothing(slow: Machine) -> None:
     """Under steady load: a new revision, a split, and the way back."""
     with Load(slow.door, host(NAME), 12) as load:
         slow.apply(_slow(target="New"))
@@ -83,7 +84,7 @@ def test_update_grey_release_and_rollback_lose_nothing(slow: Any) -> None:
     _no_loss(load)
 
 
-def test_deleting_a_pod_by_hand_loses_nothing(slow: Any) -> None:
+def test_deleting_a_pod_by_hand_loses_nothing(slow: Machine) -> None:
     """`kubectl delete pod` under load: the pod gets no new request, and preStop gives the old ones time."""
     with Load(slow.door, host(NAME), 12) as load:
         slow.wait_pods(REVISION, 2)

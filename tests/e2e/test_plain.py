@@ -34,7 +34,7 @@ SAMPLE = yaml.safe_load((ROOT / "config" / "samples" / "plain-deployment.yaml").
 
 
 @pytest.fixture(scope="module", params=["embedded", "kubernetes"])
-def up(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def up(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """One machine of each kind for all: the tests have Deployments of their own."""
     folder = tmp_path_factory.mktemp("plain")
     made = (
@@ -68,7 +68,7 @@ def replicas(up: Machine, name: str) -> Any:
     return up.get("deployment", name)["spec"].get("replicas")
 
 
-def told(up: Machine, name: str, reason: str) -> Any:
+def told(up: Machine, name: str, reason: str) -> list[str]:
     """The messages of a Deployment's Events with that reason."""
     events = up.get("events", "--field-selector", f"involvedObject.name={name},reason={reason}")["items"]
     return [event["message"] for event in events]

@@ -1,7 +1,6 @@
 """What an update is for: a grey release by percentage, and the way back."""
 
-from typing import Any
-
+from kube.objects import Obj
 from testkit.load import burst
 from testkit.machines.laptop import Machine, host, service
 from testkit.waiting import wait_for
@@ -9,7 +8,7 @@ from testkit.waiting import wait_for
 NAME = "hello"
 
 
-def _grey(up: Machine) -> Any:
+def _grey(up: Machine) -> Obj:
     """Apply World, then Grey with 20 % and the tag canary."""
     up.apply(service(NAME, env={"TARGET": "World", "DELAY": "0"}))
     up.wait_ready(NAME)
@@ -25,7 +24,7 @@ def _grey(up: Machine) -> Any:
     return grey
 
 
-def _share_of_grey(up: Machine, requests: Any) -> Any:
+def _share_of_grey(up: Machine, requests: int) -> int:
     """How many of so many answers came from the new revision."""
     answers = [up.curl(host(NAME), "--parallel", path="/?[1-%d]" % requests)]  # noqa: UP031 - curl's own globbing
     greetings = "".join(answers)

@@ -10,7 +10,7 @@ from testkit.machines.laptop import Machine, host
 from testkit.paths import ROOT
 
 
-def _python(folder: Path, *arguments: Any) -> Any:
+def _python(folder: Path, *arguments: Any) -> str:
     done = subprocess.run(
         [sys.executable, *arguments],
         capture_output=True, text=True, check=False, timeout=240, cwd=folder,

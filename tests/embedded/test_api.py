@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -538,7 +539,7 @@ def test_old_events_are_swept(world: World) -> None:
 # -- restarts --------------------------------------------------------------------------------------------
 
 
-def test_a_restart_brings_everything_back(tmp_path: Any) -> None:
+def test_a_restart_brings_everything_back(tmp_path: Path) -> None:
     """Objects, definitions, owners; and generations go on."""
     world = World(tmp_path / "db")
     world.ok("POST", CRDS, widget_crd())

@@ -98,7 +98,7 @@ def test_a_planted_fault_is_found(monkeypatch: pytest.MonkeyPatch, fault: str) -
 
 
 @pytest.fixture(scope="module")
-def runs() -> Any:
+def runs() -> dict[str, Run]:
     """Both targets side by side, each in a process; a run begins with the inputs of earlier runs."""
     if importlib.util.find_spec("atheris") is None:
         pytest.skip("atheris has no wheel for this Python or processor")
@@ -107,7 +107,7 @@ def runs() -> Any:
 
 @pytest.mark.long
 @pytest.mark.parametrize("target", TARGETS)
-def test_fuzzing_finds_nothing(runs: Any, target: str) -> None:
+def test_fuzzing_finds_nothing(runs: dict[str, Run], target: str) -> None:
     """And it is no idle time: it reaches code that the corpus alone does not."""
     found = runs[target].wait()
     assert not found.finding

@@ -33,7 +33,7 @@ ENV PIP_CERT=/machine.crt
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Any]:
+def folder(tmp_path: Path) -> Iterator[Path]:
     """A folder of which nothing is kept: builds are large."""
     yield tmp_path
     for each in tmp_path.iterdir():
@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def base(folder: Path) -> Any:
+def base(folder: Path) -> Path:
     """A tar of Debian 12 with this machine's certificates, by which it reaches package indexes."""
     kept = CACHE / "debian-bookworm.tar"
     if not kept.exists():
@@ -79,7 +79,7 @@ def _contents(archive: Path) -> Any:
 
 
 @pytest.mark.own_node
-def test_the_dockerfile_builds_what_make_image_writes(base: Any, folder: Path) -> None:
+def test_the_dockerfile_builds_what_make_image_writes(base: Path, folder: Path) -> None:
     """The same files with the same modes, the same user and command, and under 150 MB."""
     builder = (
         "buildah",

@@ -24,7 +24,7 @@ PLACES = ("/run", "/run/netns", "/var/lib", "/var/lib/cni", "/var/log", "/var/lo
 pytestmark = pytest.mark.own_node
 
 
-def _printed(*command: Any) -> Any:
+def _printed(*command: Any) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
@@ -61,7 +61,7 @@ def _is_as(before: Any, folder: Path) -> None:
     assert _traces(folder) == before
 
 
-def _groups() -> Any:
+def _groups() -> list[Path]:
     return [path for path in Path("/sys/fs/cgroup").glob(f"**/{CGROUP}") if path.is_dir()]
 
 

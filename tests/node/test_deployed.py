@@ -17,7 +17,7 @@ REVISION = f"{NAME}-00001"
 
 
 @pytest.fixture
-def hello(up: NodeMachine) -> Any:
+def hello(up: NodeMachine) -> NodeMachine:
     """A Service with one pod at least, so that what is tested is the gateway."""
     up.apply(service(NAME, env={"DELAY": "500ms"}, annotations={"autoscaling.knative.dev/min-scale": "1"}))
     up.wait_ready(NAME)
@@ -29,12 +29,12 @@ def _no_loss(outcome: Any) -> None:
     assert outcome.good > 0
 
 
-def _pods(up: NodeMachine, program: str) -> Any:
+def _pods(up: NodeMachine, program: str) -> list[str]:
     selector = f"app.kubernetes.io/name=zerogate-{program}"
     return [pod["metadata"]["name"] for pod in up.get("pods", "-n", SYSTEM, "-l", selector)["items"]]
 
 
-def _files(root: Any) -> Any:
+def _files(root: Path) -> list[Path]:
     """What lies in a container's root itself, not in what is mounted there."""
     found = []
     for folder, folders, files in os.walk(root):
@@ -78,7 +78,7 @@ def test_the_image_is_small_and_holds_nothing_but_python_and_us(up: NodeMachine)
     assert programs == {"usr/bin/python3.11", "usr/local/bin/zerogate"}
 
 
-def test_a_rolling_restart_of_the_activators_loses_nothing(hello: Any) -> None:
+def test_a_rolling_restart_of_the_activators_loses_nothing(hello: NodeMachine) -> None:
     """Both activators are replaced under load: the old ones serve until nobody comes to them any more."""
     before = set(_pods(hello, "activator"))
     with Load(hello.door, host(NAME), 12) as load:
@@ -91,7 +91,7 @@ def test_a_rolling_restart_of_the_activators_loses_nothing(hello: Any) -> None:
     _no_loss(load.outcome)
 
 
-def test_deleting_an_activator_loses_nothing(hello: Any) -> None:
+def test_deleting_an_activator_loses_nothing(hello: NodeMachine) -> None:
     """`kubectl delete pod` of one of the two, under load."""
     with Load(hello.door, host(NAME), 12) as load:
         wait_for("answers", lambda: load.outcome.good > 20)

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,7 @@ import zerogate
 from zerogate import native
 
 
-def run(code: Any, mode: str) -> Any:
+def run(code: str, mode: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True, text=True, check=False, cwd=native.ROOT,
@@ -74,7 +73,7 @@ def test_what_cannot_be_had_is_told(
 
 @pytest.mark.skipif(not native.folder().is_dir(), reason="nothing is compiled: `make test-native`")
 @pytest.mark.parametrize("first", native.MODULES)
-def test_each_compiled_module_can_be_the_first(first: Any) -> None:
+def test_each_compiled_module_can_be_the_first(first: str) -> None:
     """A compiled module that is imported in an unlucky order would end the process."""
     done = run(f"import zerogate, {first} as module; print(module.__file__)", "on")
     assert done.stdout.strip().endswith(".so"), done.stderr

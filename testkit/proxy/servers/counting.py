@@ -3,18 +3,18 @@
 import asyncio
 import hashlib
 import sys
-from typing import Any
 
 from aiohttp import web
 
 
-def say(line: Any) -> None:
+def say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
-async def answer(request: Any) -> Any:
+async def answer(request: web.BaseRequest) -> web.Response:
     if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= (1, 1):
+        assert request.transport is not None
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # as a route of an Application does
     try:
         body = await request.read()

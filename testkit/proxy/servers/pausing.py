@@ -6,15 +6,14 @@ Usage: pausing.py PHASE; it says "listening PORT" first, and "there" when it sta
 import signal
 import socket
 import sys
-from typing import Any
 
 
-def say(line: Any) -> None:
+def say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
-def read(connection: Any) -> None:
+def read(connection: socket.socket) -> None:
     """A request with its body of known length."""
     data = b""
     while b"\r\n\r\n" not in data:

@@ -3,9 +3,9 @@
 `python -m bench.held` does the same with ten thousand, and holds them to the figures that README gives.
 """
 
+import socket
 import threading
 import time
-from typing import Any
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_requests_that_find_no_descriptor_for_their_pod_wait_for_one() -> None:
     """A pod is not to blame for that, and nobody is refused."""
     most, now, guard = 0, 0, threading.Lock()
 
-    def serve(connection: Any) -> None:
+    def serve(connection: socket.socket) -> None:
         nonlocal most, now
         with connection:
             while True:

@@ -61,7 +61,7 @@ class Bystander:
                     self._ask(fresh)
                 time.sleep(0.005)
 
-    def _ask(self, connection: Any) -> None:
+    def _ask(self, connection: socket.socket) -> None:
         began = time.monotonic()
         try:
             connection.sendall(GET.replace(b"GET / ", b"GET /0 "))
@@ -77,7 +77,7 @@ class Bystander:
 
 
 @contextmanager
-def served(**options: Any) -> Iterator[Any]:
+def served(**options: Any) -> Iterator[Gateway]:
     """A gateway with a quick pod, and somebody who is to notice nothing."""
     with quick_pod() as (port, _), Gateway(**options) as gateway:
         gateway.ready(port)
@@ -85,7 +85,7 @@ def served(**options: Any) -> Iterator[Any]:
             yield gateway
 
 
-def connections(gateway: Any, count: int, first: bytes = b"") -> Any:
+def connections(gateway: Gateway, count: int, first: bytes = b"") -> list[socket.socket]:
     """So many connections, each of which has sent `first`."""
     made = []
     for _ in range(count):
@@ -95,7 +95,7 @@ def connections(gateway: Any, count: int, first: bytes = b"") -> Any:
     return made
 
 
-def close(made: Any) -> None:
+def close(made: list[socket.socket]) -> None:
     for each in made:
         each.close()
 
@@ -145,7 +145,7 @@ def test_clients_that_never_read_are_cut_and_cost_little() -> None:
     """Each has less than a mebibyte in the gateway, until the revision's timeout cuts it."""
     size = 20 << 20
 
-    def serve(connection: Any) -> None:
+    def serve(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             while True:
                 head = streams.head(connection)

@@ -19,7 +19,7 @@ HERE = Surroundings({"PATH": os.environ["PATH"], "WORD": "hush"}, "/")
 
 
 @contextlib.asynccontextmanager
-async def server(answer: bytes | None, heads: list[Any] | None = None, port: int = 0) -> AsyncIterator[Any]:
+async def server(answer: bytes | None, heads: list[Any] | None = None, port: int = 0) -> AsyncIterator[int]:
     """Answers each connection that speaks; None never answers. All is closed at the end."""
     over, handlers = asyncio.Event(), set()
 

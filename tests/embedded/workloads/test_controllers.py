@@ -83,7 +83,7 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def running(world: World, *, kubelet: bool = True) -> AsyncIterator[Any]:
+async def running(world: World, *, kubelet: bool = True) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(controllers.run(world.client))]
     if kubelet:
         tasks.append(asyncio.create_task(world.be_a_kubelet()))
