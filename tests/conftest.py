@@ -48,7 +48,7 @@ COMPILED = ("tests/activator/", "tests/fuzz/", "tests/zerogate/test_native.py")
 """Tests that run over the compiled modules as well."""
 
 
-ON_BOTH_LOOPS = ("tests/kube/", "tests/serving/", "tests/autoscaler/", "tests/embedded/", "tests/cluster/")
+ON_BOTH_LOOPS = ("tests/kube/", "tests/serving/", "tests/autoscaler/", "tests/embedded/")
 """Asynchronous tests there run once on each event loop."""
 
 

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,12 @@ def refused(program: str, kubeconfig: Path, folder: Path, *said: Any) -> None:
         assert each in told
 
 
+def all_refused(refuse: Callable[[str], None]) -> None:
+    """Call `refuse` for each program, all at the same time: most of it is waiting."""
+    with ThreadPoolExecutor(len(PROGRAMS)) as side_by_side:
+        list(side_by_side.map(refuse, PROGRAMS))
+
+
 def everything(plane: ControlPlane) -> set[Any]:
     """What a program could have made; Events of the cluster's own parts come and go."""
     kinds = "leases,configmaps,deployments,events,crds"
@@ -109,11 +116,8 @@ def test_a_cluster_without_our_definitions_is_told_how_to_get_them(
     bare: ControlPlane, tmp_path: Path
 ) -> None:
     before = everything(bare)
-    for program in PROGRAMS:
-        refused(
-            program, bare.kubeconfig, tmp_path,
-            "does not know configurations.serving.knative.dev", "kubectl apply -k config/",
-        )  # fmt: skip
+    said = ("does not know configurations.serving.knative.dev", "kubectl apply -k config/")
+    all_refused(lambda program: refused(program, bare.kubeconfig, tmp_path, *said))
     assert everything(bare) == before
 
 
@@ -121,11 +125,12 @@ def test_an_account_without_rights_is_told_which_it_lacks(installed: ControlPlan
     installed.kubectl("create", "serviceaccount", "nobody", "-n", "default")
     kubeconfig = installed.kubeconfig_of("nobody", "default")
     before = everything(installed)
-    for program in PROGRAMS:
-        refused(
+    all_refused(
+        lambda program: refused(
             program, kubeconfig, tmp_path,
             f"the {program} may not list ", f"ServiceAccount zerogate-{program}",
-        )  # fmt: skip
+        )
+    )  # fmt: skip
     assert everything(installed) == before
 
 
@@ -134,9 +139,9 @@ def test_a_cluster_with_knative_itself_is_left_to_it(installed: ControlPlane, tm
     installed.kubectl("apply", "-f", str(tmp_path / "knative.yaml"))
     before = everything(installed)
     try:
-        for program in PROGRAMS:
-            account = installed.kubeconfig_of(f"zerogate-{program}")
-            refused(program, account, tmp_path, "Knative Serving is installed", "uninstall it")
+        accounts = {program: installed.kubeconfig_of(f"zerogate-{program}") for program in PROGRAMS}
+        said = ("Knative Serving is installed", "uninstall it")
+        all_refused(lambda program: refused(program, accounts[program], tmp_path, *said))
         assert everything(installed) == before
     finally:
         installed.kubectl("delete", "namespace", "knative-serving")
@@ -161,7 +166,7 @@ async def older(server: str, version: dict[str, str], port: int = 0) -> AsyncIte
 
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", passed_on)
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)  # watches never end by themselves
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", port or free_port())
         await site.start()

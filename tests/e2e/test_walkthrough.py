@@ -1,6 +1,7 @@
 """The walk-through of the README, word for word, with real kubectl, curl and hey."""
 
 import re
+import signal
 import subprocess
 
 from testkit.machines.laptop import Machine, host
@@ -47,12 +48,15 @@ def test_hello_world_from_zero(engine: Machine) -> None:
     assert engine.curl(host(NAME)) == "Hello World!\n"
     wait_for("a line about the cold start", lambda: re.search(r"woke|cold start", engine.output))
 
-    press = subprocess.Popen(
-        ["hey", "-z", "12s", "-c", "50", "-host", host(NAME), f"http://{engine.door}/"],
+    with subprocess.Popen(
+        ["hey", "-z", "180s", "-c", "50", "-host", host(NAME), f"http://{engine.door}/"],
         stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    engine.wait_pods(REVISION, 5, 30)
-    printed, _ = press.communicate(timeout=60)
+    ) as press:  # fmt: skip
+        try:
+            engine.wait_pods(REVISION, 5, 120)
+        finally:
+            press.send_signal(signal.SIGINT)  # hey ends its requests and prints its report
+            printed, _ = press.communicate(timeout=60)
     assert re.findall(r"\[(\d+)\]\s+\d+ responses", printed) == ["200"], printed
     assert "Error distribution" not in printed
     assert engine.stop() == 0
