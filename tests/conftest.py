@@ -76,7 +76,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_asyncio_loop_factories(
-    config: pytest.Config,  # noqa: ARG001 - the hook's signature
+    config: pytest.Config,
     item: pytest.Item,
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Tests of the control plane and of the node agent run on the stock loop and on uvloop, as programs do.
