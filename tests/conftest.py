@@ -30,6 +30,7 @@ settings.register_profile("ci", deadline=None, print_blob=True, database=None)
 settings.register_profile("soak", deadline=None, print_blob=True, max_examples=10_000)
 
 FIRST = (
+    "faults",
     "own-plane",
     "contract-kubernetes",
     "e2e-kubernetes",
@@ -121,7 +122,7 @@ def _group(item: pytest.Item) -> str:
     if folder == "contract":
         return f"contract-{'kubernetes' if 'kubernetes' in _parameters(item) else 'embedded'}"
     if "own_plane" in _fixtures(item):
-        return "own-plane"
+        return "faults" if item.path.stem == "test_faults" else "own-plane"
     if item.get_closest_marker("cluster"):
         return "e2e-kubernetes"
     return item.nodeid.partition("::")[0]

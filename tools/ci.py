@@ -37,7 +37,7 @@ SLOWEST = 20
 
 @dataclass
 class Stage:
-    """Commands in their order; `needs` names builds that end first. `seconds` and `log` are its result."""
+    """Commands in their order; `needs` names the builds that end first."""
 
     name: str
     commands: list[list[str]]
@@ -100,8 +100,8 @@ def stages() -> list[Stage]:
             [
                 [
                     *pytest, "-n", UNIT_WORKERS, "-m", "not e2e and not node",
-                    "--cov-branch", *coverage,
-                    "--cov-report=", f"--cov-report=json:{BUILD / 'coverage.json'}",
+                    "--cov-branch", *coverage, "--cov-report=",
+                    f"--cov-report=json:{BUILD / 'coverage.json'}",
                     f"--junitxml={BUILD / 'unit.xml'}",
                 ]
             ],

@@ -33,7 +33,7 @@ def _share_of_grey(up: Machine, requests: int) -> int:
 
 
 def test_a_grey_release_splits_by_percentage_and_its_tag_reaches_only_the_new(up: Machine) -> None:
-    """2,500 requests split 80/20 within four points, five standard deviations; the canary has the new one."""
+    """2,500 requests split 80/20 within four points (five standard deviations); the canary has the new."""
     _grey(up)
     assert 400 <= _share_of_grey(up, 2500) <= 600
     for _ in range(20):
