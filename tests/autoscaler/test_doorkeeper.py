@@ -51,10 +51,8 @@ class Reviewer:
             status |= {"audiences": body["spec"]["audiences"], "user": {"username": ACCOUNT}}
         return 201, {**body, "status": status}
 
-    async def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[Any]:
-        if path:
-            raise NotImplementedError
-        yield
+    def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[Any]:
+        raise NotImplementedError
 
     async def close(self) -> None:
         """Nothing is open."""
