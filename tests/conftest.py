@@ -34,8 +34,11 @@ FIRST = (
     "own-plane",
     "contract-kubernetes",
     "e2e-kubernetes",
+    "no-loss-kubernetes",
     "load",
     "contract-embedded",
+    "tests/e2e/test_no_loss.py",
+    "tests/e2e/test_kubectl_habits.py",
     "tests/e2e",
     "tests/activator/proxy/test_hostile.py",
     "tests/activator/proxy/test_held.py",
@@ -124,7 +127,7 @@ def _group(item: pytest.Item) -> str:
     if "own_plane" in _fixtures(item):
         return "faults" if item.path.stem == "test_faults" else "own-plane"
     if item.get_closest_marker("cluster"):
-        return "e2e-kubernetes"
+        return "no-loss-kubernetes" if item.path.stem == "test_no_loss" else "e2e-kubernetes"
     return item.nodeid.partition("::")[0]
 
 
