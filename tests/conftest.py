@@ -27,7 +27,9 @@ profile `soak` draws another seed for each run.
 """
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, print_blob=True, database=None)
-settings.register_profile("soak", deadline=None, print_blob=True, max_examples=10_000)
+settings.register_profile(
+    "soak", deadline=None, print_blob=True, max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "10000"))
+)
 
 FIRST = (
     "faults",

@@ -71,7 +71,7 @@ def test_what_cannot_be_had_is_told(
     assert not native.use("off")
 
 
-@pytest.mark.skipif(not native.folder().is_dir(), reason="nothing is compiled: `make test-native`")
+@pytest.mark.skipif(not native.folder().is_dir(), reason="nothing is compiled: `make native`")
 @pytest.mark.parametrize("first", native.MODULES)
 def test_each_compiled_module_can_be_the_first(first: str) -> None:
     """A compiled module that is imported in an unlucky order would end the process."""
@@ -81,6 +81,6 @@ def test_each_compiled_module_can_be_the_first(first: str) -> None:
 
 def test_one_that_is_imported_too_early_is_told() -> None:
     if not native.folder().is_dir():
-        pytest.skip("nothing is compiled: `make test-native`")
+        pytest.skip("nothing is compiled: `make native`")
     done = run("import activator.http.bodies, zerogate", "on")
     assert "was imported before zerogate" in done.stderr
