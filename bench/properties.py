@@ -1,7 +1,7 @@
-"""Properties with many random examples: `python -m bench.properties [--examples 10000]`; results/properties.json.
+"""Properties with many random examples: `python -m bench.properties [--examples 10000]`.
 
-Runs the tests that use Hypothesis with its profile `soak` and a new seed. Ends with 1 if a property failed; the
-output then has the seed and the example.
+Runs the tests that use Hypothesis with its profile `soak` and a new seed; results/properties.json has the seed.
+Exit status 1 if a property failed; the output has the example.
 """
 
 import argparse

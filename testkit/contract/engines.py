@@ -135,7 +135,7 @@ def _program(engine: Engine, name: str, arguments: list[str], kubeconfig: Path) 
     finally:
         process.terminate()
         try:
-            process.wait(15)
+            process.wait(90)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -147,7 +147,7 @@ def _install(engine: Engine) -> None:
     apply = ("apply", "--server-side", "--force-conflicts")
     engine.kubectl(*apply, "-k", str(config))
     engine.kubectl(*apply, "-f", str(config / "node.yaml"), "-f", str(config / "config-images.yaml"))
-    engine.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+    engine.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", "--all")
 
 
 def _add_images(engine: Engine) -> None:

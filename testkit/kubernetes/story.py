@@ -94,7 +94,7 @@ class Story:
             return int(answer.status)
 
     def ready(self, name: str, namespace: str = "default") -> None:
-        self.kubectl("wait", f"ksvc/{name}", "-n", namespace, "--for=condition=Ready", "--timeout=60s")
+        self.kubectl("wait", f"ksvc/{name}", "-n", namespace, "--for=condition=Ready", "--timeout=180s")
 
     def replicas(self, deployment: str, namespace: str = "default") -> int:
         found = self.kubectl("get", "deploy", deployment, "-n", namespace, "-o", "jsonpath={.spec.replicas}")

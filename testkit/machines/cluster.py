@@ -115,7 +115,7 @@ class ClusterMachine(Machine):
         done = self.curl_result(host, "-o", os.devnull, "-w", "%{http_code}")
         return int(done.stdout) if done.returncode == 0 else None
 
-    def stop(self, number: int = signal.SIGTERM, deadline: float = 30.0) -> int:
+    def stop(self, number: int = signal.SIGTERM, deadline: float = 90.0) -> int:
         """End the programs by a signal, the activator first, the node last; the worst exit status."""
         worst = 0
         for program in ("activator", "controller", "autoscaler", "node"):

@@ -83,7 +83,7 @@ class Machine:
         assert self.process.poll() is None, f"up ended:\n{self.output}"
         return "export KUBECONFIG=" in self.output
 
-    def stop(self, number: int = signal.SIGINT, deadline: float = 20.0) -> int:
+    def stop(self, number: int = signal.SIGINT, deadline: float = 60.0) -> int:
         """End it by a signal, as Ctrl-C does; its exit status."""
         assert self.process is not None
         self.process.send_signal(number)
@@ -136,7 +136,7 @@ class Machine:
         """Make silence short."""
         self.configure("config-autoscaler", **QUICK_WINDOWS)
 
-    def wait_ready(self, service: str, *, namespace: str = "default", deadline: float = 30.0) -> None:
+    def wait_ready(self, service: str, *, namespace: str = "default", deadline: float = 180.0) -> None:
         """Until the Service says READY True for what was applied last."""
         self.kubectl(
             "wait", f"ksvc/{service}", "-n", namespace, "--for=condition=Ready", f"--timeout={deadline:g}s"

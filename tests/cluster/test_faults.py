@@ -58,7 +58,7 @@ class Proxied:
         kubectl = self.plane.kubectl
         kubectl("apply", "-k", str(CONFIG))
         kubectl("apply", "-f", str(CONFIG / "node.yaml"), "-f", str(CONFIG / "config-images.yaml"))
-        kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
+        kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=180s")
         kubectl("scale", "deployment", "--all", "-n", SYSTEM, "--replicas=0")
         windows = json.dumps({"data": QUICK_WINDOWS})
         kubectl("patch", "configmap", "config-autoscaler", "-n", SYSTEM, "--type=merge", "-p", windows)

@@ -139,7 +139,7 @@ def replicas(own_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) 
         made.start("node", "controller-a", "controller-b", "autoscaler-a", "autoscaler-b", "activator-a")
         made.programs.admit_all_pods()
         apply(made, service("hello", annotations={"autoscaling.knative.dev/min-scale": "1"}))
-        own_plane.kubectl("wait", "ksvc/hello", "--for=condition=Ready", "--timeout=60s")
+        own_plane.kubectl("wait", "ksvc/hello", "--for=condition=Ready", "--timeout=180s")
         yield made
     finally:
         made.programs.stop()
@@ -230,7 +230,7 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(
     apply(replicas, service("meanwhile"))
     found = {name: replicas.next_leader(name, old[name], since) for name in LEASES}
     told(capsys, "SIGSTOP", found)
-    replicas.plane.kubectl("wait", "ksvc/meanwhile", "--for=condition=Ready", "--timeout=60s")
+    replicas.plane.kubectl("wait", "ksvc/meanwhile", "--for=condition=Ready", "--timeout=180s")
     replicas.plane.kubectl("delete", "ksvc/meanwhile", "--wait=false")
     before = {leader: len([*replicas.requests_of(leader)]) for leader in old.values()}
     assert all(before.values())

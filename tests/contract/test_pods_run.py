@@ -13,5 +13,5 @@ def test_a_pod_becomes_ready_and_its_output_can_be_read(engine: Engine, pods: st
             "spec": {"containers": [{"name": "main", "image": "contract/polite:1"}]},
         },
     )
-    engine.kubectl("wait", "-n", pods, "pod/one", "--for=condition=Ready", "--timeout=60s")
+    engine.kubectl("wait", "-n", pods, "pod/one", "--for=condition=Ready", "--timeout=180s")
     wait_for("its output", lambda: "listening" in engine.output(pods, "one"))

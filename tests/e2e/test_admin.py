@@ -101,7 +101,7 @@ def test_a_further_activator_serves_beside_the_first(laptop: Machine) -> None:
         soft, hard = next(line for line in limits.splitlines() if "open files" in line).split()[3:5]
         assert soft == hard
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(90) == 0
     finally:
         process.kill()
         process.communicate()
@@ -183,7 +183,7 @@ def test_while_the_api_server_is_away_programs_are_alive_and_those_that_only_wai
         }
         for process in running.values():
             process.send_signal(signal.SIGTERM)
-        assert [process.wait(20) for process in running.values()] == [0, 0, 0]
+        assert [process.wait(90) for process in running.values()] == [0, 0, 0]
     finally:
         for process in running.values():
             process.kill()

@@ -93,7 +93,7 @@ def test_a_port_that_is_taken_is_one_line_and_exit_1(machine: Machine, which: st
         squatter.bind(("127.0.0.1", getattr(machine, which)))
         squatter.listen()
         machine.start(is_ready=False)
-        assert machine.started.wait(20) == 1
+        assert machine.started.wait(90) == 1
     lines = machine.output.strip().splitlines()
     assert len(lines) == 1, machine.output
     assert f"--{which}" in lines[0]
@@ -105,7 +105,7 @@ def test_a_second_up_on_the_same_folder_is_refused(machine: Machine) -> None:
     second = Machine(machine.folder)
     second.lives = 10
     second.start(is_ready=False)
-    assert second.started.wait(20) == 1
+    assert second.started.wait(90) == 1
     assert "in use" in second.output
     assert str(machine.started.pid) in second.output
 
@@ -115,7 +115,7 @@ def test_a_manifest_that_is_refused_is_one_line_and_exit_1(machine: Machine, tmp
     bad = tmp_path / "bad.yaml"
     bad.write_text(SAMPLE.read_text().replace("containerPort: 8080", "containerPort: 0x1ffff"))
     machine.start("-f", str(bad), is_ready=False)
-    assert machine.started.wait(30) == 1
+    assert machine.started.wait(90) == 1
     assert "bad.yaml" in machine.output
     assert "containerPort" in machine.output
 

@@ -99,7 +99,7 @@ def test_a_plain_deployment_is_scaled_and_nothing_else_of_it_is_written(up: Mach
     for name in ("visited", "unvisited"):
         up.apply(plain(name))
     for name in ("visited", "unvisited"):
-        up.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
+        up.kubectl("rollout", "status", f"deployment/{name}", "--timeout=180s")
     assert up.curl("visited.default.example.com") == "Hello plain Deployment!\n"
     wait_for("the visited one to go", lambda: replicas(up, "visited") == pods(up, "visited") == 0, 60)
     assert (replicas(up, "unvisited"), pods(up, "unvisited")) == (1, 1)
@@ -117,7 +117,7 @@ def test_a_plain_deployment_is_scaled_and_nothing_else_of_it_is_written(up: Mach
 def test_other_writers_of_replicas_are_named_and_min_and_max_hold(up: Machine) -> None:
     """kubectl scale and an apply with a number are written over, and each is named with what to do."""
     up.apply(plain("shared", min_scale="1", max_scale="2"))
-    up.kubectl("rollout", "status", "deployment/shared", "--timeout=60s")
+    up.kubectl("rollout", "status", "deployment/shared", "--timeout=180s")
     assert up.curl("shared.default.example.com") == "Hello plain Deployment!\n"
 
     up.kubectl("scale", "deployment/shared", "--replicas=4")
@@ -150,7 +150,7 @@ def test_other_writers_of_replicas_are_named_and_min_and_max_hold(up: Machine) -
 def test_a_plain_deployment_is_told_of_a_host_that_is_taken_and_a_missing_label(up: Machine) -> None:
     """By Events on the Deployment; who asks for pods that cannot be seen gets 503 with the reason at once."""
     up.apply(plain("early"))
-    up.kubectl("rollout", "status", "deployment/early", "--timeout=60s")
+    up.kubectl("rollout", "status", "deployment/early", "--timeout=180s")
     late = plain("late")
     late["metadata"]["annotations"]["zerogate.dev/host"] = "early.default.example.com"
     blind = plain("blind")
