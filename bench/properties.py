@@ -1,6 +1,6 @@
 """Properties with many random examples: `python -m bench.properties [--examples 10000]`.
 
-Runs the tests that use Hypothesis with its profile `soak` and a new seed; results/properties.json has the seed.
+Runs the tests that use Hypothesis with its profile `soak` and a new seed, which results/properties.json has.
 Exit status 1 if a property failed; the output has the example.
 """
 

@@ -33,6 +33,8 @@ UNIT_WORKERS = "2"
 SYSTEM_WORKERS = "6"
 """Test processes of the stage `system`: they wait for processes and windows most of the time."""
 SLOWEST = 20
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "zerogate"
+"""What a fresh clone need not make again: mypy's results are kept by the content of files."""
 
 
 @dataclass
@@ -94,6 +96,7 @@ def stages() -> list[Stage]:
                 [str(BIN / "mypy")],
                 [str(BIN / "lint-imports")],
             ],
+            environment={"MYPY_CACHE_DIR": str(CACHE / "mypy")},
         ),
         Stage(
             "unit",
