@@ -20,11 +20,11 @@ _HEAD = re.compile(
     rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n" + FIELDS + rb"\r\n"
 ).fullmatch
 _SPECIAL = re.compile(
-    rb"\n(c(?:onnection:[^\r]*|ontent-length:)|t(?:ransfer-encoding:[^\r]*|e:)|keep-alive:|proxy-connection:"
-    rb"|upgrade:|zerogate-[^:]*:)"
+    rb"\n(c(?:onnection:[^\r]*+|ontent-length:)|t(?:ransfer-encoding:[^\r]*+|e:)|keep-alive:|proxy-connection:"
+    rb"|upgrade:|zerogate-[^:]*+:)"
 ).findall
 """As in `requests`: values where they matter, else up to the colon."""
-_OURS = re.compile(rb"(?i)(?<=\n)zerogate-[^:\r\n]*:[^\r\n]*\r\n").findall
+_OURS = re.compile(rb"(?i)(?<=\n)zerogate-[^:\r\n]*+:[^\r\n]*+\r\n").findall
 _RETURN = ord("\r")
 _LENGTH = 1
 

@@ -1,5 +1,6 @@
 """The admin pages: metrics and health for all, the inside for those with the token."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,35 @@ TOKEN = "secret"
 def revision(name: str = "hello") -> Revision:
     target = scale_target({"metadata": {"namespace": "default", "name": name}, "spec": {}})
     return Revision(target, process=Room(100, 1 << 20), random=lambda: 0.5)
+
+
+class Raw:
+    """A client of the admin pages that sends bytes, in no encoding."""
+
+    @staticmethod
+    async def get(address: str, authorization: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(*address.rsplit(":", 1))
+        writer.write(b"GET /debug/state HTTP/1.1\r\nHost: x\r\nConnection: close\r\n")
+        writer.write(b"Authorization: " + authorization + b"\r\n\r\n")
+        line = await reader.readline()
+        writer.close()
+        return line.split(b" ")[1]
+
+
+@pytest.mark.parametrize(
+    ("token", "given", "status"),
+    [
+        ("secret", b"Bearer \xff\xfe", b"401"),
+        ("secret", b"\xff", b"401"),
+        ("secret", b"Bearer secret", b"200"),
+        ("g\xe9heim", "Bearer g\xe9heim".encode(), b"200"),
+        ("g\xe9heim", b"Bearer g\xe9heim", b"401"),
+    ],
+)
+async def test_a_malformed_token_is_a_wrong_one(token: str, given: bytes, status: bytes) -> None:
+    """Bytes that are no UTF-8 get 401 as any other token."""
+    async with serving("127.0.0.1:0", Pages().views, token) as (address,):
+        assert await Raw.get(address, given) == status
 
 
 class Pages:

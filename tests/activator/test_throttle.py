@@ -154,6 +154,50 @@ def test_patience_ends_oldest_first() -> None:
     assert throttle.oldest is requests[2]
 
 
+def test_a_request_that_waits_again_does_not_hide_the_patience_of_others() -> None:
+    """It is the next one, but those behind it that came earlier leave at their own time."""
+    throttle = make(limit=1)
+    pod = ready(throttle, "a")
+    again, earlier = waiter(), waiter()
+    again.pod = throttle.take()
+    assert throttle.wait(earlier, 10, now=1.0)
+    throttle.failed(pod, 9.0)
+    throttle.pod_gone("a")
+    throttle.wait_again(again, 10, 9.0)
+    throttle.release(pod)
+    assert throttle.queued() == [again, earlier]
+    assert list(throttle.expire(10.9, 10.0)) == []
+    assert list(throttle.expire(11.1, 10.0)) == [earlier]
+    assert list(throttle.expire(18.9, 10.0)) == []
+    assert list(throttle.expire(19.1, 10.0)) == [again]
+    assert (throttle.waiting, throttle.own.requests, throttle.own.bytes) == (0, 0, 0)
+
+
+def test_of_many_that_wait_again_each_leaves_at_its_time() -> None:
+    """In whatever order they came back."""
+    throttle = make(own=(10, 10_000))
+    since = [5.0, 1.0, 3.0, 4.0, 2.0]
+    for each in since:
+        again = waiter()
+        again.since = each
+        throttle.wait_again(again, 1, 6.0)
+    left = [sorted(each.since for each in throttle.expire(10.5 + n, 10.0)) for n in range(6)]
+    assert left == [[], [1.0], [2.0], [3.0], [4.0], [5.0]]
+    assert not throttle.is_restless
+
+
+def test_one_that_waited_for_another_revision_keeps_its_time() -> None:
+    """It goes before those that came later, within the bounds, and its patience began where it came."""
+    throttle = make(own=(2, 10_000))
+    other, moved, late = waiter(), waiter(), waiter()
+    assert throttle.wait(other, 1, now=5.0)
+    assert throttle.wait(moved, 1, now=6.0, since=2.0)
+    assert not throttle.wait(late, 1, now=6.0, since=1.0)
+    assert throttle.queued() == [moved, other]
+    assert throttle.oldest is moved
+    assert list(throttle.expire(12.5, 10.0)) == [moved]
+
+
 def test_a_request_whose_pod_failed_goes_to_the_head_of_the_queue() -> None:
     """It was there first, and is let in even when the queue is full."""
     throttle = make(own=(1, 10))
@@ -364,8 +408,9 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(patience=st.floats(0, 3))
     def expire(self, patience: float) -> None:
-        for waiter in self.throttle.expire(self.now, patience):
-            assert waiter is self.queue.pop(0)
+        due = [request for request in self.queue if request.since + patience <= self.now]
+        assert {*self.throttle.expire(self.now, patience)} == {*due}
+        self.queue = [request for request in self.queue if request not in due]
 
     @invariant()
     def counts_equal_a_recount(self) -> None:

@@ -28,7 +28,7 @@ from activator.link.load import Load
 
 MAX_PIPELINED = 64 << 10
 """Bytes of further requests kept while one is under way; then reading stops."""
-EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
+_EMPTY_LINES = re.compile(rb"(?:\r\n)*+").match
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that makes closing a reset, which no client takes for the end of an answer."""
 
@@ -47,6 +47,12 @@ LINGERING: Final = 5
 """The last answer is sent; what the client still sends is read and thrown away."""
 CLOSED: Final = 6
 STATES = ("idle", "head", "starting", "busy", "flushing", "lingering", "closed")
+
+
+def without_empty_lines(data: bytes) -> bytes:
+    """What is behind the empty lines before a request, which are tolerated (RFC 9112 2.2)."""
+    found = _EMPTY_LINES(data)
+    return data[found.end() :] if found is not None and found.end() else data
 
 
 class Downstream:
@@ -259,11 +265,11 @@ class Downstream:
                 else:
                     self._begin(request, request.kept + self.peer.lines(request.means))
             except BadRequest as error:
-                without = EMPTY_LINES.sub(b"", data)
+                without = without_empty_lines(data)
                 if len(without) == len(data):
                     self._refuse(BAD_REQUEST.because(str(error)))
                     return
-                data, searched = without, 0  # empty lines before a request are tolerated (RFC 9112 2.2)
+                data, searched = without, 0
                 continue
             if self.state != IDLE or not self.buffer:
                 return
@@ -272,7 +278,7 @@ class Downstream:
     def _wait_for_head(self, data: bytes, checked: int) -> None:
         gate = self.gate
         if not checked:
-            data = EMPTY_LINES.sub(b"", data)
+            data = without_empty_lines(data)
         self.buffer = data
         if not data:
             self._rest()

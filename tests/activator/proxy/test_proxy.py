@@ -65,7 +65,7 @@ async def test_connections_are_kept_on_both_sides() -> None:
 
 @on_uvloop
 async def test_what_clients_must_not_say_is_dropped() -> None:
-    """Knative-Serving-*, K-*, Zerogate-* and Forwarded headers of clients do not reach the pod."""
+    """Knative-*, K-*, Zerogate-*, Proxy and Forwarded headers of clients do not reach the pod."""
     async with Proxy() as proxy:
         pod = await proxy.ready()
         client = await proxy.client()
@@ -73,7 +73,7 @@ async def test_what_clients_must_not_say_is_dropped() -> None:
             b"Knative-Serving-Namespace: x", b"K-Network-Probe: queue", b"Zerogate-Hop: 1",
             b"X-Forwarded-For: 6.6.6.6",
             b"X-Forwarded-Prefix: /x", b"Forwarded: for=6.6.6.6", b"Proxy-Authorization: basic eA==",
-            b"Proxy-Connection: close",
+            b"Proxy-Connection: close", b"Proxy: http://6.6.6.6", b"Knative-Other: x",
         ]  # fmt: skip
         await client.ask(
             b"GET / HTTP/1.1\r\n" + b"\r\n".join([*lies, b"Host: " + HOST, b"Kept: 1"]) + b"\r\n\r\n"
