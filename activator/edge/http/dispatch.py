@@ -271,7 +271,9 @@ class Dispatcher:
         if was_sent and up.is_used:
             exchange.wants_fresh = True  # the pod may have closed it while it rested, which is no fault
         else:
-            exchange.revision.throttle.failed(pod, now)
+            # An attempt that began before the latest failure belongs to it, also if the pod is in again.
+            if pod.out_until or exchange.slot_since > pod.out_since:
+                exchange.revision.throttle.failed(pod, now)
             # An owner that is gone is followed by another one: that is waited for.
             exchange.refused_since = now if pod.greeting else exchange.refused_since or now
         self._restless.add(exchange.revision)
