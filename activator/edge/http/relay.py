@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from activator.hold.throttle import Waiter
 from activator.hold.timing import server_timing, spans
-from activator.http.answers import AnswerHead, our_lines, read_answer
+from activator.http.answers import AnswerHead, check_begun, our_lines, read_answer
 from activator.http.bodies import NO_BODY, BadBody, Body, chunk, last_chunk, reader
 from activator.http.http1 import CHUNKED, UNTIL_CLOSE, BadAnswer
 from activator.http.replies import (
@@ -216,16 +216,18 @@ class Exchange(Waiter):
         if self.step == ANSWERED:
             self._relay(data, b"")
             return
+        checked = len(self.buffer)
         data = self.buffer + data
         while True:
-            end = data.find(b"\r\n\r\n") + 4
+            end = data.find(b"\r\n\r\n", max(checked - 3, 0)) + 4
             if (len(data) if end == 3 else end) > self.down.gate.settings.max_head:
                 self._bad_answer("head too large")
                 return
-            if end == 3:
-                self.buffer = data
-                return
             try:
+                if end == 3:
+                    check_begun(data, checked)
+                    self.buffer = data
+                    return
                 answer = read_answer(data[:end], self.request.method)
             except BadAnswer as error:
                 self._bad_answer(str(error))
@@ -235,7 +237,7 @@ class Exchange(Waiter):
                 return
             if answer.has_ours and self.pod is not None and self.pod.greeting:
                 answer.kept += our_lines(data[:end])
-            data = data[end:]
+            data, checked = data[end:], 0
             if answer.status >= 200:
                 break
             if not self._interim(answer):
