@@ -20,7 +20,7 @@ from activator.http.replies import (
     RESPONSE_START_TIMEOUT,
     TOTAL_TIMEOUT,
 )
-from activator.http.requests import IDEMPOTENT, RequestHead
+from activator.http.requests import BODY_IS_MEANINGLESS, IDEMPOTENT, RequestHead
 from activator.http.upgrades import asked_for, lines, switched_to
 from activator.revision import Revision
 
@@ -287,6 +287,8 @@ class Exchange(Waiter):
         if self.interim > MAX_INTERIM:
             self._bad_answer("too many 1xx")
             return False
+        if self.up is not None and (answer.may_be_followed or not answer.keeps_alive):
+            self.up.is_reusable = False
         if self.request.means.is_modern and (answer.status != 100 or self.request.means.expects):
             self.down.transport.write(answer.kept + b"\r\n")
         return True
@@ -317,6 +319,7 @@ class Exchange(Waiter):
         self.early = None
         down, means = self.down, self.request.means
         self._answering()
+        self._settle_reuse(answer)
         body = answer.body
         self.is_rechunked = body < 0 and means.is_modern
         if not means.keeps_alive or not self.body.is_done or (body < 0 and not means.is_modern):
@@ -328,6 +331,17 @@ class Exchange(Waiter):
         self.content: Body = reader(body)
         self._arm(down.gate.clock())
         self._relay(data, head)
+
+    def _settle_reuse(self, answer: AnswerHead) -> None:
+        """Keep the pod's connection from carrying another request if more may come behind the answer, or if a
+        part of this request may be unread at the pod, which would take it for the next one (RFC 9112 9.2).
+        """
+        up, request = self.up, self.request
+        if up is None:
+            return
+        is_unread = request.body != 0 and request.method in BODY_IS_MEANINGLESS
+        if answer.may_be_followed or is_unread or not self.body.is_done or up.has_unsent(request.body):
+            up.is_reusable = False
 
     def _added(self) -> bytes:
         """The lines that we add to the answer's head, and the empty one."""
@@ -384,7 +398,7 @@ class Exchange(Waiter):
             self.down.transport.write(content)
         dispatcher = self.down.gate.dispatcher
         now = dispatcher.clock()
-        dispatcher.ended(self, now, reuse=self.answer.keeps_alive and self.body.is_done)
+        dispatcher.ended(self, now, reuse=self.answer.keeps_alive)
         if dispatcher.on_over is not None:
             dispatcher.on_over(self, self.answer.status, is_cut=False)
         self.down.answered(now)

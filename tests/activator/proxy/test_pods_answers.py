@@ -102,9 +102,13 @@ UNDERSTOOD = {
     "103": Good(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n" + HELLO),
     "100 that nobody waits for": Good(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n" + HELLO),
     "HEAD with a length": Good(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"", request=HEAD, lines=(b"Content-Length: 5",)
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+        b"",
+        request=HEAD,
+        lines=(b"Content-Length: 5",),
+        goes_on=False,
     ),
-    "HEAD with a coding": Good(CHUNKED, b"", request=HEAD, gone=(b"Content-Length",)),
+    "HEAD with a coding": Good(CHUNKED, b"", request=HEAD, gone=(b"Content-Length",), goes_on=False),
     "HEAD and a body": Good(b"HTTP/1.1 200 OK\r\n" + HELLO, b"", request=HEAD, goes_on=False),
     "HEAD and another answer": Good(
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" + HIDDEN, b"", request=HEAD, goes_on=False
@@ -116,12 +120,14 @@ UNDERSTOOD = {
         status=204,
         lines=(b"X: 1",),
         gone=(b"Content-Length",),
+        goes_on=False,
     ),
     "204 with a coding": Good(
         b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"",
         status=204,
         gone=(b"Transfer-Encoding",),
+        goes_on=False,
     ),
     "204 and a body": Good(b"HTTP/1.1 204 No Content\r\n" + HELLO, b"", status=204, goes_on=False),
     "205": Good(b"HTTP/1.1 205 Reset\r\nContent-Length: 0\r\n\r\n", b"", status=205),
@@ -130,6 +136,7 @@ UNDERSTOOD = {
         b"",
         status=304,
         lines=(b"ETag: x", b"Content-Length: 5"),
+        goes_on=False,
     ),
     "304 and a body": Good(b"HTTP/1.1 304 Not Modified\r\n" + HELLO, b"", status=304, goes_on=False),
     "another answer behind it": Good(b"HTTP/1.1 200 OK\r\n" + HELLO + HIDDEN, goes_on=False),
