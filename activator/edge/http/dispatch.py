@@ -5,7 +5,7 @@ All of it is synchronous; whatever happens, `_place` is where the next attempt o
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from activator.edge.http.connector import DISTRUST, Connector
 from activator.edge.http.gate import Clients
@@ -28,6 +28,9 @@ from activator.http.replies import (
 from activator.revision import Revision
 from activator.settings import ProxySettings
 from serving.targets import ScaleTarget
+
+if TYPE_CHECKING:
+    from activator.edge.http.downstream import Downstream
 
 
 class Over(Protocol):
@@ -73,6 +76,7 @@ class Dispatcher:
         self._sweep: Sweep
         self._restless: set[Revision] = set()
         self._tunnels: set[Exchange] = set()
+        self._paused: set[Downstream] = set()
         self._connector = Connector(self.settings, clock, self.deadlines, self)
 
     def start(self) -> None:
@@ -303,6 +307,11 @@ class Dispatcher:
         """A connect has ended, well or not: there may be room for the next."""
         self._hand_over(revision, self.clock())
 
+    def watch_soon(self, down: "Downstream") -> None:
+        """Watch for the client's end if its connection is still not read at the next sweep."""
+        self._paused.add(down)
+        self.hurry()
+
     def hurry(self) -> None:
         """Something is due soon."""
         self._sweep.hurry()
@@ -385,6 +394,10 @@ class Dispatcher:
         now = self.clock()
         for item in self.deadlines.sweep(now):
             item.expired(now)
+        if self._paused:
+            paused, self._paused = self._paused, set()
+            for down in paused:
+                down.watch()
         for revision in [*self._restless]:
             throttle = revision.throttle
             throttle.tick(now)

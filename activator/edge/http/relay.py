@@ -196,15 +196,18 @@ class Exchange(Waiter):
             self._arm(self.down.gate.clock())
 
     def client_ended(self) -> bool:
-        """The client sends no more. Returns whether it may still want the answer."""
-        if self.step == HELD or not self.body.is_done:
+        """The client sends no more. Returns whether it may still want the answer.
+
+        A FIN does not tell a half-close from the end of the client; hardly any client half-closes.
+        """
+        if self.step == HELD or not self.body.is_done or not self.revision.target.half_close:
             return False
         self._pass_end()
         return True
 
     def _pass_end(self) -> None:
-        """Where the owner of the limit has the request, that one knows whether it has a pod: it hears of the
-        client's end, and closes the connection on a request that waits.
+        """Half-close the connection to the owner of the limit: it alone knows whether the request has a pod.
+        If the request waits, the owner closes the connection.
         """
         if self.step == SENT and self.up is not None and self.up.pod.greeting:
             self.up.transport.write_eof()
@@ -260,6 +263,8 @@ class Exchange(Waiter):
     def cut(self) -> None:
         """The answer can't be completed: the client must see that."""
         self.revision.counts.cut += 1
+        if self.step == ANSWERED:  # a 101 was counted as the tunnel began
+            self._count()
         dispatcher = self.down.gate.dispatcher
         dispatcher.ended(self, dispatcher.clock(), reuse=False)
         self.down.cut()
@@ -301,6 +306,7 @@ class Exchange(Waiter):
             return
         self.answer = answer
         self._answering()
+        self._count()
         self.down.is_last = True
         self.down.transport.write(b"".join((answer.kept, lines(protocol), self._notes(), b"\r\n")))
         self.down.gate.dispatcher.switched(self, protocol, data)
@@ -310,6 +316,9 @@ class Exchange(Waiter):
         pod = self.pod
         if pod is not None and (pod.pace.window or pod.failures):
             self.down.gate.dispatcher.answered(self, pod)
+
+    def _count(self) -> None:
+        """Count the answer by its class. One that its client did not wait for has hung up instead."""
         self.revision.counts.answers[self.answer.status // 100] += 1
 
     def _begin(self, answer: AnswerHead, data: bytes) -> None:
@@ -398,6 +407,7 @@ class Exchange(Waiter):
             self.down.transport.write(content)
         dispatcher = self.down.gate.dispatcher
         now = dispatcher.clock()
+        self._count()
         dispatcher.ended(self, now, reuse=self.answer.keeps_alive)
         if dispatcher.on_over is not None:
             dispatcher.on_over(self, self.answer.status, is_cut=False)

@@ -356,14 +356,16 @@ async def test_http10_keep_alive():
 
 @on_uvloop
 async def test_a_half_closed_client_gets_its_answer():
-    """A client that sent its request and closed its sending side is answered, once the request has a pod."""
+    """If its revision has the annotation and its request has a pod, a client that has closed its sending side
+    is answered.
+    """
     release = asyncio.Event()
 
     async def slow(request):
         await release.wait()
         await request.reply(ok())
 
-    async with Proxy() as proxy:
+    async with Proxy(half_close=True) as proxy:
         pod = await proxy.ready(slow)
         client = await proxy.client()
         client.send(GET)
@@ -377,12 +379,14 @@ async def test_a_half_closed_client_gets_its_answer():
 
 @on_uvloop
 async def test_a_client_that_half_closes_behind_several_requests_gets_all_its_answers():
-    """All that came before its end are answered, in their order; half of a further one is not waited for."""
+    """If the revision has the annotation, all requests before the FIN are answered in their order. A part of
+    one is not waited for.
+    """
 
     async def path(request):
         await request.reply(ok(request.line))
 
-    async with Proxy() as proxy:
+    async with Proxy(half_close=True) as proxy:
         pod = await proxy.ready(path)
         client = await proxy.client()
         client.send(GET + post(b"x") + GET + GET[:-3])
