@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from activator.hold.balance import OUT, Pod
 from activator.hold.pacing import FIRST_WINDOW, MAX_CONNECTING, STEP
-from activator.hold.throttle import LAST_POD_DELAY, LONGEST_DELAY, Room, Throttle, Waiter
+from activator.hold.throttle import FIRST_DELAY, LAST_POD_DELAY, LONGEST_DELAY, Room, Throttle, Waiter
 
 
 def waiter() -> Waiter:
@@ -263,6 +263,25 @@ def test_a_pod_that_fails_is_left_out_for_a_growing_while() -> None:
     throttle.failed(bad, now)
     throttle.tick(now + 0.1)
     assert bad.place != OUT
+
+
+def test_requests_that_fail_together_are_one_failure() -> None:
+    """A pod with eight requests on their way that refuses once is left out for the first delay alone, and for
+    twice that after the next event.
+    """
+    throttle = make()
+    bad, _good = ready(throttle, "bad"), ready(throttle, "good")
+    now = 1.0
+    for event in range(3):
+        for _ in range(16):
+            throttle.take()
+        for n in range(8):
+            throttle.failed(bad, now + n * 0.001)
+            throttle.release(bad)
+        assert bad.failures == event + 1
+        assert bad.out_until - (now + 0.007) == pytest.approx(FIRST_DELAY * 2**event)
+        now += 1.0
+        throttle.tick(now)
 
 
 def test_the_last_pod_is_never_left_out_for_long() -> None:

@@ -64,6 +64,7 @@ def test_a_bare_deployment_gets_the_defaults() -> None:
         ("zerogate.dev/timeout-seconds", "nan", "timeout", 300.0),
         ("zerogate.dev/idle-timeout-seconds", "soon", "idle_timeout", 0.0),
         ("zerogate.dev/port", "70000", "port", 8080),
+        ("zerogate.dev/half-close", "yes", "half_close", False),
         ("serving.knative.dev/progress-deadline", "10 minutes", "progress_deadline", 600.0),
     ],
 )
@@ -84,6 +85,7 @@ def test_annotations_are_read() -> None:
                 "zerogate.dev/timeout-seconds": "20",
                 "zerogate.dev/response-start-timeout-seconds": "2.5",
                 "zerogate.dev/idle-timeout-seconds": "9",
+                "zerogate.dev/half-close": "true",
                 "zerogate.dev/given-up": "TimedOut",
                 "zerogate.dev/reachable": "false",
                 "serving.knative.dev/progress-deadline": "1m30s",
@@ -93,6 +95,7 @@ def test_annotations_are_read() -> None:
     assert (target.container_concurrency, target.timeout) == (7, 20.0)
     assert (target.response_start_timeout, target.idle_timeout) == (2.5, 9.0)
     assert (target.given_up, target.reachable, target.progress_deadline) == ("TimedOut", False, 90.0)
+    assert target.half_close
 
 
 def test_old_spellings_are_read_and_todays_wins() -> None:

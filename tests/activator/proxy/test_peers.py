@@ -191,14 +191,14 @@ async def test_a_client_that_leaves_leaves_the_owners_queue() -> None:
 
 @on_uvloop
 async def test_a_client_that_half_closes_gets_its_answer_over_the_hop() -> None:
-    """Once the request has a pod; whoever waits and sends no more has hung up, as anywhere."""
+    """If the revision has the annotation and the request has a pod. A request that waits is abandoned."""
     go = asyncio.Event()
 
     async def behave(request: Request) -> None:
         await go.wait()
         await request.reply(ok())
 
-    async with Pair() as pair:
+    async with Pair(half_close=True) as pair:
         pod = await pair.owner.ready(behave)
         client = await pair.client()
         client.send(GET)

@@ -240,7 +240,7 @@ async def test_bodies_of_answers(framed: bytes, trailers: bytes, size: int, vers
 )
 @on_uvloop
 async def test_answers_without_a_body(method: bytes, answer: bytes) -> None:
-    """HEAD, 204 and 304 have none, whatever their headers say, and both connections go on."""
+    """HEAD, 204 and 304 have none, whatever their header fields say, and the client's connection goes on."""
 
     async def bare(request: Request) -> None:
         await request.reply(answer)
@@ -251,7 +251,7 @@ async def test_answers_without_a_body(method: bytes, answer: bytes) -> None:
         for _ in range(2):
             got = await client.ask(method + b" / HTTP/1.1\r\nHost: " + HOST + b"\r\n\r\n", method)
             assert got.status == int(answer[9:12])
-        assert (proxy.listener.gate.accepted, pod.connections) == (1, 1)
+        assert (proxy.listener.gate.accepted, len(pod.requests)) == (1, 2)
 
 
 @on_uvloop
@@ -369,14 +369,16 @@ async def test_http10_keep_alive() -> None:
 
 @on_uvloop
 async def test_a_half_closed_client_gets_its_answer() -> None:
-    """A client that sent its request and closed its sending side is answered, once the request has a pod."""
+    """If its revision has the annotation and its request has a pod, a client that has closed its sending side
+    is answered.
+    """
     release = asyncio.Event()
 
     async def slow(request: Request) -> None:
         await release.wait()
         await request.reply(ok())
 
-    async with Proxy() as proxy:
+    async with Proxy(half_close=True) as proxy:
         pod = await proxy.ready(slow)
         client = await proxy.client()
         client.send(GET)
@@ -390,12 +392,14 @@ async def test_a_half_closed_client_gets_its_answer() -> None:
 
 @on_uvloop
 async def test_a_client_that_half_closes_behind_several_requests_gets_all_its_answers() -> None:
-    """All that came before its end are answered, in their order; half of a further one is not waited for."""
+    """If the revision has the annotation, all requests before the FIN are answered in their order. A part of
+    one is not waited for.
+    """
 
     async def path(request: Request) -> None:
         await request.reply(ok(request.line))
 
-    async with Proxy() as proxy:
+    async with Proxy(half_close=True) as proxy:
         pod = await proxy.ready(path)
         client = await proxy.client()
         client.send(GET + post(b"x") + GET + GET[:-3])

@@ -86,7 +86,7 @@ class ToServer(Proxy):
     """The proxy with the server as its one pod."""
 
     def __init__(self, server: Server) -> None:
-        super().__init__()
+        super().__init__(half_close=True)  # one case closes its sending side, and waits
         self.server = server
 
     def pick(self, host: bytes, random: float) -> Picked | None:

@@ -1,6 +1,8 @@
 """Pods that refuse, reset and vanish: what was not sent goes elsewhere, and only what may be repeated is."""
 
 import asyncio
+import os
+import resource
 import socket
 import time
 from collections.abc import Callable
@@ -8,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from activator.hold.throttle import FIRST_DELAY
 from activator.settings import ProxySettings
 from testkit.proxy.harness import (
     GET,
@@ -145,15 +148,107 @@ async def test_what_may_have_been_carried_out_is_not_repeated() -> None:
         assert (await client.ask(POST)).status == 200
 
 
+@pytest.mark.parametrize("is_kept", [False, True], ids=["new connection", "kept connection"])
+@pytest.mark.parametrize("method", [b"GET", b"PUT", b"DELETE"])
 @on_uvloop
-async def test_repeating_ends() -> None:
-    """A request that kills each pod it reaches is not sent for ever."""
+async def test_a_request_that_kills_its_pods_kills_two_at_most(method: bytes, is_kept: bool) -> None:
+    """A retry is not retried (RFC 9110 9.2.2): if the second pod is lost, too, the client gets 502. The same
+    holds on a kept connection.
+    """
+    killer = post(b"x", method=method)
     async with Proxy() as proxy:
-        pods = [await proxy.ready(resets, uid=f"pod-{n}") for n in range(5)]
-        client = await proxy.client()
-        answer = await client.ask(GET)
+        pods = [await proxy.ready(uid=f"pod-{n}") for n in range(5)]
+        clients = [await proxy.client() for _ in range(5)]
+        if is_kept:
+            for client in clients:
+                assert (await client.ask(GET)).status == 200
+        for pod in pods:
+            pod.behave = resets
+            pod.requests.clear()
+        answer = await clients[0].ask(killer, method)
         assert (answer.status, answer.reason) == (502, "maybe-sent")
-        assert sum(len(pod.requests) for pod in pods) == 3
+        assert sum(len(pod.requests) for pod in pods) == 2
+        assert proxy.revision.counts.repeated == 1
+
+
+@on_uvloop
+async def test_requests_that_fail_together_leave_a_pod_out_for_one_moment() -> None:
+    """A pod that refuses eight connects at once has failed once: it is left out for 50 ms, not seconds."""
+
+    async def slow(request: Request) -> None:
+        await asyncio.sleep(0.2)
+        await request.reply(ok())
+
+    async with Proxy() as proxy:
+        await proxy.ready(slow)
+        await dead(proxy, "bad")
+        clients = [await proxy.client() for _ in range(16)]
+        for client in clients:
+            client.send(GET)
+        bad = proxy.revision.throttle.pods["bad"]
+        await until(lambda: bad.failures and not bad.connecting)
+        assert bad.failures == 1
+        assert bad.out_until - bad.out_since == pytest.approx(FIRST_DELAY)
+        assert [(await client.answer()).status for client in clients] == [200] * 16
+
+
+@on_uvloop
+async def test_requests_of_one_pod_that_dies_are_one_failure() -> None:
+    """However many it had in flight, and although some of them fail after the pod was tried again."""
+
+    async def hangs(request: Request) -> None:
+        await asyncio.Event().wait()
+
+    async with Proxy() as proxy:
+        pod = await proxy.ready(hangs)
+        clients = [await proxy.client() for _ in range(20)]
+        for client in clients:
+            client.send(POST)
+        await until(lambda: pod.now == 20)
+        seen = proxy.revision.throttle.pods[pod.uid]
+        writers = [*pod._writers]
+        for writer in writers[:10]:
+            reset(writer)
+        await until(lambda: seen.failures)
+        await until(lambda: not seen.out_until)
+        for writer in writers[10:]:
+            reset(writer)
+        assert {(await client.answer()).reason for client in clients} == {"maybe-sent"}
+        assert seen.failures == 1
+        assert not seen.out_until
+
+
+@on_uvloop
+async def test_a_connect_without_a_file_descriptor_is_no_failure_of_the_pod() -> None:
+    """The pod is not left out. The request waits until a descriptor or a connection is free; others go on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with Proxy() as proxy:
+        go = asyncio.Event()
+
+        async def behave(request: Request) -> None:
+            if request.method == b"PUT":
+                await go.wait()
+            await request.reply(ok())
+
+        pod = await proxy.ready(behave)
+        kept, waiting, late = [await proxy.client() for _ in range(3)]
+        kept.send(PUT)
+        await until(lambda: pod.now)
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            waiting.send(POST)
+            await asyncio.sleep(0.2)
+            seen = proxy.revision.throttle.pods[pod.uid]
+            assert (seen.failures, seen.out_until, seen.connecting) == (0, 0.0, 1)
+            go.set()
+            assert (await kept.answer()).status == 200
+            assert (await waiting.answer()).status == 200
+            late.hang_up()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert pod.connections == 1
 
 
 @on_uvloop
@@ -195,7 +290,9 @@ async def test_a_pod_that_dies_with_many_requests_costs_none_that_may_be_repeate
             client.send(GET)
         await until(lambda: pod.now == len(clients))
         await proxy.ready(uid="other")
-        for writer in [*pod._writers]:
+        writers = [*pod._writers]
+        pod._server.close()  # a pod that went on listening would get some of them again
+        for writer in writers:
             reset(writer)
         assert {(await client.answer()).status for client in clients} == {200}
 
@@ -217,8 +314,8 @@ async def test_a_body_too_large_to_keep_is_not_repeated() -> None:
 
 @on_uvloop
 async def test_a_post_does_not_use_a_connection_that_was_closed_at_rest() -> None:
-    """The read check sees what the loop has not seen yet: a POST gets a fresh connection, a GET is
-    repeated.
+    """The look at the connection sees what the loop has not read yet: each request gets a new connection at
+    once, whether it may be repeated or not.
     """
     loop = asyncio.get_running_loop()
     async with Proxy() as proxy:
@@ -227,7 +324,7 @@ async def test_a_post_does_not_use_a_connection_that_was_closed_at_rest() -> Non
             client.setblocking(False)
             proxy.dispatcher.pod_ready(proxy.revision, "raw", *server.getsockname())
             await loop.sock_connect(client, proxy.listener.address)
-            for request_, attempts in [(POST, b""), (GET, b"Zerogate-Attempts: 2"), (POST, b"")]:
+            for request_ in (POST, GET, PUT, POST):
                 await loop.sock_sendall(client, GET)
                 resting, _ = await loop.sock_accept(server)
                 await loop.sock_recv(resting, 10_000)
@@ -240,7 +337,7 @@ async def test_a_post_does_not_use_a_connection_that_was_closed_at_rest() -> Non
                     await loop.sock_sendall(fresh, ok())
                     answer = await loop.sock_recv(client, 10_000)
                     assert answer.startswith(b"HTTP/1.1 200")
-                    assert attempts in answer
+                    assert b"Zerogate-Attempts" not in answer
                 await until(lambda: not proxy.revision.throttle.pods["raw"].idle)
 
 
