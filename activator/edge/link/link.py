@@ -1,12 +1,14 @@
 """The link: one WebSocket to the autoscaler's leader, reports up, orders down.
 
 Nothing here blocks a request. While no leader can be reached, reports are cut and dropped as time passes, and
-the wake guard stands in. Reports are cut on the clock of `time.monotonic`, as loads are counted.
+the wake guard stands in. Reports are cut and numbered by the monotonic clock, as loads are counted: a wall
+clock that is set changes no report.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
@@ -262,14 +264,20 @@ class Link:
                 return
 
     async def _cut(self) -> None:
-        """End a cut at each half second of the wall clock, link or no link."""
+        """End a cut each second, link or no link.
+
+        The number of a cut counts the seconds that have passed until its end, so that a process that was
+        stopped does not number its next cut too low. The wall clock is read once, for the phase: cuts begin
+        on its half second, far from the whole seconds at which the autoscaler's windows begin.
+        """
+        clock = asyncio.get_running_loop().time
+        origin = clock() - (time.time() - 0.5) % 1
         while True:
-            now = time.time()
-            boundary = int(now - 0.5) + 1.5
-            while now < boundary:
-                await asyncio.sleep(boundary - now)
-                now = time.time()
-            self._reports.cut(time.monotonic(), int(boundary))
+            number = math.floor(clock() - origin) + 1
+            while (left := origin + number - clock()) > 0:
+                await asyncio.sleep(left)
+            number = max(number, math.floor(clock() - origin))
+            self._reports.cut(time.monotonic(), number, int(time.time()))
             self._due.set()
 
     def _up(self, welcome: Welcome) -> None:
