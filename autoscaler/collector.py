@@ -1,7 +1,7 @@
 """Reports of load, each counted once and in its own second.
 
-An activator numbers its cuts, one a second by its monotonic clock. A repeated frame (same sender, same cut) is
-dropped; a late one goes into the second that its number stands for. Where a sender's numbers begin is not
+An activator numbers its cuts, one a second by its monotonic clock. A repeated frame (same sender, same cut)
+is dropped; a late one goes into the second that its number stands for. Where a sender's numbers begin is not
 known: the smallest difference between second and number seen lately is taken for that, and a larger one for
 lateness.
 """

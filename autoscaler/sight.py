@@ -1,9 +1,9 @@
 """Who reports, who should, and whether so little is seen that nothing may be taken away.
 
 What an activator does not report cannot be seen, and pods are not taken away on a guess. The activators that
-count are those expected (the ready endpoints of the gateway), or if these are not known, those that said hello
-and no good-bye. One that is linked lives and may serve: nothing is taken away until it reports. One that is
-not linked is waited for only so long.
+count are those expected (the ready endpoints of the gateway), or if these are not known, those that said
+hello and no good-bye. One that is linked lives and may serve: nothing is taken away until it reports. One
+that is not linked is waited for only so long.
 """
 
 from collections.abc import Iterable

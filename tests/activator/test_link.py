@@ -69,8 +69,7 @@ def is_cut(message):
 
 
 async def test_hello_is_first_and_cuts_fall_on_the_half_second():
-    """The first frame says who we are; then comes a cut each second, empty or not, each with the next number.
-    """
+    """The first frame says who we are; then comes a cut each second, also an empty one."""
     async with fake_autoscaler() as leader, linked(leader.address) as here:
         await here.becomes(up=True)
         assert here.link.leader.leader == "fake"

@@ -1,6 +1,7 @@
 """Reports are cut by the monotonic clock: a wall clock that is set changes nothing but a date."""
 
 import asyncio
+import itertools
 import time
 
 import pytest
@@ -40,9 +41,7 @@ class Wall:
 async def cutting(wall: Wall, step: float) -> Cuts:
     """Ten seconds, a step of the wall clock, and ten more."""
     cuts = Cuts()
-    link = Link(
-        Identity("me", "", lambda: ""), cuts, on_order=lambda _order: None, on_change=lambda: None
-    )
+    link = Link(Identity("me", "", lambda: ""), cuts, on_order=lambda _order: None, on_change=lambda: None)
     running = asyncio.create_task(link.run())
     await asyncio.sleep(10)
     wall.offset = step
@@ -62,7 +61,7 @@ def test_reports_are_cut_each_second_whatever_the_wall_clock_does(
     cuts = run(cutting(wall, step))
     times = [at for at, _ in cuts.made]
     assert len(times) == 20
-    assert all(later - at == pytest.approx(1) for at, later in zip(times, times[1:], strict=False))
+    assert all(later - at == pytest.approx(1) for at, later in itertools.pairwise(times))
     assert [number for _, number in cuts.made] == list(range(1, 21))
 
 

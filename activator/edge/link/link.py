@@ -274,9 +274,8 @@ class Link:
         origin = clock() - (time.time() - 0.5) % 1
         while True:
             number = math.floor(clock() - origin) + 1
-            while (left := origin + number - clock()) > 0:
-                await asyncio.sleep(left)
-            number = max(number, math.floor(clock() - origin))
+            await asyncio.sleep(origin + number - clock())
+            number = max(number, math.floor(clock() - origin))  # it woke late: the process was stopped
             self._reports.cut(time.monotonic(), number, int(time.time()))
             self._due.set()
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from embedded.node.environment import CannotStart, Sources, sources_of
 from embedded.node.launch import Launch, launch_of, serving_container
 from embedded.node.listening import misplaced
 from embedded.node.probing import Kind, Probe, probe_of, probes_of
+from kube.edge.clock import unix_now
 from kube.objects import Obj, name, namespace, uid
 
 log = logging.getLogger("zerogate.node")
@@ -73,7 +73,7 @@ class ContainerRunner:
         if self._is_restart:
             self.told.restarts += 1
         self._is_restart = True
-        pod_uid, now = uid(self._pod), time.time()
+        pod_uid, now = uid(self._pod), unix_now()
         env = {**self._launch.env, records.VARIABLE: shop.records.mark(pod_uid, self.told.name)}
         try:
             output = logfiles.open_log(self._log)
@@ -170,7 +170,7 @@ class ContainerRunner:
         return ran_for
 
     def _note_end(self, process: Process, code: int) -> float:
-        now = time.time()
+        now = unix_now()
         falls_back = self._spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
         text = logfiles.tail(self._log) if code and falls_back else ""
         self.told.end(terminated(code, process.started_at, now, text, self.told.container_id))
