@@ -5,6 +5,7 @@ import errno
 from collections.abc import Callable
 from typing import cast
 
+from activator.edge.http.kernel import probe_peer
 from activator.edge.http.relay import CONNECTING, Exchange
 from activator.edge.http.upstream import Upstream
 from activator.hold.balance import Pod
@@ -81,6 +82,8 @@ class Connector:
                 up.exchange.refused_since = self._clock()  # the pod refused nothing: this may last
         else:
             is_connected = not up.transport.is_closing()
+            if is_connected:
+                probe_peer(up.transport.get_extra_info("socket"))
         now = self._clock()
         revision.throttle.connecting(pod, -1)
         exchange, up.exchange = up.exchange, None

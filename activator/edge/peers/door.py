@@ -14,6 +14,7 @@ from typing import cast
 from activator.edge.http.dispatch import Dispatcher
 from activator.edge.http.downstream import Downstream
 from activator.edge.http.gate import Gate
+from activator.edge.http.kernel import probe_peer
 from activator.hold.deadlines import NEVER
 from activator.http.greeting import LONGEST, Greeting, read_greeting
 from activator.revision import Revision
@@ -65,6 +66,8 @@ class Door:
         self._server = await asyncio.get_running_loop().create_server(
             lambda: cast("asyncio.Protocol", _Greeted(self)), host, port
         )
+        for listening in self._server.sockets:
+            probe_peer(listening)
         bound = self._server.sockets[0].getsockname()
         return bound[0], bound[1]
 
