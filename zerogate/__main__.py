@@ -11,6 +11,8 @@ from zerogate.errors import Failed
 def main() -> None:
     """Run one command. Exit status: 0 done, 1 failed, 2 wrong usage."""
     arguments = cli.parse(sys.argv[1:], os.environ)
+    for variable in cli.unknown_variables(os.environ):
+        print(f"zerogate: {variable} is no setting of any command and is ignored", file=sys.stderr)
     try:
         sys.exit(_run(arguments))
     except Failed as error:
