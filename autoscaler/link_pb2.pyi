@@ -193,7 +193,7 @@ class Uncordon(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., pod_uid: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class Owner(_message.Message):
-    __slots__ = ("namespace", "revision", "activator", "epoch", "address", "secret", "is_granted", "reserved")
+    __slots__ = ("namespace", "revision", "activator", "epoch", "address", "secret", "is_granted", "reserved", "is_former_stopped")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ACTIVATOR_FIELD_NUMBER: _ClassVar[int]
@@ -202,6 +202,7 @@ class Owner(_message.Message):
     SECRET_FIELD_NUMBER: _ClassVar[int]
     IS_GRANTED_FIELD_NUMBER: _ClassVar[int]
     RESERVED_FIELD_NUMBER: _ClassVar[int]
+    IS_FORMER_STOPPED_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     revision: str
     activator: str
@@ -210,7 +211,8 @@ class Owner(_message.Message):
     secret: str
     is_granted: bool
     reserved: _containers.RepeatedCompositeFieldContainer[PodSlots]
-    def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., activator: _Optional[str] = ..., epoch: _Optional[int] = ..., address: _Optional[str] = ..., secret: _Optional[str] = ..., is_granted: _Optional[bool] = ..., reserved: _Optional[_Iterable[_Union[PodSlots, _Mapping]]] = ...) -> None: ...
+    is_former_stopped: bool
+    def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., activator: _Optional[str] = ..., epoch: _Optional[int] = ..., address: _Optional[str] = ..., secret: _Optional[str] = ..., is_granted: _Optional[bool] = ..., reserved: _Optional[_Iterable[_Union[PodSlots, _Mapping]]] = ..., is_former_stopped: _Optional[bool] = ...) -> None: ...
 
 class Address(_message.Message):
     __slots__ = ("namespace", "revision", "pod_uid", "address")

@@ -174,6 +174,8 @@ class Owner:
     showing `secret`.
 
     `is_granted`, to the owner alone: it may take all slots but those `reserved` for requests of others.
+    `is_former_stopped`: the owner before answers nothing any more; requests that were sent to it and may be
+    repeated are to be sent to this one.
     """
 
     namespace: str
@@ -184,6 +186,7 @@ class Owner:
     secret: str = ""
     is_granted: bool = False
     reserved: tuple[PodSlots, ...] = ()
+    is_former_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,7 @@ class Program:
         self.owning = Owning(
             Owners(settings.identity), self.revisions, self.dispatcher, self.reports, self.link.notify
         )
+        self.owning.relink = self.link.renew
         self.waking = Waking(client, self.revisions, lambda: self.link.is_up)
         self.obedience = Obedience(
             self.orders, self.reports, self.revisions, self.dispatcher, self.link.notify

@@ -72,7 +72,10 @@ class Leader:
         self._schedule = Schedule()
         self._stirred = asyncio.Event()
         self._peers: dict[str, Peer] = {}
-        self._owning = Owning(Owners(self._number, self.now()), self.fleet, self._peers, self.now)
+        self._owning = Owning(
+            Owners(self._number, self.now()), self.fleet, self._peers, self.now,
+            lambda: self.sight.silent(self.now()).keys(),
+        )  # fmt: skip
         self._loads: dict[str, dict[str, int]] = {}
         self._early: dict[Key, tuple[float, Stat]] = {}
         self._writer: ScaleWriter | None = None

@@ -253,3 +253,17 @@ async def test_nobody_there_blocks_nothing(address):
             while here.reports._cut is None:
                 await asyncio.sleep(0.05)
         assert not here.link.is_up
+
+
+async def test_a_link_that_is_renewed_passes_nothing_on_that_came_by_the_old_one() -> None:
+    """It may be older than what the leader has decided since: the new link tells what holds."""
+    old, new = Cordon("n", "r", "p", 1, 5.0), Cordon("n", "r", "p", 2, 5.0)
+    async with fake_autoscaler() as leader, linked(leader.address) as here:
+        await here.becomes(up=True)
+        await leader.hears(lambda message: isinstance(message, Hello))
+        await leader.say(old)
+        here.link.renew()
+        await leader.hears(lambda message: isinstance(message, Hello))
+        await leader.say(new)
+        async with asyncio.timeout(3):
+            assert await here.orders.get() == new

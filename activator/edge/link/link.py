@@ -104,6 +104,7 @@ class Link:
         self._is_leaving = False
         self._is_draining = False
         self._has_told_drain = False
+        self._is_outdated = False
         self.introduce: Callable[[Hello], Hello] = lambda hello: hello
         """Adds to the first frame what else there is to say of us."""
         self.leader: Welcome | None = None
@@ -128,6 +129,11 @@ class Link:
     def notify(self) -> None:
         """The reports have something to be written at once."""
         self._due.set()
+
+    def renew(self) -> None:
+        """Connect anew, and pass on nothing more that comes by the present link."""
+        self._is_outdated = True
+        self._moved.set()
 
     def drain(self) -> None:
         """Say that we begin to drain, now and on each further link."""
@@ -160,7 +166,7 @@ class Link:
 
     async def _attempt(self, session: aiohttp.ClientSession) -> bool:
         """One link, from connect to its end. Returns whether it was ever up."""
-        was_up = False
+        was_up = self._is_outdated = False
         try:
             socket, welcome = await self._welcomed(session)
             async with socket:
@@ -209,6 +215,9 @@ class Link:
         except BaseException:
             await socket.close()
             raise
+        if self._is_outdated:
+            await socket.close()
+            raise LinkClosed("given up for a new one")
         if not isinstance(answer, Welcome):
             await socket.close()
             raise MalformedMessage(f"{answer} instead of a welcome")
@@ -234,6 +243,8 @@ class Link:
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for frame in socket:
+            if self._is_outdated:
+                raise LinkClosed("given up for a new one")
             if frame.type is aiohttp.WSMsgType.ERROR:
                 raise ConnectionError(f"it was lost: {frame.data}")
             if frame.type is not aiohttp.WSMsgType.BINARY:
