@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+from kube.text import escaped
 from zerogate import cli
 from zerogate.errors import Failed
 
@@ -16,7 +17,7 @@ def main() -> None:
     try:
         sys.exit(_run(arguments))
     except Failed as error:
-        print(f"zerogate: {error}", file=sys.stderr)
+        print(f"zerogate: {escaped(str(error), keeps_lines=True)}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
         # The reader of our output went away (`zerogate replay … | head`): no complaint.
