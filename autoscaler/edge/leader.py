@@ -153,6 +153,9 @@ class Leader:
         self._owning.see(revision)
         key = revision.target.key
         if key in self._schedule:
+            if revision.is_mended:
+                self._schedule.add(key, self.now())
+                self._stirred.set()
             return
         self.fleet.remember(revision)
         self._schedule.begin(key, self.now())

@@ -175,7 +175,7 @@ class Dispatcher:
         """Answer all that wait: no pod can start. `reason` is the token, `detail` shown only if settings
         allow.
         """
-        refusal = Refusal(CANNOT_START.status, reason, CANNOT_START.text)
+        refusal = Refusal(CANNOT_START.status, reason, CANNOT_START.text, revision.pause)
         self._dismiss(revision, self._detailed(refusal, detail))
 
     def revision_gone(self, revision: Revision) -> None:
@@ -351,7 +351,7 @@ class Dispatcher:
         revision = exchange.revision
         throttle = revision.throttle
         if revision.trouble and not throttle.has_pod:
-            self.refused(exchange, self._detailed(CANNOT_START, revision.trouble))
+            self.refused(exchange, self._detailed(CANNOT_START.after(revision.pause), revision.trouble))
             return
         if not throttle.wait(exchange, len(exchange.wire) + exchange.early_size, now):
             self.refused(exchange, QUEUE_FULL.after(revision.retry_after(now)))
@@ -421,7 +421,7 @@ class Dispatcher:
             throttle.tick(now)
             self._hand_over(revision, now)
             for waiter in throttle.expire(now, revision.patience):
-                self.refused(waiter, ACTIVATION_TIMEOUT)
+                self.refused(waiter, self._detailed(ACTIVATION_TIMEOUT, revision.trouble or revision.worry))
             if not throttle.is_restless:
                 self._restless.discard(revision)
         return bool(self._restless) or self.deadlines.is_any_soon
