@@ -4,12 +4,10 @@ import time
 
 import pytest
 
-from autoscaler.edge.doorkeeper import TokenReviews
 from embedded.workloads.pods import available_pods, next_available
-from kube.edge.client import Client
 from kube.edge.clock import unix_now
 from kube.objects import Obj, format_time
-from tests.autoscaler.test_doorkeeper import Reviewer
+from tests.autoscaler.test_doorkeeper import Reviewer, asking
 
 STEPS = [-86_400.0, -600.0, 600.0, 86_400.0]
 NOW = 1_800_000_000.0
@@ -30,7 +28,7 @@ async def test_a_token_stays_known_when_the_wall_clock_is_set(
 ) -> None:
     """It is asked about once, and believed while the API server is away."""
     api, real = Reviewer(), time.time
-    door = TokenReviews(Client(api, manager="t"), "zerogate-system")
+    door = asking(api)
     assert await door.refusal("good") is None
     monkeypatch.setattr(time, "time", lambda: real() + step)
     assert await door.refusal("good") is None

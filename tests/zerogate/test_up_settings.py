@@ -98,7 +98,7 @@ async def test_settings_of_up_reach_the_gateway(workers: str, doors: Doors, tmp_
         gateway: Any = laptop._gateway
         if workers == "0":
             assert isinstance(gateway, InThisProcess)
-            settings = gateway._program._settings
+            settings: Any = gateway._program._settings
             for place in (*settings.public, *settings.local):
                 place.detach()
         else:

@@ -187,6 +187,7 @@ class ContainerRunner:
     async def _back_off(self, delay: float) -> None:
         if not delay:
             return
+        former = await self._code()  # before anybody is told: whoever corrects it does so afterwards
         where = f"{self._place[1]}_{self._place[0]}({uid(self._pod)})"
         text = f"back-off {delay:g}s restarting failed container={self.told.name} pod={where}"
         end = self.told.last
@@ -196,17 +197,17 @@ class ContainerRunner:
         self._shop.report(self._pod, "Warning", "BackOff", text)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
-                await self._put_right()
+                await self._put_right(former)
                 self._backoff.forget()
                 log.info("container %s of pod %s is started anew: it was changed", self.told.name, where)
 
-    async def _put_right(self) -> None:
+    async def _put_right(self, former: code.Stamp) -> None:
         """Whatever it died of, return if another try is worth it: the table has another command, or its files
         have changed and stay as they are for a moment (a file that is written all the time is a log).
         """
         changed = asyncio.ensure_future(self._shop.images.changed())
         try:
-            former = last = await self._code()
+            last = former
             while not changed.done():
                 await asyncio.wait([changed], timeout=self._shop.settings.code_look)
                 now = await self._code()
