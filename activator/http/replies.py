@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
+from kube.text import escaped
+
 _WANTS_JSON = re.compile(rb"\naccept:[^\r]*application/(?:[a-z0-9.+-]*\+)?json", re.IGNORECASE)
 
 
@@ -20,8 +22,8 @@ class Refusal:
     retry_after: int = 0
 
     def because(self, detail: str) -> "Refusal":
-        """The same with a detail that the client may see."""
-        return replace(self, text=f"{self.text.removesuffix('.')}: {detail}") if detail else self
+        """The same with a detail that the client may see; a pod may have written it."""
+        return replace(self, text=f"{self.text.removesuffix('.')}: {escaped(detail)}") if detail else self
 
     def after(self, seconds: int) -> "Refusal":
         """The same with a Retry-After."""

@@ -75,3 +75,21 @@ def test_a_greeting_is_read_as_it_was_written() -> None:
 )
 def test_other_lines_are_no_greeting(line: bytes) -> None:
     assert read_greeting(line) is None
+
+
+def test_an_owner_that_is_suspended_takes_no_slot_before_it_is_granted_again() -> None:
+    """A word that only names it does not grant; a later one may name another."""
+    owners = Owners("us")
+    assert not owners.suspend()
+    owners.hear(said("us", 1, is_granted=True, reserved=(PodSlots("p", 2),)))
+    assert owners.suspend()
+    assert owners.standing(KEY) is Standing.HOLD
+    assert owners.claims() == (Claim(*KEY, "us", 1),)
+    assert not owners.suspend()
+    owners.hear(said("us", 1))
+    assert owners.standing(KEY) is Standing.HOLD
+    owners.hear(said("us", 1, is_granted=True))
+    assert owners.standing(KEY) is Standing.OWN
+    owners.suspend()
+    owners.hear(said("other", 2, address="a:1"))
+    assert owners.standing(KEY) is Standing.FORWARD

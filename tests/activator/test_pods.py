@@ -5,8 +5,18 @@ from typing import Any
 
 import pytest
 
-from activator.cluster.pods import PodView, pod_view, replica_failure, revision_of, trouble_of
+from activator.cluster.members import may_probe
+from activator.cluster.pods import (
+    PodView,
+    pause_of,
+    pod_view,
+    replica_failure,
+    revision_of,
+    trouble_of,
+    worry_of,
+)
 from kube.objects import Obj
+from serving.reconcile.pods import FAILED_WAITING
 from serving.targets import ScaleTarget, scale_target
 
 
@@ -165,3 +175,73 @@ def test_a_deployment_says_why_it_makes_no_pods() -> None:
 def test_whose_pod_it_is(labels: dict[str, str], key: tuple[str, str] | None) -> None:
     """The revision's label names it; a plain Deployment's pods are found by its selector."""
     assert revision_of(pod(labels=labels), [target("none", selector={}), target("web")]) == key
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_fault"),
+    [
+        ("ErrImagePull", True), ("ImagePullBackOff", True), ("InvalidImageName", True),
+        ("ErrImageNeverPull", True), ("ImageInspectError", True), ("RegistryUnavailable", True),
+        ("CreateContainerConfigError", True), ("CreateContainerError", True), ("RunContainerError", True),
+        ("ContainerCreating", False), ("PodInitializing", False),
+    ],
+)  # fmt: skip
+def test_each_reason_that_makes_a_revision_not_ready_is_a_fault(reason: str, is_fault: bool) -> None:
+    """Who waits is told what the controller says, and does not wait for the progress deadline."""
+    assert bool(pod_view(pod(statuses=[waiting(reason, message="why")])).fault) is is_fault
+    assert (reason in FAILED_WAITING) is is_fault
+
+
+def test_a_command_that_cannot_be_started_is_a_fault_from_the_first_time_on() -> None:
+    """It is in back-off like a crash, but no restart will help."""
+    status = waiting("CrashLoopBackOff", restarts=1, message="back-off 10s restarting failed container=c")
+    status["lastState"] = {"terminated": {"exitCode": 128, "reason": "StartError", "message": "no such file"}}
+    assert "no such file" in pod_view(pod(statuses=[status])).fault
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "container c listens on 25077, not on $PORT (25391): let it read its port",
+        "container c listens on ::1:25391, not on 127.0.0.1:25391: let it listen on all addresses",
+    ],
+)
+def test_a_program_that_listens_elsewhere_is_a_fault_and_is_still_asked(trouble: str) -> None:
+    """The node agent says where; as soon as the program answers where it should, it serves."""
+    there = pod(ip="127.0.0.1", port="25391", statuses=[{"state": {"running": {}}}])
+    there["status"]["message"] = trouble
+    view = pod_view(there)
+    assert view.fault == trouble
+    assert trouble_of(target(), "", [view]) == trouble
+    assert may_probe(view, target())
+    there["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    assert pod_view(there).fault == ""
+
+
+def test_what_keeps_a_pod_from_coming_up_is_known_for_those_that_wait_in_vain() -> None:
+    """A full cluster, a crash that may pass: no reason to refuse, but one to name in the end."""
+    full = pod(ip="", phase="Pending")
+    scheduled = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available"}
+    full["status"]["conditions"] = [scheduled]
+    crashed = waiting("CrashLoopBackOff", restarts=1)
+    crashed["lastState"] = {"terminated": {"exitCode": 3, "message": "no database\n"}}
+    assert pod_view(full).fault == ""
+    assert worry_of([pod_view(full)]) == "0/3 nodes are available"
+    assert worry_of([STARTING, pod_view(pod(statuses=[crashed]))]) == (
+        "the container ended with exit code 3: no database"
+    )
+    assert worry_of([STARTING, LEAVING]) == ""
+
+
+@pytest.mark.parametrize(
+    ("trouble", "seconds"),
+    [
+        ("CrashLoopBackOff: back-off 40s restarting failed container=c pod=p", 40),
+        ("CrashLoopBackOff: back-off 5m0s restarting failed container=c pod=p", 300),
+        ("CrashLoopBackOff: back-off 2.5s restarting failed container=c pod=p", 3),
+        ("CrashLoopBackOff: back-off soon restarting failed container=c", 10),
+        ("ErrImagePull: no such image", 10),
+    ],
+)
+def test_a_refused_client_hears_when_the_next_start_is(trouble: str, seconds: int) -> None:
+    assert pause_of(trouble) == seconds

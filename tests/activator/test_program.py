@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from activator.edge.cluster.waking import Waking
+from activator.edge.http.dispatch import STOOD_STILL
 from activator.edge.program import Program, Settings
 from activator.revision import Revision
 from activator.settings import ProxySettings
@@ -323,6 +324,31 @@ async def test_a_hard_limit_is_kept_by_whoever_the_autoscaler_names(api: FakeApi
             await leader.say(Owner(*KEY, "other", 6))
             assert await leader.hears(is_occupied) == Occupied(*KEY, 6)
             assert here.program.owning.owners.claims() == (Claim(*KEY, "other", 6),)
+
+
+async def test_an_owner_that_stood_still_takes_no_slot_before_the_leader_confirms_it(api: Any) -> None:
+    """Not even for a request that came meanwhile and is read before any timer."""
+    async with fake_autoscaler() as leader:
+        leader.names_owners = True
+        async with limited(api, leader.address) as here:
+            await leader.hears(lambda message: isinstance(message, Hello))
+            await leader.say(Owner(*KEY, "me", 5, is_granted=True))
+            assert (await here.get())[0] == 200
+            client = socket.create_connection(here.program.addresses[0])
+            client.setblocking(False)
+            await asyncio.sleep(0.1)
+            client.sendall(f"GET / HTTP/1.1\r\nHost: {HELLO}\r\n\r\n".encode())
+            time.sleep(STOOD_STILL + 0.3)  # noqa: ASYNC251 - this is the pause
+            hello = await leader.hears(lambda message: isinstance(message, Hello))
+            assert hello.claims == (Claim(*KEY, "me", 5),)
+            assert leader.links == 2
+            await asyncio.sleep(0.3)
+            assert here.revision.throttle.is_barred
+            assert (here.revision.throttle.busy, here.revision.throttle.waiting) == (0, 1)
+            await leader.say(Owner(*KEY, "me", 5, is_granted=True))
+            with client:
+                loop = asyncio.get_running_loop()
+                assert (await loop.sock_recv(client, 100)).startswith(b"HTTP/1.1 200")
 
 
 async def test_without_an_autoscaler_a_hard_limit_is_kept_alone_after_a_moment(

@@ -221,6 +221,36 @@ def test_an_activation_that_fails_is_given_up_and_tried_again_by_a_later_request
     run(scenario())
 
 
+def test_what_was_given_up_is_tried_again_as_soon_as_its_template_changes() -> None:
+    """The refusal of its requests is dropped with it, before any request comes."""
+
+    async def scenario() -> None:
+        api = FakeApi(starts=False)
+        api.put("configmaps", config())
+        target = deployment(target="10")
+        target["metadata"]["annotations"]["serving.knative.dev/progress-deadline"] = "120s"
+        api.put("deployments", target)
+        async with leading(api) as leader:
+            activator = FakeActivator("a", leader)
+            async with reporting(activator):
+                await until(100)
+                activator.arrive(1)
+                await until(130)
+                activator.arrive(0)
+                await until(256)
+                notes = api.objects[HELLO]["metadata"]["annotations"]
+                assert notes["zerogate.dev/given-up"].startswith("not ready after 15")
+                template = api.objects[HELLO]["spec"]["template"]
+                api.change(HELLO, template={**template, "spec": {"containers": [{"image": "mended"}]}})
+                await until(256.2)
+                assert "zerogate.dev/given-up" not in api.objects[HELLO]["metadata"]["annotations"]
+                activator.arrive(1)
+                await until(256.4)
+                assert replicas(api) == 1
+
+    run(scenario())
+
+
 def test_what_is_given_up_goes_to_zero_only_with_that_word() -> None:
     """Else the controller would take it for one that was ready. The word is tried again until it stands."""
 

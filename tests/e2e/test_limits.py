@@ -6,6 +6,7 @@ Half of the clients keep their connections; nobody asks twice.
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,6 +112,33 @@ def test_the_limit_holds_when_a_worker_is_killed(limited: Limited, who: str) -> 
         answered(load, 400)
     assert len(load.outcome.failures) <= CLIENTS
     assert limited.most() == 2
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("pause", [2.0, 20.0])
+def test_the_limit_holds_when_the_owner_is_stopped_and_goes_on(limited: Limited, pause: float) -> None:
+    """SIGSTOP, as a machine that sleeps: within ten seconds another worker owns the limit and answers. The
+    former owner goes on without taking a slot. Whatever the pause, no request is lost.
+    """
+    limited.begin_limited(1)
+    first = wait_for("an owner", limited.owner)
+    stopped = limited.processes()[first]
+    with limited.load() as load:
+        answered(load, 100)
+        os.kill(stopped, signal.SIGSTOP)
+        began = time.monotonic()
+        try:
+            if pause > 10:
+                time.sleep(1)  # what others had in flight
+                answered(load, 40)
+                assert time.monotonic() - began < 10
+            time.sleep(max(began + pause - time.monotonic(), 0))
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+        wait_for("one owner that all know", limited.owner, 30)
+        answered(load, 300)
+    assert load.outcome.failures == []
+    assert limited.most() == 1
 
 
 def test_what_the_owner_answers_by_itself_reaches_the_client_as_it_is(limited: Limited) -> None:

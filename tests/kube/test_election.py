@@ -292,6 +292,30 @@ async def test_one_that_wakes_after_its_term_writes_nothing(
     assert epoch(world.ok("GET", LEASE)) == 2
 
 
+@pytest.mark.parametrize("step", [-86_400.0, -600.0, 600.0, 86_400.0])
+async def test_a_wall_clock_that_is_set_ends_no_leadership_and_refuses_no_write(
+    world: Any, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    """Set forward, the leader proves that the Lease is its own, and goes on with the same epoch."""
+    (first,) = candidates(world, "a", terms=Terms(renew=0.05))
+    async with standing(first):
+        await until(lambda: first.now)
+        client = first.now.client
+
+        def set_() -> Moment:
+            now = moment()
+            return Moment(now.steady, now.wall + step)
+
+        monkeypatch.setattr(fence, "moment", set_)
+        monkeypatch.setattr(lease, "moment", set_)
+        await client.create(CONFIGMAPS, config_map("at-once", namespace="default"))
+        await asyncio.sleep(0.3)
+        await client.create(CONFIGMAPS, config_map("later", namespace="default"))
+        assert first.now is not None
+        assert epoch(world.ok("GET", LEASE)) == 1
+    assert first.led == [1]
+
+
 @contextlib.asynccontextmanager
 async def busy_server() -> AsyncIterator[tuple[HttpTransport, list[Any]]]:
     """An API server that turns the first request of each pair away for a second; keeps what it was sent."""

@@ -93,6 +93,16 @@ def test_the_first_clock_to_say_so_ends_the_term(steady: int, wall: int, left: i
     assert term.left(Moment(steady, wall)) == left
 
 
+def test_a_term_is_in_doubt_if_the_wall_clock_alone_says_that_it_is_over() -> None:
+    term = Term()
+    assert not term.is_in_doubt(Moment(100, 1_000)), "it has not begun"
+    term.begin(Moment(100, 1_000), 10)
+    assert not term.is_in_doubt(Moment(105, 1_005))
+    assert term.is_in_doubt(Moment(105, 1_600))
+    assert not term.is_in_doubt(Moment(105, -80_000)), "a clock that is set back shortens nothing"
+    assert not term.is_in_doubt(Moment(110, 1_600)), "it is over"
+
+
 def test_a_term_can_be_ended_and_begun_again() -> None:
     term, now = Term(), Moment(100, 1_000)
     term.begin(now, 12)

@@ -5,6 +5,7 @@ import errno
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from activator.edge.http.kernel import probe_peer
 from activator.edge.http.relay import CONNECTING, Exchange
 from activator.edge.http.upstream import Upstream
 from activator.hold.balance import Pod
@@ -144,4 +145,6 @@ class Connector:
                 )
         except OSError as error:
             return error.errno or errno.ETIMEDOUT
+        if not up.transport.is_closing():
+            probe_peer(up.transport.get_extra_info("socket"))
         return 0

@@ -13,6 +13,7 @@ from activator.edge.http.hangups import Hangups
 from activator.edge.http.relay import CONNECTING, DONE, HELD, SENT, SWITCHED, Exchange
 from activator.edge.http.sweep import Sweep
 from activator.edge.http.tunnel import Tunnel
+from activator.edge.http.upstream import Upstream
 from activator.hold.balance import Pod
 from activator.hold.deadlines import NEVER, Deadlines
 from activator.hold.retry import Verdict, after_failure
@@ -32,6 +33,11 @@ from serving.targets import ScaleTarget
 if TYPE_CHECKING:
     from activator.edge.http.downstream import Downstream
 
+STOOD_STILL = 3.0
+"""Seconds without a sweep after which this process has stood still: stopped, swapped out, or in a machine
+that slept. Another activator is not named owner before one is silent for longer (autoscaler.edge.owning).
+"""
+
 
 class Over(Protocol):
     """Is told of each request that is over; `is_cut`: its answer broke off."""
@@ -48,7 +54,8 @@ class Dispatcher:
     `on_cold_start`: the first answer after a wake has begun (revision, seconds, seconds of each phase) ·
     `on_refused`: a request was answered by ourselves (reply, revision, seconds since it came) ·
     `on_turned_away`: so was what belongs to no revision (reply, its Host, where that was read) ·
-    `on_over`: a request is over, with this status; None: nobody wants to know.
+    `on_over`: a request is over, with this status; None: nobody wants to know ·
+    `on_stood_still`: this process did nothing for so many seconds; what it knew of limits may be outdated.
     """
 
     def __init__(
@@ -67,6 +74,8 @@ class Dispatcher:
         self.on_refused: Callable[[Refusal, Revision, float], None] = lambda *_told: None
         self.on_turned_away: Callable[[Refusal, bytes], None] = lambda *_told: None
         self.on_over: Over | None = None
+        self.on_stood_still: Callable[[float], None] = lambda _seconds: None
+        self._pulse = NEVER
         self.clock = clock
         self.settings = settings or ProxySettings()
         self.clients = Clients()
@@ -83,6 +92,7 @@ class Dispatcher:
         """Begin to sweep, in the running loop. Once is enough; every listener calls it."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
+            self._pulse = self.clock()
             self.hangups = Hangups(self._loop)
             self._sweep = Sweep(self._loop, self._swept, self.clock)
 
@@ -138,6 +148,21 @@ class Dispatcher:
         revision.throttle.forward(uid, address, port, greeting, now)
         self._hand_over(revision, now)
 
+    def take_back(self, revision: Revision) -> None:
+        """A former owner of the hard limit answers nothing any more: requests that it got and that may be
+        repeated go where the others go. Those that may not be repeated wait for it.
+        """
+        for item in [*self.deadlines]:
+            if isinstance(item, Upstream) and item.pod.greeting and item.pod.state == "gone":
+                exchange = item.exchange
+                if (
+                    exchange is not None
+                    and exchange.revision is revision
+                    and exchange.step == SENT
+                    and exchange.is_repeatable
+                ):
+                    item.lose()
+
     def _leave_owners(self, revision: Revision, but: str) -> None:
         for pod in [*revision.throttle.pods.values()]:
             if pod.greeting and pod.uid != but:
@@ -152,7 +177,7 @@ class Dispatcher:
         """Answer all that wait: no pod can start. `reason` is the token, `detail` shown only if settings
         allow.
         """
-        refusal = Refusal(CANNOT_START.status, reason, CANNOT_START.text)
+        refusal = Refusal(CANNOT_START.status, reason, CANNOT_START.text, revision.pause)
         self._dismiss(revision, self._detailed(refusal, detail))
 
     def revision_gone(self, revision: Revision) -> None:
@@ -182,6 +207,8 @@ class Dispatcher:
 
     def place(self, exchange: Exchange, now: float) -> None:
         """Give the request a slot on a pod, or let it wait."""
+        if exchange.revision.throttle.limit:
+            self._feel_pulse(now)
         pod = exchange.revision.throttle.take()
         if pod is not None:
             exchange.pod = pod
@@ -342,7 +369,7 @@ class Dispatcher:
         revision = exchange.revision
         throttle = revision.throttle
         if revision.trouble and not throttle.has_pod:
-            self.refused(exchange, self._detailed(CANNOT_START, revision.trouble))
+            self.refused(exchange, self._detailed(CANNOT_START.after(revision.pause), revision.trouble))
             return
         if not throttle.wait(exchange, len(exchange.wire) + exchange.early_size, now):
             self.refused(exchange, QUEUE_FULL.after(revision.retry_after(now)))
@@ -357,6 +384,8 @@ class Dispatcher:
 
     def _hand_over(self, revision: Revision, now: float) -> None:
         throttle = revision.throttle
+        if throttle.limit:
+            self._feel_pulse(now)
         while (waiter := throttle.hand_over()) is not None:
             self._connector.carry(waiter, waiter.pod, now)
 
@@ -379,6 +408,8 @@ class Dispatcher:
 
     def _released(self, revision: Revision, pod: Pod, now: float) -> None:
         throttle = revision.throttle
+        if throttle.limit:
+            self._feel_pulse(now)
         waiter = throttle.release(pod)
         if pod.state != "ready" and not pod.in_flight and throttle.pods.get(pod.uid, pod) is pod:
             self.on_pod_empty(revision, pod.uid)
@@ -392,6 +423,8 @@ class Dispatcher:
     def _swept(self) -> bool:
         """Let time do its work. True: come again soon."""
         now = self.clock()
+        self._feel_pulse(now)
+        self._pulse = now
         for item in self.deadlines.sweep(now):
             item.expired(now)
         if self._paused:
@@ -403,10 +436,17 @@ class Dispatcher:
             throttle.tick(now)
             self._hand_over(revision, now)
             for waiter in throttle.expire(now, revision.patience):
-                self.refused(waiter, ACTIVATION_TIMEOUT)
+                self.refused(waiter, self._detailed(ACTIVATION_TIMEOUT, revision.trouble or revision.worry))
             if not throttle.is_restless:
                 self._restless.discard(revision)
         return bool(self._restless) or self.deadlines.is_any_soon
+
+    def _feel_pulse(self, now: float) -> None:
+        """Before a slot of a limit is taken: events may be handled before the sweep that is late."""
+        late = now - self._pulse
+        if late > STOOD_STILL:
+            self._pulse = now
+            self.on_stood_still(late)
 
     def _dismiss(self, revision: Revision, refusal: Refusal) -> None:
         for waiter in revision.throttle.dismiss():

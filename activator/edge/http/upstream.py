@@ -149,6 +149,10 @@ class Upstream:
         if not self.transport.is_closing():
             self.transport.abort()
 
+    def lose(self) -> None:
+        """Its other end answers nothing any more: close it, and let its request go on as if it had broken."""
+        self._ended(is_clean=False)
+
     def expired(self, now: float) -> None:  # noqa: ARG002 - as every `Dated`
         """It has rested for too long."""
         if self.exchange is None:

@@ -1,13 +1,16 @@
 """Draining: nobody in flight is lost, nobody new is refused before the delay is over, and it ends."""
 
 import asyncio
+import os
 import socket
 import time
+from typing import Any
 
 import pytest
 
 from activator.edge.http.kernel import take_no_more, unaccepted
 from activator.edge.http.listener import Listener
+from activator.edge.peers.door import Door
 from activator.settings import ProxySettings
 from testkit.proxy.harness import GET, Client, Proxy, Request, hello, ok, on_uvloop, read_answer, until
 
@@ -271,3 +274,80 @@ async def test_a_socket_that_is_about_to_close_takes_no_more_and_keeps_whom_it_h
         with accepted:
             early.sendall(b"x")
             assert accepted.recv(1) == b"x"
+
+
+@on_uvloop
+@pytest.mark.parametrize("opened", ["by the caller", "by the listener"])
+async def test_after_its_drain_began_a_listener_refuses_whoever_connects(opened: str) -> None:
+    """While a request that takes long is still in flight: a client that is refused tries another gateway.
+    Clients that connected before are answered, also if nobody had accepted them.
+    """
+    go = asyncio.Event()
+
+    async def behave(request: Any) -> None:
+        await go.wait()
+        await request.reply(ok())
+
+    async with Proxy(settings=QUICK) as proxy:
+        await proxy.ready(behave)
+        listener, where = Listener(), ("127.0.0.1", 0)
+        door = socket.create_server(where)
+        door.setblocking(False)
+        if opened == "by the caller":
+            await listener.start(door, proxy, proxy.dispatcher, is_shared=False)
+        else:
+            door.close()
+            await listener.start(where, proxy, proxy.dispatcher)
+        address = listener.address
+        early = Client(*await asyncio.open_connection(*address))
+        early.send(GET)
+        await until(lambda: proxy.revision.throttle.busy == 1)
+        queued = [socket.create_connection(address) for _ in range(3)]
+        listener.begin_drain(0)
+        await until(lambda: listener._listening is not None and listener._listening.fileno() == -1)
+        for _ in range(3):
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection(*address)
+        late = [Client(*await asyncio.open_connection(sock=each)) for each in queued]
+        for each in late:
+            each.send(GET)
+        go.set()
+        assert [(await each.answer()).status for each in (early, *late)] == [200] * 4
+        for each in (early, *late):
+            await each.close()
+        await listener.drained()
+
+
+@on_uvloop
+async def test_a_peer_that_vanishes_is_noticed_on_every_connection() -> None:
+    """The kernel probes connections of clients, to pods, and between activators, when they are idle."""
+
+    def probes(number: int) -> tuple[int, ...]:
+        with socket.socket(fileno=os.dup(number)) as known:
+            tcp = socket.IPPROTO_TCP
+            return (
+                known.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                known.getsockopt(tcp, socket.TCP_KEEPIDLE),
+                known.getsockopt(tcp, socket.TCP_KEEPINTVL),
+                known.getsockopt(tcp, socket.TCP_KEEPCNT),
+            )
+
+    def number_of(transport: Any) -> int:
+        return int(transport.get_extra_info("socket").fileno())
+
+    async with Proxy() as proxy:
+        await proxy.ready()
+        client = await proxy.client()
+        assert (await client.ask(GET)).status == 200
+        (down,) = proxy.listener.gate.connections
+        (pod,) = proxy.revision.throttle.pods.values()
+        found = [probes(number_of(down.transport)), probes(number_of(pod.idle[0].transport))]
+        door = Door(proxy.dispatcher, {}, lambda _: 0)
+        _, writer = await asyncio.open_connection(*await door.open("127.0.0.1", 0))
+        await until(lambda: bool(door.strangers))
+        (greeted,) = door.strangers
+        found.append(probes(number_of(greeted._transport)))
+        writer.close()
+        await writer.wait_closed()
+        door.close()
+    assert found == [(1, 60, 20, 3)] * 3
