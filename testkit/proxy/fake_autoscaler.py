@@ -47,7 +47,7 @@ class FakeAutoscaler:
     async def say(self, message: Message) -> None:
         await self.link.send_bytes(encode(message))
 
-    async def hears(self, is_it: Callable[..., Any], within: float = 3.0) -> Any:
+    async def hears(self, is_it: Callable[..., Any], within: float = 60.0) -> Any:
         """The first message, past or coming, that `is_it` accepts; it and those before are forgotten."""
         async with asyncio.timeout(within), self._news:
             while True:

@@ -24,7 +24,8 @@ from serving.targets import scale_target
 
 HOST = b"hello.default.example.com"
 GET = b"GET / HTTP/1.1\r\nHost: " + HOST + b"\r\n\r\n"
-DEADLINE = 30.0
+DEADLINE = 180.0
+"""Seconds after which a test has hung. A machine that is five times slower, and busy, is no defect."""
 
 
 def on_uvloop(test: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,7 +49,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
         writer.transport.abort()
 
 
-async def until(condition: Callable[..., Any], within: float = 30.0) -> None:
+async def until(condition: Callable[..., Any], within: float = 90.0) -> None:
     """Wait for a condition, not for luck."""
     end = time.monotonic() + within
     while not condition():
@@ -292,7 +293,13 @@ class Told(Protocol):
 class Proxy:
     """The proxy under test with one revision; leaving it checks that every count is back at zero."""
 
-    def __init__(self, *, settings: ProxySettings | None = None, **fields: Any) -> None:
+    def __init__(
+        self,
+        *,
+        settings: ProxySettings | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        **fields: Any,
+    ) -> None:
         self.room = Room(100_000, 256 << 20)
         self.settings = settings or ProxySettings()
         self.revision = make_revision(self.room, **fields)
@@ -303,7 +310,7 @@ class Proxy:
         self.dispatcher = Dispatcher(
             on_first=self.first.append,
             on_waiting=self.waits.append,
-            clock=time.monotonic,
+            clock=clock,
             settings=self.settings,
         )
         self.dispatcher.on_cold_start = lambda _revision, *told: self.cold_starts.append(told)

@@ -18,6 +18,7 @@ from kube.edge.informer import Change
 from kube.objects import Obj, key
 from serving.targets import ScaleTarget
 from testkit.proxy.fake_api import deployment, plain_deployment, pod, route
+from testkit.waiting import until
 
 KEY = ("default", "hello-00001")
 HOST = b"hello.default.example.com"
@@ -233,9 +234,7 @@ async def test_an_answer_lets_the_pod_in(world: World) -> None:
         running = asyncio.create_task(world.endpoints.prober.run())
         port = server.sockets[0].getsockname()[1]
         world.tell("pod", pod(port=port))
-        async with asyncio.timeout(3):
-            while not world.dispatcher.told:
-                await asyncio.sleep(0.005)
+        await until(lambda: world.dispatcher.told, "the pod")
         assert world.told == [("ready", UID, port)]
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -72,7 +72,7 @@ async def _follow(
     changes: list[Change] = []
     informer = Informer(Client(api, manager="test"), CONFIGMAPS, on_change=changes.append)
     running = asyncio.create_task(informer.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not until(informer, api):
             await asyncio.sleep(0.005)
     running.cancel()
@@ -175,7 +175,7 @@ async def test_a_repeated_event_raises_its_count() -> None:
     for _ in range(2):
         recorder.emit(involved, "Warning", "BackOff", "again")
     recorder.emit(involved, "Normal", "Started", "other")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(api.objects) < 2:
             await asyncio.sleep(0.005)
     running.cancel()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
 from embedded.edge.local import LocalTransport
-from kube.edge import fence, lease
+from kube.edge import fence, informer, lease
 from kube.edge.client import ApiError, Client
 from kube.edge.credentials import Credentials
 from kube.edge.fence import Fenced, moment
@@ -20,9 +21,38 @@ from kube.lease import Moment, Term, Terms, epoch, holder
 from kube.objects import Obj
 from kube.resources import CONFIGMAPS
 from testkit.api.world import MERGE, World, config_map
+from testkit.loop.virtual_time import run
 
 QUICK = Terms(duration=1.0, renew=0.1, retry=0.1)
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/s/leases/l"
+
+
+class LoopTime:
+    """`time` of the modules under test, on the clock of the loop."""
+
+    CLOCK_BOOTTIME = 0
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def clock_gettime(self, _clock: int) -> float:
+        return self.monotonic()
+
+    def time(self) -> float:
+        return 1_700_000_000.0 + self.monotonic()
+
+
+def in_virtual_time(test: Callable[..., Any]) -> Callable[..., None]:
+    """Run an async test with a clock that jumps: a term is never over because the machine was busy."""
+
+    @functools.wraps(test)
+    def play(*args: Any, **kwargs: Any) -> None:
+        with pytest.MonkeyPatch.context() as patched:
+            for module in (fence, informer, lease):
+                patched.setattr(module, "time", LoopTime())
+            run(test(*args, **kwargs))
+
+    return play
 
 
 class Line:
@@ -112,12 +142,13 @@ async def standing(candidate: Candidate) -> AsyncIterator[asyncio.Task[Any]]:
     assert running.cancelled() or running.exception() is candidate.failure
 
 
-async def until(condition: Callable[..., Any], seconds: float = 10.0) -> None:
+async def until(condition: Callable[..., Any], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.002)
 
 
+@in_virtual_time
 async def test_a_leader_that_ends_hands_over_at_once(world: World) -> None:
     """The next one sees the Lease given back; it does not wait for the duration, nor for its next look."""
     first, second = candidates(world, "a", "b", terms=Terms())
@@ -135,6 +166,7 @@ async def test_a_leader_that_ends_hands_over_at_once(world: World) -> None:
     assert holder(world.ok("GET", LEASE)) == ""
 
 
+@in_virtual_time
 async def test_a_leader_that_is_cut_off_stops_before_the_next_one_begins(world: World) -> None:
     """And stands again when the line is mended, and waits for its turn."""
     first, second = candidates(world, "a", "b")
@@ -152,6 +184,7 @@ async def test_a_leader_that_is_cut_off_stops_before_the_next_one_begins(world: 
     assert (first.led, second.led) == ([1, 3], [2])
 
 
+@in_virtual_time
 async def test_a_leader_whose_lease_was_taken_stops_at_once_and_leaves_it_alone(world: World) -> None:
     (first,) = candidates(world, "a")
     async with standing(first):
@@ -164,6 +197,7 @@ async def test_a_leader_whose_lease_was_taken_stops_at_once_and_leaves_it_alone(
     assert first.led == [1, 2]
 
 
+@in_virtual_time
 async def test_two_of_one_name_say_what_is_wrong_and_do_not_drown_the_api_server(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -179,6 +213,7 @@ async def test_two_of_one_name_say_what_is_wrong_and_do_not_drown_the_api_server
 
 
 @pytest.mark.parametrize("what", ["annotated", "lost answer"])
+@in_virtual_time
 async def test_another_version_of_our_own_lease_is_still_ours(world: World, what: str) -> None:
     """Somebody annotated it, or a renewal arrived whose answer did not."""
     (first,) = candidates(world, "a")
@@ -194,6 +229,7 @@ async def test_another_version_of_our_own_lease_is_still_ours(world: World, what
     assert first.led == [1]
 
 
+@in_virtual_time
 async def test_a_lease_that_was_deleted_is_made_anew(world: World) -> None:
     (first,) = candidates(world, "a")
     async with standing(first):
@@ -203,6 +239,7 @@ async def test_a_lease_that_was_deleted_is_made_anew(world: World) -> None:
         assert holder(world.ok("GET", LEASE)) == "a"
 
 
+@in_virtual_time
 async def test_a_renewal_that_is_never_answered_is_tried_again_in_time(world: World) -> None:
     """One connection that hangs costs no leadership."""
     (first,) = candidates(world, "a")
@@ -215,6 +252,7 @@ async def test_a_renewal_that_is_never_answered_is_tried_again_in_time(world: Wo
     assert first.led == [1]
 
 
+@in_virtual_time
 async def test_an_api_server_that_answers_no_more_ends_the_term_in_time(world: World) -> None:
     """Nobody waits for it longer than others wait for us."""
     (first,) = candidates(world, "a")
@@ -224,6 +262,7 @@ async def test_an_api_server_that_answers_no_more_ends_the_term_in_time(world: W
         await until(lambda: not first.now, 2.0)
 
 
+@in_virtual_time
 async def test_a_candidate_is_back_soon_after_the_api_server_is(world: World) -> None:
     """Whatever it had asked in vain, list, watch or write, it asks again in time."""
     (first,) = candidates(world, "a")

@@ -78,7 +78,7 @@ async def informer_of(client: Client) -> AsyncIterator[tuple[Informer, list[Any]
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def until(what: Callable[..., Any], seconds: float = 10.0) -> None:
+async def until(what: Callable[..., Any], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not what():
             await asyncio.sleep(0.005)
@@ -139,8 +139,9 @@ async def test_a_server_that_accepts_and_never_answers_is_unreachable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A read ends by its deadline and is not repeated; so does a watch that gets no head."""
-    monkeypatch.setattr(http, "REQUEST_TIMEOUT", 0.2)
-    monkeypatch.setattr(http, "WATCH_BEGINS", 0.2)
+    # Long enough for the request to arrive first, on the slowest machine.
+    monkeypatch.setattr(http, "REQUEST_TIMEOUT", 2.0)
+    monkeypatch.setattr(http, "WATCH_BEGINS", 2.0)
 
     async def answer(_request: BaseRequest, _number: int) -> None:
         await asyncio.Event().wait()
@@ -150,7 +151,7 @@ async def test_a_server_that_accepts_and_never_answers_is_unreachable(
             client.get(CONFIGMAPS, "d", "x"),
             anext(aiter(client.watch(CONFIGMAPS, query={"resourceVersion": "1"}))),
         ):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 with pytest.raises(ApiError) as failure:
                     await call
             assert failure.value.is_unreachable
@@ -253,22 +254,27 @@ async def test_a_watch_that_is_silent_for_long_is_begun_anew_where_it_stood(
     monkeypatch.setattr(http, "WATCH_SILENCE", 0.3)
     later: Obj = {**FOUND, "metadata": {**FOUND["metadata"], "name": "y", "resourceVersion": "9"}}
 
+    lists = 0
+
     async def answer(request: BaseRequest, number: int) -> web.Response:
+        nonlocal lists
         if "watch" not in request.query:
+            lists += 1
             return web.json_response({"metadata": {"resourceVersion": "7"}, "items": [FOUND]})
         assert request.query["allowWatchBookmarks"] == "true"
         assert 300 <= int(request.query["timeoutSeconds"]) <= 600
         stream = web.StreamResponse()
         await stream.prepare(request)
         if number > 2:
-            assert request.query["resourceVersion"] == "7"
+            assert request.query["resourceVersion"] in {"7", "9"}
             await stream.write(json.dumps({"type": "ADDED", "object": later}).encode() + b"\n")
         await asyncio.Event().wait()
         raise AssertionError("it never ends")
 
     async with Server(answer) as server, client_of(server) as client, informer_of(client) as (informer, _):
         await until(lambda: ("d", "y") in informer.objects)
-    assert len(server.asked) == 3
+        assert len(server.asked) >= 3
+    assert lists == 1
 
 
 async def test_a_storm_of_410_is_met_with_longer_and_longer_pauses() -> None:
@@ -280,8 +286,9 @@ async def test_a_storm_of_410_is_met_with_longer_and_longer_pauses() -> None:
         return web.json_response({"metadata": {"resourceVersion": "7"}, "items": [FOUND]})
 
     async with Server(answer) as server, client_of(server) as client, informer_of(client):
-        await asyncio.sleep(2.0)
-    assert 4 <= len(server.asked) <= 16
+        await until(lambda: len(server.asked) > 10)
+    times = [time for _, time, _ in server.asked]
+    assert times[10] - times[0] > 1.0  # 1.55 s at least; pauses that do not grow add up to 0.75 s at most
 
 
 async def test_a_long_list_comes_in_pages_and_begins_again_when_the_server_forgot_its_beginning() -> None:

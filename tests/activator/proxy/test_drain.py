@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import time
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from activator.edge.http.kernel import take_no_more, unaccepted
 from activator.edge.http.listener import Listener
 from activator.edge.peers.door import Door
 from activator.settings import ProxySettings
+from testkit.proxy.clock import Clock, swept
 from testkit.proxy.harness import GET, Client, Proxy, Request, hello, ok, on_uvloop, read_answer, until
 
 QUICK = ProxySettings(drain_idle=0.1)
@@ -24,7 +24,7 @@ async def test_during_the_delay_everybody_is_served_and_sent_away() -> None:
         await proxy.ready()
         old = await proxy.client()
         assert (await old.ask(GET)).value(b"Connection") is None
-        proxy.listener.begin_drain(0.3)
+        proxy.listener.begin_drain(3.0)  # a client connects meanwhile, however slow the machine is
         new = await proxy.client()
         for client in (old, new):
             answer = await client.ask(GET)
@@ -97,7 +97,8 @@ async def test_what_is_in_flight_or_held_finishes() -> None:
         drained = asyncio.create_task(proxy.listener.drained())
         pod = await proxy.ready(slow)
         await until(lambda: pod.now == 1)
-        await asyncio.sleep(0.15)
+        await until(lambda: proxy.listener._is_closed)
+        await swept(proxy)
         assert not drained.done()
         with pytest.raises(ConnectionError):
             await asyncio.open_connection(*address)
@@ -109,16 +110,21 @@ async def test_what_is_in_flight_or_held_finishes() -> None:
 @on_uvloop
 async def test_idle_connections_end_soon_but_not_under_a_request() -> None:
     """One that is idle is closed; one that was busy a moment ago has that moment for its next request."""
-    async with Proxy(settings=QUICK) as proxy:
+    clock = Clock()
+    async with Proxy(settings=ProxySettings(drain_idle=8.0), clock=clock) as proxy:
         await proxy.ready()
-        idle, busy = await proxy.client(), await proxy.client()
-        await idle.ask(GET)
-        await asyncio.sleep(0.15)
+        idle, busy, silent = await proxy.client(), await proxy.client(), await proxy.client()
+        for client in (idle, silent):
+            await client.ask(GET)
+        await clock.forward(8.0, proxy)
         await busy.ask(GET)
-        before = time.monotonic()
+        clock.now -= 0.125
+        await silent.ask(GET)
+        clock.now += 0.125
         proxy.listener.begin_drain(0)
         assert await idle.ended()
-        assert time.monotonic() - before < 0.09
+        await clock.forward(7.875, proxy)
+        assert await silent.ended()
         answer = await busy.ask(GET)
         assert (answer.status, answer.value(b"Connection")) == (200, b"close")
         await proxy.listener.drained()
@@ -202,7 +208,7 @@ async def test_a_request_that_comes_at_the_moment_of_closing_is_answered() -> No
             await until(lambda: proxy.listener.gate.connections)
             (connection,) = proxy.listener.gate.connections
             client.sendall(GET)
-            connection.expired(time.monotonic())
+            connection.expired(proxy.dispatcher.clock())
             reader, writer = await asyncio.open_connection(sock=client.dup())
             assert (await read_answer(reader)).status == 200
             writer.close()
@@ -216,7 +222,7 @@ async def test_an_idle_client_hears_at_once_that_its_connection_ends() -> None:
         with socket.create_connection(proxy.listener.address) as client:
             await until(lambda: proxy.listener.gate.connections)
             (connection,) = proxy.listener.gate.connections
-            connection.expired(time.monotonic())
+            connection.expired(proxy.dispatcher.clock())
             client.setblocking(False)
             assert client.recv(1) == b""
 

@@ -3,15 +3,14 @@ client leaves.
 """
 
 import asyncio
-import contextlib
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from activator.settings import ProxySettings
-from testkit.proxy.harness import GET, Client, Pod, Proxy, Request, ok, on_uvloop, post, reset, until
+from testkit.proxy.clock import Clock
+from testkit.proxy.harness import GET, Client, Pod, Proxy, Request, hello, ok, on_uvloop, post, reset, until
 
 SETTINGS = ProxySettings(error_details=True)
 
@@ -19,25 +18,34 @@ SETTINGS = ProxySettings(error_details=True)
 @on_uvloop
 async def test_a_cold_request_is_held_and_answered() -> None:
     """It waits for a pod, is told where the time went, and ends the cold start."""
-    async with Proxy() as proxy:
+    clock = Clock()
+
+    async def slow(request: Request) -> None:
+        clock.now += 2.0
+        await request.reply(ok())
+
+    async with Proxy(clock=clock) as proxy:
         client = await proxy.client()
         client.send(GET)
         await until(lambda: proxy.waiting == 1)
         assert (proxy.first, proxy.waits) == ([proxy.revision], [proxy.revision])
-        proxy.revision.phases.wake_requested = time.monotonic()
-        proxy.revision.phases.decided = time.monotonic()
-        await asyncio.sleep(0.02)
-        proxy.revision.phases.connected = time.monotonic()
-        await proxy.ready()
+        proxy.revision.phases.wake_requested = clock()
+        await clock.forward(0.125, proxy)
+        proxy.revision.phases.decided = clock()
+        await clock.forward(1.0, proxy)
+        proxy.revision.phases.connected = clock()
+        await clock.forward(0.25, proxy)
+        pod = await proxy.ready(slow)
         answer = await client.answer()
         assert answer.status == 200
-        assert [each.split(b";")[0] for each in (answer.value(b"Server-Timing") or b"").split(b", ")] == [
-            b"queue", b"decide", b"start", b"connect",
+        assert (answer.value(b"Server-Timing") or b"").split(b", ") == [
+            b"queue;dur=250.0", b"decide;dur=125.0", b"start;dur=1000.0", b"connect;dur=2000.0",
         ]  # fmt: skip
         assert answer.value(b"Zerogate-Attempts") is None
         ((seconds, phases),) = proxy.cold_starts
-        assert seconds == pytest.approx(sum(phases.values()), abs=0.005)
+        assert seconds == sum(phases.values()) == 3.375
         assert proxy.revision.start_seconds == seconds
+        pod.behave = hello
         assert (await client.ask(GET)).value(b"Server-Timing") is None
         assert len(proxy.cold_starts) == 1
 
@@ -135,8 +143,11 @@ MID_BODY = post(b"").replace(b"Content-Length: 0", b"Content-Length: 5000000") +
 @pytest.mark.parametrize("leave", [leave_by_fin, leave_by_reset, leave_by_half_close])
 @on_uvloop
 async def test_who_hangs_up_leaves_the_queue_at_once(request_: bytes, leave: Callable[..., Any]) -> None:
-    """Also one that waits in the middle of its body, where nobody reads from it."""
-    async with Proxy() as proxy:
+    """Also one that waits in the middle of its body, where nobody reads from it.
+
+    The proxy's clock stands still, so that no deadline can be what ends it.
+    """
+    async with Proxy(clock=Clock()) as proxy:
         client = await proxy.client()
         client.send(request_)
         await until(lambda: proxy.waiting == 1)
@@ -145,10 +156,8 @@ async def test_who_hangs_up_leaves_the_queue_at_once(request_: bytes, leave: Cal
             await until(lambda: not connection.flow.is_reading)
             client.send(b"x" * 40_000)
             await until(lambda: client.writer.transport.get_write_buffer_size() == 0)
-        before = time.monotonic()
         leave(client)
         await until(lambda: proxy.waiting == 0)
-        assert time.monotonic() - before < 0.1
         assert proxy.revision.counts.hung_up == 1
         assert proxy.revision.load.in_flight == 0
 
@@ -161,10 +170,8 @@ async def test_little_of_a_held_body_is_read() -> None:
         client = await proxy.client()
         client.send(post(body, method=b"PUT"))
         await until(lambda: proxy.waiting == 1)
-        before = -1
-        while before != client.writer.transport.get_write_buffer_size():
-            before = client.writer.transport.get_write_buffer_size()
-            await asyncio.sleep(0.02)
+        (connection,) = proxy.listener.gate.connections
+        await until(lambda: not connection.flow.is_reading)
         assert proxy.room.bytes < 300_000
         pod = await proxy.ready()
         assert (await client.answer()).status == 200
@@ -204,13 +211,18 @@ async def test_held_bytes_are_bounded() -> None:
 
 @on_uvloop
 async def test_patience_ends() -> None:
-    """Who waits longer than the revision's patience gets 504 activation-timeout, not much later."""
-    async with Proxy(progress_deadline=0.2) as proxy:
+    """Who waits longer than the revision's patience gets 504 activation-timeout, in the next sweep."""
+    clock = Clock()
+    async with Proxy(clock=clock, progress_deadline=60.0) as proxy:
         client = await proxy.client()
-        before = time.monotonic()
-        answer = await client.ask(GET)
+        client.send(GET)
+        await until(lambda: proxy.waiting == 1)
+        await clock.forward(59.875, proxy)
+        assert proxy.waiting == 1
+        await clock.forward(0.25, proxy)
+        assert proxy.waiting == 0
+        answer = await client.answer()
         assert (answer.status, answer.reason) == (504, "activation-timeout")
-        assert 0.2 <= time.monotonic() - before < 0.3
         client.send(GET)  # the connection goes on
         await until(lambda: proxy.waiting)
         await proxy.ready()
@@ -238,7 +250,10 @@ async def test_what_cannot_start_is_said(settings: ProxySettings, shown: bool) -
 async def test_container_concurrency_is_never_exceeded() -> None:
     """The pod counts for itself: with a limit of 3 it never has more than 3, and slots are not left idle."""
 
+    full = asyncio.Event()
+
     async def slow(request: Request) -> None:
+        await full.wait()
         await asyncio.sleep(0.005)
         await request.reply(ok())
 
@@ -250,7 +265,10 @@ async def test_container_concurrency_is_never_exceeded() -> None:
             for _ in range(5):
                 assert (await client.ask(GET)).status == 200
 
-        await asyncio.gather(*map(work, clients))
+        working = asyncio.gather(*map(work, clients))
+        await until(lambda: proxy.waiting == 24)
+        full.set()
+        await working
         assert [pod.most for pod in pods] == [3, 3]
         assert proxy.revision.counts.held > 20
 
@@ -320,75 +338,92 @@ async def test_a_revision_that_is_deleted_lets_its_waiters_go() -> None:
         assert (await client.answer()).reason == "no-route"
 
 
-async def after(seconds: int, request: Request) -> None:
-    await asyncio.sleep(seconds)
-    with contextlib.suppress(ConnectionError):
-        await request.reply(ok())
+async def never(request: Request) -> None:
+    await asyncio.Event().wait()
 
 
 @pytest.mark.parametrize(
     ("annotations", "reason"),
     [
-        ({"timeout": 0.3}, "total-timeout"),
-        ({"response_start_timeout": 0.3}, "response-start-timeout"),
-        ({"idle_timeout": 0.3}, "idle-timeout"),
+        ({"timeout": 8.0}, "total-timeout"),
+        ({"response_start_timeout": 8.0}, "response-start-timeout"),
+        ({"idle_timeout": 8.0}, "idle-timeout"),
     ],
 )
 @on_uvloop
 async def test_timeouts_before_the_first_byte(annotations: dict[str, Any], reason: str) -> None:
     """They begin when the request has its slot, not while it waits; then 504, and the slot is free."""
-    async with Proxy(**annotations) as proxy:
+    clock = Clock()
+    async with Proxy(clock=clock, **annotations) as proxy:
         client = await proxy.client()
         client.send(GET)
         await until(lambda: proxy.waiting == 1)
-        await asyncio.sleep(0.4)
-        pod = await proxy.ready(lambda request: after(5, request))
-        before = time.monotonic()
+        await clock.forward(16.0, proxy)
+        assert proxy.waiting == 1
+        pod = await proxy.ready(never)
+        await until(lambda: pod.now == 1)
+        await clock.forward(7.875, proxy)
+        assert proxy.revision.throttle.busy == 1
+        await clock.forward(0.125, proxy)
+        assert proxy.revision.throttle.busy == 0
         answer = await client.answer()
         assert (answer.status, answer.reason) == (504, reason)
-        assert 0.3 <= time.monotonic() - before < 1.0
-        await until(lambda: proxy.revision.throttle.busy == 0)
-        pod.behave = lambda request: after(0, request)
+        pod.behave = hello
         assert (await client.ask(GET)).status == 200
 
 
-@pytest.mark.parametrize("annotations", [{"timeout": 0.3}, {"idle_timeout": 0.3}])
+@pytest.mark.parametrize("annotations", [{"timeout": 8.0}, {"idle_timeout": 8.0}])
 @on_uvloop
 async def test_timeouts_after_the_first_byte_cut(annotations: dict[str, Any]) -> None:
     """The answer is visibly broken off, never completed."""
 
     async def stall(request: Request) -> None:
         await request.reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
-        await asyncio.sleep(5)
+        await never(request)
 
-    async with Proxy(**annotations) as proxy:
+    clock = Clock()
+    async with Proxy(clock=clock, **annotations) as proxy:
         await proxy.ready(stall)
         client = await proxy.client()
-        before = time.monotonic()
-        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await client.ask(GET)
-        assert 0.3 <= time.monotonic() - before < 0.4
+        client.send(GET)
+        await client.reader.readuntil(b"hello\r\n")
+        await clock.forward(7.875, proxy)
+        assert proxy.revision.counts.cut == 0
+        await clock.forward(0.125, proxy)
         assert proxy.revision.counts.cut == 1
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await client.reader.readuntil(b"0\r\n\r\n")
 
 
 @on_uvloop
 async def test_activity_puts_off_the_idle_timeout_only() -> None:
     """A stream that goes on outlives the idle timeout, and ends with the total one."""
 
+    more = asyncio.Event()
+
     async def drip(request: Request) -> None:
         await request.reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        with contextlib.suppress(ConnectionError):
-            for _ in range(100):
-                await request.reply(b"1\r\nx\r\n")
-                await asyncio.sleep(0.05)
+        while True:
+            await more.wait()
+            more.clear()
+            await request.reply(b"1\r\nx\r\n")
 
-    async with Proxy(timeout=0.5, idle_timeout=0.2) as proxy:
+    clock = Clock()
+    async with Proxy(clock=clock, timeout=20.0, idle_timeout=8.0) as proxy:
         await proxy.ready(drip)
         client = await proxy.client()
-        before = time.monotonic()
+        client.send(GET)
+        await client.reader.readuntil(b"\r\n\r\n")
+        for _ in range(3):
+            await clock.forward(6.0, proxy)
+            more.set()
+            assert await client.reader.readuntil(b"x\r\n") == b"1\r\nx\r\n"
+        await clock.forward(1.875, proxy)
+        assert proxy.revision.counts.cut == 0
+        await clock.forward(0.125, proxy)
+        assert proxy.revision.counts.cut == 1
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await client.ask(GET)
-        assert 0.5 <= time.monotonic() - before < 0.6
+            await client.reader.readuntil(b"x\r\n")
 
 
 @on_uvloop

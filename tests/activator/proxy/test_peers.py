@@ -10,6 +10,7 @@ from activator.edge.peers.door import Door
 from activator.http.greeting import greeting_line
 from activator.link.reports import Reports
 from autoscaler.messages import Stat, Stats
+from testkit.proxy.clock import Clock
 from testkit.proxy.harness import GET, HOST, Client, Proxy, Request, ok, on_uvloop, post, until
 
 KEY = ("default", "hello")
@@ -159,20 +160,25 @@ async def test_a_forwarded_request_is_counted_by_the_owner_alone() -> None:
 @on_uvloop
 async def test_what_the_owner_says_itself_is_told_as_it_is() -> None:
     """A full queue with its time to come back; a timeout, which begins with the pod and not with the wait."""
-    async with Pair(max_held_requests=1, response_start_timeout=0.3) as pair:
+    clock = Clock()
+    async with Pair(max_held_requests=1, response_start_timeout=8.0, clock=clock) as pair:
         first, second = await pair.client(), await pair.client()
         first.send(GET)
         await until(lambda: pair.owner.waiting == 1)
         refused = await second.ask(GET)
         assert (refused.status, refused.reason) == (503, "queue-full")
         assert refused.value(b"Retry-After") is not None
-        await asyncio.sleep(0.5)  # the wait itself: longer than the timeout
+        await clock.forward(16.0, pair.owner, pair.front)  # the wait itself: longer than the timeout
         assert pair.owner.waiting == 1
 
         async def silent(request: Request) -> None:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
 
-        await pair.owner.ready(silent)
+        pod = await pair.owner.ready(silent)
+        await until(lambda: pod.now == 1)
+        await clock.forward(7.875, pair.owner, pair.front)
+        assert pair.owner.revision.throttle.busy == 1
+        await clock.forward(0.125, pair.owner)
         late = await first.answer()
         assert (late.status, late.reason) == (504, "response-start-timeout")
         assert late.value(b"Server-Timing") is None
@@ -274,7 +280,7 @@ async def test_what_an_owner_had_when_it_died_is_treated_as_what_a_pod_had() -> 
     """A GET goes to the next owner, a POST may have been carried out."""
 
     async def never(request: Request) -> None:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     async with Pair(container_concurrency=2) as pair:
         pod = await pair.owner.ready(never)

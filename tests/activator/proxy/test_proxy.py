@@ -384,7 +384,8 @@ async def test_a_half_closed_client_gets_its_answer() -> None:
         client.send(GET)
         await until(lambda: pod.requests)
         client.writer.write_eof()
-        await asyncio.sleep(0.01)
+        (connection,) = proxy.listener.gate.connections
+        await until(lambda: connection.is_half_closed)
         release.set()
         assert (await client.answer()).status == 200
         assert await client.ended()
@@ -469,7 +470,7 @@ async def test_a_slow_reader_stops_a_fast_sender(direction: str) -> None:
             client.send(post(b"").replace(b"Content-Length: 0", b"Content-Length: %d" % size))
             pouring = asyncio.create_task(pour(client.writer))
         before = -1
-        while before != sent:  # until nobody can send more
+        while not sent or before != sent:  # until nobody can send more
             before = sent
             await asyncio.sleep(0.05)
         assert sent < size // 2

@@ -12,6 +12,7 @@ import pytest
 
 from activator.hold.throttle import FIRST_DELAY
 from activator.settings import ProxySettings
+from testkit.proxy.clock import Clock, swept
 from testkit.proxy.harness import (
     GET,
     Answer,
@@ -81,14 +82,23 @@ async def test_pods_that_fail_are_left_out(how: str) -> None:
 @on_uvloop
 async def test_nothing_reachable() -> None:
     """A revision whose pods all refuse for long: 502 upstream-unreachable."""
-    async with Proxy(settings=ProxySettings(unreachable_after=0.3)) as proxy:
+    clock = Clock()
+    async with Proxy(settings=ProxySettings(unreachable_after=60.0), clock=clock) as proxy:
         await dead(proxy, "a")
         await dead(proxy, "b")
         client = await proxy.client()
-        before = time.monotonic()
-        answer = await client.ask(POST)
+        asked = asyncio.create_task(client.ask(POST))
+        counts, began = proxy.revision.counts, clock()
+        await until(lambda: counts.repeated >= 2 and proxy.waiting == 1)
+        while clock() < began + 59.0:
+            tried = counts.repeated
+            await clock.forward(1.0, proxy)
+            await until(lambda: proxy.waiting == 1)
+            assert counts.repeated > tried
+        assert not asked.done()
+        await clock.forward(1.0, proxy)
+        answer = await asked
         assert (answer.status, answer.reason) == (502, "upstream-unreachable")
-        assert 0.3 <= time.monotonic() - before < 1
 
 
 @on_uvloop
@@ -101,7 +111,8 @@ async def test_a_refused_request_waits_for_the_next_pod() -> None:
         await until(lambda: proxy.revision.counts.repeated)
         proxy.gone(pod)
         await until(lambda: proxy.waiting == 1)
-        await asyncio.sleep(0.15)
+        for _ in range(3):
+            await swept(proxy)
         assert proxy.waiting == 1
         await proxy.ready(uid="b")
         assert (await client.answer()).status == 200
@@ -344,16 +355,18 @@ async def test_a_post_does_not_use_a_connection_that_was_closed_at_rest() -> Non
 @on_uvloop
 async def test_a_post_does_not_use_a_connection_that_rested_long() -> None:
     """One that rested for less than `checked_idle` only; a GET may use an older one."""
-    async with Proxy(settings=ProxySettings(checked_idle=0.05)) as proxy:
+    clock = Clock()
+    async with Proxy(settings=ProxySettings(checked_idle=1.0, pod_idle=60.0), clock=clock) as proxy:
         pod = await proxy.ready()
         client = await proxy.client()
         await client.ask(POST)
+        clock.now += 0.875
         await client.ask(POST)
         assert pod.connections == 1
-        await asyncio.sleep(0.06)
+        clock.now += 1.0
         await client.ask(GET)
         assert pod.connections == 1
-        await asyncio.sleep(0.06)
+        clock.now += 1.0
         await client.ask(POST)
         assert pod.connections == 2
 
@@ -361,13 +374,16 @@ async def test_a_post_does_not_use_a_connection_that_rested_long() -> None:
 @on_uvloop
 async def test_a_connection_to_a_pod_that_rested_too_long_is_closed() -> None:
     """Before the pod's own keep-alive timeout can close it."""
-    async with Proxy(settings=ProxySettings(pod_idle=0.1)) as proxy:
+    clock = Clock()
+    async with Proxy(settings=ProxySettings(pod_idle=4.0), clock=clock) as proxy:
         pod = await proxy.ready()
         client = await proxy.client()
         await client.ask(GET)
         resting = next(iter(proxy.revision.throttle.pods.values())).idle
+        await clock.forward(3.875, proxy)
         assert len(resting) == 1
-        await until(lambda: not resting)
+        await clock.forward(0.125, proxy)
+        assert not resting
         await until(lambda: not pod._writers)
 
 

@@ -18,6 +18,7 @@ from activator.http.requests import read_request
 from activator.http.upgrades import asked_for, switched_to
 from activator.http.websocket import CLOSE_FROM_CLIENT, CLOSE_FROM_SERVER, Frames
 from activator.settings import ProxySettings
+from testkit.proxy.clock import Clock
 from testkit.proxy.harness import HOST, Pod, Proxy, Request, on_uvloop, until
 
 ASK = b"GET /ws HTTP/1.1\r\nHost: " + HOST + b"\r\nConnection: keep-alive, Upgrade\r\nUpgrade: %b\r\n\r\n"
@@ -121,11 +122,13 @@ async def test_an_open_websocket_counts_as_concurrency_until_it_closes() -> None
 @on_uvloop
 async def test_an_open_websocket_outlives_the_total_timeout() -> None:
     """The revision's timeouts end with the 101."""
-    async with Proxy(timeout=0.2, response_start_timeout=0.2, idle_timeout=0.2) as proxy:
+    clock = Clock()
+    async with Proxy(clock=clock, timeout=8.0, response_start_timeout=8.0, idle_timeout=8.0) as proxy:
         await echo(proxy)
         async with socket_to(proxy) as socket:
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(socket.receive())), 0.6)
+            await clock.forward(1000.0, proxy)
+            await socket.send_str("a")
+            assert (await socket.receive()).data == "aa"
         # Leaving closes it in good order: it was still open.
         assert socket.close_code == 1000
 
@@ -133,13 +136,15 @@ async def test_an_open_websocket_outlives_the_total_timeout() -> None:
 @on_uvloop
 async def test_a_silent_websocket_is_closed_by_its_own_idle_timeout() -> None:
     """With a close frame 1001 to both sides; a message in time puts it off."""
-    async with Proxy(upgrade_idle_timeout=0.3) as proxy:
+    clock = Clock()
+    async with Proxy(clock=clock, upgrade_idle_timeout=8.0) as proxy:
         pod = await echo(proxy)
         async with socket_to(proxy) as socket:
             for _ in range(4):
-                await asyncio.sleep(0.15)
+                await clock.forward(7.875, proxy)
                 await socket.send_str("a")
                 assert (await socket.receive()).data == "aa"
+            await clock.forward(8.0, proxy)
             assert (await socket.receive()).type is WSMsgType.CLOSE
             assert socket.close_code == 1001
         await until(lambda: pod.closed == [1001])
@@ -176,7 +181,8 @@ async def test_a_pod_on_its_way_out_has_its_websockets_closed() -> None:
 @on_uvloop
 async def test_one_that_does_not_leave_is_cut_after_the_grace() -> None:
     """A client that ignores the close frame does not keep the gateway from ending."""
-    async with Proxy(settings=ProxySettings(upgrade_grace=0.2)) as proxy:
+    clock = Clock()
+    async with Proxy(settings=ProxySettings(upgrade_grace=8.0), clock=clock) as proxy:
         pod = await proxy.ready(lambda request: request.reply(SWITCH % b"websocket"))
         client = await proxy.client()
         answer = await client.ask(ASK % b"websocket")
@@ -185,6 +191,9 @@ async def test_one_that_does_not_leave_is_cut_after_the_grace() -> None:
         assert answer.value(b"Connection") == b"Upgrade"
         proxy.listener.begin_drain(0)
         assert await client.reader.readexactly(4) == CLOSE_FROM_SERVER
+        await clock.forward(7.875, proxy)
+        assert proxy.revision.load.in_flight == 1
+        await clock.forward(0.125, proxy)
         assert await client.ended()
         assert len(pod.requests) == 1
 
