@@ -52,11 +52,13 @@ class Revision:
         "is_gone",
         "key",
         "load",
+        "pause",
         "phases",
         "start_seconds",
         "target",
         "throttle",
         "trouble",
+        "worry",
     )
 
     def __init__(self, target: ScaleTarget, *, process: Room, random: Callable[[], float]) -> None:
@@ -74,6 +76,10 @@ class Revision:
         self.budget = Budget()
         self.trouble = ""
         """Why no pod can start; "" when one can. Requests are refused meanwhile, unless a pod is there."""
+        self.pause = 0
+        """Seconds after which a client that is refused because of that may ask again."""
+        self.worry = ""
+        """Why no pod is ready yet, as far as is known; "" if it is not."""
         self.phases = Phases()
         """The latest wake; replaced when a new one begins."""
         self.cold_since: float | None = None

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61utoscaler/link.proto\x12\rzerogate.link\"\xcb\x01\n\x04Stat\x12\x10\n\x08pod_name\x18\x01 \x01(\t\x12#\n\x1b\x61verage_concurrent_requests\x18\x02 \x01(\x01\x12+\n#average_proxied_concurrent_requests\x18\x03 \x01(\x01\x12\x15\n\rrequest_count\x18\x04 \x01(\x01\x12\x1d\n\x15proxied_request_count\x18\x05 \x01(\x01\x12\x16\n\x0eprocess_uptime\x18\x06 \x01(\x01\x12\x11\n\ttimestamp\x18\x07 \x01(\x03\"U\n\x0fWireStatMessage\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12!\n\x04stat\x18\x03 \x01(\x0b\x32\x13.zerogate.link.Stat\"\xa6\x04\n\x05\x46rame\x12\x30\n\x08messages\x18\x01 \x03(\x0b\x32\x1e.zerogate.link.WireStatMessage\x12\x0b\n\x03\x63ut\x18\x64 \x01(\x03\x12\x0e\n\x06sender\x18i \x01(\t\x12%\n\x05hello\x18\x65 \x01(\x0b\x32\x14.zerogate.link.HelloH\x00\x12#\n\x04pods\x18\x66 \x01(\x0b\x32\x13.zerogate.link.PodsH\x00\x12+\n\x08\x63ordoned\x18g \x01(\x0b\x32\x17.zerogate.link.CordonedH\x00\x12!\n\x03\x62ye\x18h \x01(\x0b\x32\x12.zerogate.link.ByeH\x00\x12+\n\x08occupied\x18j \x01(\x0b\x32\x17.zerogate.link.OccupiedH\x00\x12)\n\x07leaving\x18k \x01(\x0b\x32\x16.zerogate.link.LeavingH\x00\x12)\n\x07welcome\x18n \x01(\x0b\x32\x16.zerogate.link.WelcomeH\x00\x12\'\n\x06\x63ordon\x18o \x01(\x0b\x32\x15.zerogate.link.CordonH\x00\x12+\n\x08uncordon\x18p \x01(\x0b\x32\x17.zerogate.link.UncordonH\x00\x12%\n\x05owner\x18q \x01(\x0b\x32\x14.zerogate.link.OwnerH\x00\x12)\n\x07\x61\x64\x64ress\x18r \x01(\x0b\x32\x16.zerogate.link.AddressH\x00\x42\x07\n\x05other\"\x9e\x01\n\x05Hello\x12\x11\n\tactivator\x18\x01 \x01(\t\x12\x0f\n\x07pod_uid\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x0f\n\x07process\x18\x04 \x01(\t\x12\x14\n\x0cpeer_address\x18\x05 \x01(\t\x12\x13\n\x0bpeer_secret\x18\x06 \x01(\t\x12$\n\x06\x63laims\x18\x07 \x03(\x0b\x32\x14.zerogate.link.Claim\"N\n\x05\x43laim\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x11\n\tactivator\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\"R\n\x07PodLoad\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0f\n\x07pod_uid\x18\x03 \x01(\t\x12\x11\n\tin_flight\x18\x04 \x01(\x03\"1\n\x04Pods\x12)\n\tin_flight\x18\x01 \x03(\x0b\x32\x16.zerogate.link.PodLoad\"=\n\x08\x43ordoned\x12\x0f\n\x07pod_uid\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x11\n\tin_flight\x18\x03 \x01(\x03\"\x18\n\x03\x42ye\x12\x11\n\tactivator\x18\x01 \x01(\t\"\t\n\x07Leaving\"*\n\x08PodSlots\x12\x0f\n\x07pod_uid\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\x03\"e\n\x08Occupied\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12%\n\x04pods\x18\x04 \x03(\x0b\x32\x17.zerogate.link.PodSlots\">\n\x07Welcome\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x0e\n\x06leader\x18\x02 \x01(\t\x12\x14\n\x0cnames_owners\x18\x03 \x01(\x08\"a\n\x06\x43ordon\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0f\n\x07pod_uid\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12\x12\n\nexpires_in\x18\x05 \x01(\x01\"O\n\x08Uncordon\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0f\n\x07pod_uid\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\"\xae\x01\n\x05Owner\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x11\n\tactivator\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x0e\n\x06secret\x18\x06 \x01(\t\x12\x12\n\nis_granted\x18\x07 \x01(\x08\x12)\n\x08reserved\x18\x08 \x03(\x0b\x32\x17.zerogate.link.PodSlots\"P\n\x07\x41\x64\x64ress\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0f\n\x07pod_uid\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61utoscaler/link.proto\x12\rzerogate.link\"\xcb\x01\n\x04Stat\x12\x10\n\x08pod_name\x18\x01 \x01(\t\x12#\n\x1b\x61verage_concurrent_requests\x18\x02 \x01(\x01\x12+\n#average_proxied_concurrent_requests\x18\x03 \x01(\x01\x12\x15\n\rrequest_count\x18\x04 \x01(\x01\x12\x1d\n\x15proxied_request_count\x18\x05 \x01(\x01\x12\x16\n\x0eprocess_uptime\x18\x06 \x01(\x01\x12\x11\n\ttimestamp\x18\x07 \x01(\x03\"U\n\x0fWireStatMessage\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12!\n\x04stat\x18\x03 \x01(\x0b\x32\x13.zerogate.link.Stat\"\xb6\x04\n\x05\x46rame\x12\x30\n\x08messages\x18\x01 \x03(\x0b\x32\x1e.zerogate.link.WireStatMessage\x12\x0b\n\x03\x63ut\x18\x64 \x01(\x03\x12\x0e\n\x06sender\x18i \x01(\t\x12\x0e\n\x06second\x18l \x01(\x03\x12%\n\x05hello\x18\x65 \x01(\x0b\x32\x14.zerogate.link.HelloH\x00\x12#\n\x04pods\x18\x66 \x01(\x0b\x32\x13.zerogate.link.PodsH\x00\x12+\n\x08\x63ordoned\x18g \x01(\x0b\x32\x17.zerogate.link.CordonedH\x00\x12!\n\x03\x62ye\x18h \x01(\x0b\x32\x12.zerogate.link.ByeH\x00\x12+\n\x08occupied\x18j \x01(\x0b\x32\x17.zerogate.link.OccupiedH\x00\x12)\n\x07leaving\x18k \x01(\x0b\x32\x16.zerogate.link.LeavingH\x00\x12)\n\x07welcome\x18n \x01(\x0b\x32\x16.zerogate.link.WelcomeH\x00\x12\'\n\x06\x63ordon\x18o \x01(\x0b\x32\x15.zerogate.link.CordonH\x00\x12+\n\x08uncordon\x18p \x01(\x0b\x32\x17.zerogate.link.UncordonH\x00\x12%\n\x05owner\x18q \x01(\x0b\x32\x14.zerogate.link.OwnerH\x00\x12)\n\x07\x61\x64\x64ress\x18r \x01(\x0b\x32\x16.zerogate.link.AddressH\x00\x42\x07\n\x05other\"\x9e\x01\n\x05Hello\x12\x11\n\tactivator\x18\x01 \x01(\t\x12\x0f\n\x07pod_uid\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x0f\n\x07process\x18\x04 \x01(\t\x12\x14\n\x0cpeer_address\x18\x05 \x01(\t\x12\x13\n\x0bpeer_secret\x18\x06 \x01(\t\x12$\n\x06\x63laims\x18\x07 \x03(\x0b\x32\x14.zerogate.link.Claim\"N\n\x05\x43laim\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x11\n\tactivator\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\"R\n\x07PodLoad\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0f\n\x07pod_uid\x18\x03 \x01(\t\x12\x11\n\tin_flight\x18\x04 \x01(\x03\"1\n\x04Pods\x12)\n\tin_flight\x18\x01 \x03(\x0b\x32\x16.zerogate.link.PodLoad\"=\n\x08\x43ordoned\x12\x0f\n\x07pod_uid\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x11\n\tin_flight\x18\x03 \x01(\x03\"\x18\n\x03\x42ye\x12\x11\n\tactivator\x18\x01 \x01(\t\"\t\n\x07Leaving\"*\n\x08PodSlots\x12\x0f\n\x07pod_uid\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\x03\"e\n\x08Occupied\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12%\n\x04pods\x18\x04 \x03(\x0b\x32\x17.zerogate.link.PodSlots\">\n\x07Welcome\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x0e\n\x06leader\x18\x02 \x01(\t\x12\x14\n\x0cnames_owners\x18\x03 \x01(\x08\"a\n\x06\x43ordon\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0f\n\x07pod_uid\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12\x12\n\nexpires_in\x18\x05 \x01(\x01\"O\n\x08Uncordon\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0f\n\x07pod_uid\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\"\xc9\x01\n\x05Owner\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x11\n\tactivator\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x0e\n\x06secret\x18\x06 \x01(\t\x12\x12\n\nis_granted\x18\x07 \x01(\x08\x12)\n\x08reserved\x18\x08 \x03(\x0b\x32\x17.zerogate.link.PodSlots\x12\x19\n\x11is_former_stopped\x18\t \x01(\x08\"P\n\x07\x41\x64\x64ress\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0f\n\x07pod_uid\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,33 +36,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WIRESTATMESSAGE']._serialized_start=246
   _globals['_WIRESTATMESSAGE']._serialized_end=331
   _globals['_FRAME']._serialized_start=334
-  _globals['_FRAME']._serialized_end=884
-  _globals['_HELLO']._serialized_start=887
-  _globals['_HELLO']._serialized_end=1045
-  _globals['_CLAIM']._serialized_start=1047
-  _globals['_CLAIM']._serialized_end=1125
-  _globals['_PODLOAD']._serialized_start=1127
-  _globals['_PODLOAD']._serialized_end=1209
-  _globals['_PODS']._serialized_start=1211
-  _globals['_PODS']._serialized_end=1260
-  _globals['_CORDONED']._serialized_start=1262
-  _globals['_CORDONED']._serialized_end=1323
-  _globals['_BYE']._serialized_start=1325
-  _globals['_BYE']._serialized_end=1349
-  _globals['_LEAVING']._serialized_start=1351
-  _globals['_LEAVING']._serialized_end=1360
-  _globals['_PODSLOTS']._serialized_start=1362
-  _globals['_PODSLOTS']._serialized_end=1404
-  _globals['_OCCUPIED']._serialized_start=1406
-  _globals['_OCCUPIED']._serialized_end=1507
-  _globals['_WELCOME']._serialized_start=1509
-  _globals['_WELCOME']._serialized_end=1571
-  _globals['_CORDON']._serialized_start=1573
-  _globals['_CORDON']._serialized_end=1670
-  _globals['_UNCORDON']._serialized_start=1672
-  _globals['_UNCORDON']._serialized_end=1751
-  _globals['_OWNER']._serialized_start=1754
-  _globals['_OWNER']._serialized_end=1928
-  _globals['_ADDRESS']._serialized_start=1930
-  _globals['_ADDRESS']._serialized_end=2010
+  _globals['_FRAME']._serialized_end=900
+  _globals['_HELLO']._serialized_start=903
+  _globals['_HELLO']._serialized_end=1061
+  _globals['_CLAIM']._serialized_start=1063
+  _globals['_CLAIM']._serialized_end=1141
+  _globals['_PODLOAD']._serialized_start=1143
+  _globals['_PODLOAD']._serialized_end=1225
+  _globals['_PODS']._serialized_start=1227
+  _globals['_PODS']._serialized_end=1276
+  _globals['_CORDONED']._serialized_start=1278
+  _globals['_CORDONED']._serialized_end=1339
+  _globals['_BYE']._serialized_start=1341
+  _globals['_BYE']._serialized_end=1365
+  _globals['_LEAVING']._serialized_start=1367
+  _globals['_LEAVING']._serialized_end=1376
+  _globals['_PODSLOTS']._serialized_start=1378
+  _globals['_PODSLOTS']._serialized_end=1420
+  _globals['_OCCUPIED']._serialized_start=1422
+  _globals['_OCCUPIED']._serialized_end=1523
+  _globals['_WELCOME']._serialized_start=1525
+  _globals['_WELCOME']._serialized_end=1587
+  _globals['_CORDON']._serialized_start=1589
+  _globals['_CORDON']._serialized_end=1686
+  _globals['_UNCORDON']._serialized_start=1688
+  _globals['_UNCORDON']._serialized_end=1767
+  _globals['_OWNER']._serialized_start=1770
+  _globals['_OWNER']._serialized_end=1971
+  _globals['_ADDRESS']._serialized_start=1973
+  _globals['_ADDRESS']._serialized_end=2053
 # @@protoc_insertion_point(module_scope)

@@ -35,10 +35,11 @@ class WireStatMessage(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., stat: _Optional[_Union[Stat, _Mapping]] = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("messages", "cut", "sender", "hello", "pods", "cordoned", "bye", "occupied", "leaving", "welcome", "cordon", "uncordon", "owner", "address")
+    __slots__ = ("messages", "cut", "sender", "second", "hello", "pods", "cordoned", "bye", "occupied", "leaving", "welcome", "cordon", "uncordon", "owner", "address")
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     CUT_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
+    SECOND_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     PODS_FIELD_NUMBER: _ClassVar[int]
     CORDONED_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +54,7 @@ class Frame(_message.Message):
     messages: _containers.RepeatedCompositeFieldContainer[WireStatMessage]
     cut: int
     sender: str
+    second: int
     hello: Hello
     pods: Pods
     cordoned: Cordoned
@@ -64,7 +66,7 @@ class Frame(_message.Message):
     uncordon: Uncordon
     owner: Owner
     address: Address
-    def __init__(self, messages: _Optional[_Iterable[_Union[WireStatMessage, _Mapping]]] = ..., cut: _Optional[int] = ..., sender: _Optional[str] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., pods: _Optional[_Union[Pods, _Mapping]] = ..., cordoned: _Optional[_Union[Cordoned, _Mapping]] = ..., bye: _Optional[_Union[Bye, _Mapping]] = ..., occupied: _Optional[_Union[Occupied, _Mapping]] = ..., leaving: _Optional[_Union[Leaving, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., cordon: _Optional[_Union[Cordon, _Mapping]] = ..., uncordon: _Optional[_Union[Uncordon, _Mapping]] = ..., owner: _Optional[_Union[Owner, _Mapping]] = ..., address: _Optional[_Union[Address, _Mapping]] = ...) -> None: ...
+    def __init__(self, messages: _Optional[_Iterable[_Union[WireStatMessage, _Mapping]]] = ..., cut: _Optional[int] = ..., sender: _Optional[str] = ..., second: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., pods: _Optional[_Union[Pods, _Mapping]] = ..., cordoned: _Optional[_Union[Cordoned, _Mapping]] = ..., bye: _Optional[_Union[Bye, _Mapping]] = ..., occupied: _Optional[_Union[Occupied, _Mapping]] = ..., leaving: _Optional[_Union[Leaving, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., cordon: _Optional[_Union[Cordon, _Mapping]] = ..., uncordon: _Optional[_Union[Uncordon, _Mapping]] = ..., owner: _Optional[_Union[Owner, _Mapping]] = ..., address: _Optional[_Union[Address, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("activator", "pod_uid", "version", "process", "peer_address", "peer_secret", "claims")
@@ -191,7 +193,7 @@ class Uncordon(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., pod_uid: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class Owner(_message.Message):
-    __slots__ = ("namespace", "revision", "activator", "epoch", "address", "secret", "is_granted", "reserved")
+    __slots__ = ("namespace", "revision", "activator", "epoch", "address", "secret", "is_granted", "reserved", "is_former_stopped")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ACTIVATOR_FIELD_NUMBER: _ClassVar[int]
@@ -200,6 +202,7 @@ class Owner(_message.Message):
     SECRET_FIELD_NUMBER: _ClassVar[int]
     IS_GRANTED_FIELD_NUMBER: _ClassVar[int]
     RESERVED_FIELD_NUMBER: _ClassVar[int]
+    IS_FORMER_STOPPED_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     revision: str
     activator: str
@@ -208,7 +211,8 @@ class Owner(_message.Message):
     secret: str
     is_granted: bool
     reserved: _containers.RepeatedCompositeFieldContainer[PodSlots]
-    def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., activator: _Optional[str] = ..., epoch: _Optional[int] = ..., address: _Optional[str] = ..., secret: _Optional[str] = ..., is_granted: _Optional[bool] = ..., reserved: _Optional[_Iterable[_Union[PodSlots, _Mapping]]] = ...) -> None: ...
+    is_former_stopped: bool
+    def __init__(self, namespace: _Optional[str] = ..., revision: _Optional[str] = ..., activator: _Optional[str] = ..., epoch: _Optional[int] = ..., address: _Optional[str] = ..., secret: _Optional[str] = ..., is_granted: _Optional[bool] = ..., reserved: _Optional[_Iterable[_Union[PodSlots, _Mapping]]] = ..., is_former_stopped: _Optional[bool] = ...) -> None: ...
 
 class Address(_message.Message):
     __slots__ = ("namespace", "revision", "pod_uid", "address")

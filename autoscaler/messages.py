@@ -97,12 +97,14 @@ class Welcome:
 class Stats:
     """Up, each second, also when empty (it is the heartbeat too).
 
-    cut: unix second of the cut (of a half-second cut: its floor), or `AT_ONCE`.
+    cut: its number, which grows by one each second on the sender's monotonic clock, or `AT_ONCE`. second: the
+    unix second on the sender's wall clock, 0 if it is not told; nothing is decided by it.
     """
 
     activator: str
     cut: int
     stats: tuple[Stat, ...]
+    second: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,8 @@ class Owner:
     showing `secret`.
 
     `is_granted`, to the owner alone: it may take all slots but those `reserved` for requests of others.
+    `is_former_stopped`: the owner before answers nothing any more; requests that were sent to it and may be
+    repeated are to be sent to this one.
     """
 
     namespace: str
@@ -182,6 +186,7 @@ class Owner:
     secret: str = ""
     is_granted: bool = False
     reserved: tuple[PodSlots, ...] = ()
+    is_former_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +284,7 @@ def _slots_in(message: Message) -> tuple[PodSlots, ...]:
 def _write_stats(message: Stats, frame: link_pb2.Frame) -> None:
     frame.cut = message.cut
     frame.sender = message.activator
+    frame.second = message.second
     for row in message.stats:
         wire = frame.messages.add(namespace=row.namespace, name=row.revision)
         wire.stat.pod_name = message.activator
@@ -305,7 +311,7 @@ def _read_stats(frame: link_pb2.Frame) -> Stats:
         rows.append(Stat(wire.namespace, wire.name, concurrency, requests, stat.timestamp))
     if frame.cut < 0:
         raise MalformedMessage(f"cut {frame.cut}")
-    return Stats(sender, frame.cut, tuple(rows))
+    return Stats(sender, frame.cut, tuple(rows), frame.second)
 
 
 def _read_load(load: link_pb2.PodLoad) -> PodLoad:

@@ -7,7 +7,8 @@ empty.
 
 Known dead is who said good-bye, whose name another process has, whose address refuses connections
 (`is_gone`), who is unlinked for `ABSENT` seconds and not expected any more, or unlinked for `LOST` seconds.
-What follows is returned: (to whom, message).
+One that was stopped (`is_stopped`) is treated like that, too: when it goes on it takes no slot before it was
+told on a new link who owns what. What follows is returned: (to whom, message).
 """
 
 import hashlib
@@ -54,6 +55,7 @@ class _Limit:
     is_adopted: bool = False
     occupied: dict[str, tuple[PodSlots, ...]] = field(default_factory=dict)
     granted: tuple[PodSlots, ...] | None = None
+    is_former_stopped: bool = False
 
 
 class Owners:
@@ -113,13 +115,24 @@ class Owners:
 
     def is_gone(self, name: str, now: float) -> Orders:
         """Its process is known to be dead, or to have nothing in flight any more."""
+        return self._is_out(name, now, is_stopped=False)
+
+    def _is_out(self, name: str, now: float, *, is_stopped: bool) -> Orders:
         if self._activators.pop(name, None) is None:
             return []
-        orders = self._replace(name, now)
+        orders = self._replace(name, now, is_stopped=is_stopped)
         for key, limit in self._limits.items():
             limit.occupied.pop(name, None)
             orders += self._grant(key, now)
         return orders
+
+    def is_stopped(self, name: str, now: float) -> Orders:
+        """Its process is known to stand still."""
+        return self._is_out(name, now, is_stopped=True)
+
+    def addresses(self) -> list[tuple[str, str]]:
+        """Name and address of all that have one."""
+        return [(name, each.address) for name, each in self._activators.items() if each.address]
 
     def missing(self) -> list[tuple[str, str]]:
         """Name and address of those whose link broke."""
@@ -217,12 +230,12 @@ class Owners:
         self._limits[key] = _Limit(claim.activator, claim.epoch, is_adopted=True)
         self._activators.setdefault(claim.activator, _Activator(since=now))
 
-    def _replace(self, name: str, now: float) -> Orders:
+    def _replace(self, name: str, now: float, *, is_stopped: bool = False) -> Orders:
         """Find other owners for what it owns."""
         orders: Orders = []
         for key, limit in self._limits.items():
             if limit.owner == name:
-                orders += self._name(key, now)
+                orders += self._name(key, now, is_former_stopped=is_stopped)
         return orders
 
     def _go_on(self, now: float) -> Orders:
@@ -239,7 +252,7 @@ class Owners:
         is_complete = all(each.is_linked for each in self._activators.values())
         return self._name(key, now) if is_complete or now - self._began >= GRACE else []
 
-    def _name(self, key: Key, now: float) -> Orders:
+    def _name(self, key: Key, now: float, *, is_former_stopped: bool = False) -> Orders:
         """Another owner, of those that stay if there are any; nobody where nobody is linked."""
         limit = self._limits[key]
         linked = {name for name, each in self._activators.items() if each.is_linked}
@@ -251,7 +264,7 @@ class Owners:
         if not owner:
             self._limits[key] = _Limit(epoch=limit.epoch)
             return []
-        self._limits[key] = _Limit(owner, self._number())
+        self._limits[key] = _Limit(owner, self._number(), is_former_stopped=is_former_stopped)
         return self._broadcast(key) + self._grant(key, now)
 
     def _grant(self, key: Key, now: float) -> Orders:
@@ -280,10 +293,15 @@ class Owners:
     def _message(self, key: Key, to: str) -> Owner:
         limit = self._limits[key]
         owner = self._activators.get(limit.owner, _Activator())
-        message = Owner(*key, limit.owner, limit.epoch, owner.address, owner.secret)
-        if to != limit.owner or limit.granted is None:
-            return message
-        return Owner(*key, limit.owner, limit.epoch, is_granted=True, reserved=limit.granted)
+        if to == limit.owner and limit.granted is not None:
+            return Owner(
+                *key, limit.owner, limit.epoch,
+                is_granted=True, reserved=limit.granted, is_former_stopped=limit.is_former_stopped,
+            )  # fmt: skip
+        return Owner(
+            *key, limit.owner, limit.epoch, owner.address, owner.secret,
+            is_former_stopped=limit.is_former_stopped,
+        )  # fmt: skip
 
 
 def _weight(key: Key, name: str) -> bytes:

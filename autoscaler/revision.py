@@ -66,6 +66,7 @@ class Revision:
         self._retry_at = 0.0
         self._retry_delay = FIRST_RETRY
         self._untold = ""
+        self.is_mended = False
 
     def __repr__(self) -> str:
         name = f"{self.target.namespace}/{self.target.revision}"
@@ -121,8 +122,12 @@ class Revision:
         self.has_traffic = self.has_traffic or seen.target.replicas == 0
 
     def try_again(self) -> None:
-        """What made the activation fail may be mended: its pods are made another way."""
+        """What made the activation fail may be mended: its pods are made another way. It is no longer given
+        up, so that requests wait again.
+        """
         self._retry_at, self._retry_delay = 0.0, FIRST_RETRY
+        self._untold = ""
+        self.is_mended = True
 
     def record(self, now: float, concurrency: float, requests: float) -> None:
         """A report; `now` is in the second that its load belongs to."""
@@ -254,8 +259,11 @@ class Revision:
             self._untold = ""
         if self._untold:
             outcome.given_up = self._untold
-        elif self.target.given_up and (self.ready or (self.wish.is_written and self.wish.pods > 0)):
+        elif self.target.given_up and (
+            self.ready or self.is_mended or (self.wish.is_written and self.wish.pods > 0)
+        ):
             outcome.given_up = ""
+        self.is_mended = self.is_mended and bool(self.target.given_up)
         if self.ready:
             self._retry_delay = FIRST_RETRY
 

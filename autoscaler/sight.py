@@ -1,17 +1,18 @@
 """Who reports, who should, and whether so little is seen that nothing may be taken away.
 
-What an activator does not tell cannot be seen, and pods are not taken away on a guess. The activators that
-count are those expected (the ready endpoints of the gateway), or where nobody tells them, those that said
-hello and no good-bye.
+What an activator does not report cannot be seen, and pods are not taken away on a guess. The activators that
+count are those expected (the ready endpoints of the gateway), or if these are not known, those that said
+hello and no good-bye. One that is linked lives and may serve: nothing is taken away until it reports. One
+that is not linked is waited for only so long.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 SILENCE = 3.0
-"""Seconds without a frame until an activator is silent; three cuts."""
+"""Seconds without a report until an activator is silent; three cuts."""
 LONGEST_VETO = 60.0
-"""Seconds; a stable window if that is longer."""
+"""Seconds of silence without a link; a stable window if that is longer."""
 FORGOTTEN = 3600.0
 """Seconds, the longest stable window: one that went without a word, and that nobody expects, is forgotten."""
 
@@ -19,7 +20,7 @@ FORGOTTEN = 3600.0
 @dataclass(slots=True)
 class _Activator:
     heard: float
-    """The last frame; the beginning of the expectation before there was one."""
+    """The last report; before the first one, the beginning of the expectation or of the link."""
     is_linked: bool = False
     is_overdue: bool = False
 
@@ -46,8 +47,12 @@ class Sight:
             if not self._activators[name].is_linked:
                 del self._activators[name]
 
+    def link(self, name: str, now: float) -> None:
+        """It is linked. That is no report: one that was silent before stays silent until it reports."""
+        self._activators.setdefault(name, _Activator(now)).is_linked = True
+
     def hear(self, name: str, now: float) -> None:
-        """A frame came."""
+        """A report came."""
         activator = self._activators.setdefault(name, _Activator(now))
         activator.heard, activator.is_linked, activator.is_overdue = now, True, False
 
@@ -67,7 +72,7 @@ class Sight:
     def responsive(self, now: float) -> set[str]:
         """Those whose acknowledgement an order needs: linked and not silent.
 
-        Silence is a veto by itself; once that ran out, nobody waits for the silent one.
+        Silence is a veto by itself.
         """
         return {
             name
@@ -89,11 +94,17 @@ class Sight:
         if led < stable_window:
             return f"leading for {led:.0f} s only, the load before that is not known"
         longest = max(LONGEST_VETO, stable_window)
-        blind = [name for name, seconds in self.silent(now).items() if seconds < SILENCE + longest]
+        blind = [
+            name
+            for name, seconds in self.silent(now).items()
+            if self._activators[name].is_linked or seconds < SILENCE + longest
+        ]
         return f"activator {', '.join(sorted(blind))} is silent" if blind else ""
 
     def overdue(self, now: float) -> list[str]:
-        """Those whose veto ran out since the last call, to be told of once."""
+        """Those that have been silent for too long since the last call, to be told of once: the veto of those
+        that are not linked has run out.
+        """
         found = []
         for name, seconds in self.silent(now).items():
             activator = self._activators[name]

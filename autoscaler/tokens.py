@@ -56,7 +56,7 @@ class _Good:
 
 
 class KnownTokens:
-    """Tokens that were found good, by their digests. Times are unix seconds."""
+    """Tokens that were found good, by their digests. Times are unix seconds of a clock that nobody sets."""
 
     def __init__(self) -> None:
         self._good: dict[bytes, _Good] = {}

@@ -44,7 +44,11 @@ class Moment(NamedTuple):
 
 
 class Term:
-    """How long we may write. Over as soon as either clock says so, and before it begins."""
+    """How long we may write. Over as soon as either clock says so, and before it begins.
+
+    If the wall clock alone says so, it was set, or the machine stood still: the term is in doubt, and goes on
+    if the Lease proves to be ours.
+    """
 
     def __init__(self) -> None:
         self._ends: Moment | None = None
@@ -65,6 +69,10 @@ class Term:
         if self._ends is None:
             return 0.0
         return max(0.0, min(self._ends.steady - now.steady, self._ends.wall - now.wall))
+
+    def is_in_doubt(self, now: Moment) -> bool:
+        """Whether the wall clock says that it is over, and the other clock does not."""
+        return self._ends is not None and self._ends.wall <= now.wall and now.steady < self._ends.steady
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+from kube.text import escaped
 from zerogate import cli
 from zerogate.errors import Failed
 
@@ -11,10 +12,12 @@ from zerogate.errors import Failed
 def main() -> None:
     """Run one command. Exit status: 0 done, 1 failed, 2 wrong usage."""
     arguments = cli.parse(sys.argv[1:], os.environ)
+    for variable in cli.unknown_variables(os.environ):
+        print(f"zerogate: {variable} is no setting of any command and is ignored", file=sys.stderr)
     try:
         sys.exit(_run(arguments))
     except Failed as error:
-        print(f"zerogate: {error}", file=sys.stderr)
+        print(f"zerogate: {escaped(str(error), keeps_lines=True)}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
         # The reader of our output went away (`zerogate replay … | head`): no complaint.

@@ -15,6 +15,16 @@ from zerogate import __version__
 from zerogate.addresses import Address, parse_address
 
 MOST_WORKERS = 256
+PREFIX = "ZEROGATE_"
+OTHER_VARIABLES = ("ZEROGATE_NATIVE", "ZEROGATE_PROCESS")
+"""Variables that are no settings of a command: see `native`, and the records of the node agent."""
+HELP = {
+    "up": "Run everything on this machine, in the foreground, until Ctrl-C.",
+    "activator": "The proxy: routes by Host, holds, picks a pod, counts.",
+    "autoscaler": "The decisions: how many pods each revision has.",
+    "controller": "Services into Configurations, Revisions, Deployments and Routes.",
+    "node": "A node whose pods are processes of this machine.",
+}
 DESCRIPTION = "Scale-to-zero for HTTP services: on this machine with `up`, on Kubernetes program by program."
 
 
@@ -27,16 +37,24 @@ class _Command:
 
     def setting(self, flag: str, default: str, help_: str, read: Callable[[str], Any] = str) -> None:
         """One setting as a flag and as a variable."""
-        variable = "ZEROGATE_" + flag.removeprefix("--").replace("-", "_").upper()
+        variable = _variable(flag)
         given = self._environment.get(variable, default)
         said = f"{help_} [{default}; {variable}]" if default else f"{help_} [{variable}]"
         self.parser.add_argument(flag, default=given, type=_reader(read), help=said.replace("%", "%%"))
 
-    def switch(self, flag: str, help_: str) -> None:
-        """A setting that is on or off."""
-        variable = "ZEROGATE_" + flag.removeprefix("--").replace("-", "_").upper()
-        is_on = self._environment.get(variable, "").lower() in {"1", "true", "yes", "on"}
-        self.parser.add_argument(flag, action="store_true", default=is_on, help=f"{help_} [{variable}]")
+    def switch(self, flag: str, help_: str, *, is_on: bool = False) -> None:
+        """A setting that is on or off; `is_on` without a flag and a variable."""
+        variable = _variable(flag)
+        given = self._environment.get(variable)
+        default = is_on if given is None else given.lower() in {"1", "true", "yes", "on"}
+        self.parser.add_argument(
+            flag, action=argparse.BooleanOptionalAction, default=default,
+            help=f"{help_} [{'on' if is_on else 'off'}; {variable}]",
+        )  # fmt: skip
+
+    def flags(self) -> list[str]:
+        """All of them, without the values."""
+        return [flag for action in self.parser._actions for flag in action.option_strings]  # noqa: SLF001
 
     def common(self) -> None:
         """What every program has."""
@@ -46,6 +64,20 @@ class _Command:
             "debug, info, warning or error",
             _one_of("debug", "info", "warning", "error"),
         )
+
+
+def _variable(flag: str) -> str:
+    return PREFIX + flag.removeprefix("--").replace("-", "_").upper()
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """The variables that look like settings and are none of any command."""
+    known = {*OTHER_VARIABLES}
+    for name, add in COMMANDS.items():
+        command = _Command(argparse.ArgumentParser(prog=name), {})
+        add(command)
+        known |= {_variable(flag) for flag in command.flags()}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
 def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -87,11 +119,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> argparse.
     def command(name: str, help_: str) -> _Command:
         return _Command(commands.add_parser(name, help=help_, description=help_), environment)
 
-    _up(command("up", "Run everything on this machine, in the foreground, until Ctrl-C."))
-    _activator(command("activator", "The proxy: routes by Host, holds, picks a pod, counts."))
-    _autoscaler(command("autoscaler", "The decisions: how many pods each revision has."))
-    _controller(command("controller", "Services into Configurations, Revisions, Deployments and Routes."))
-    _node(command("node", "A node whose pods are processes of this machine."))
+    for name, add in COMMANDS.items():
+        add(command(name, HELP[name]))
     doctor = command("doctor", "Look at a laptop or a cluster, and say what is wrong and what to do.")
     doctor.parser.add_argument(
         "-o", dest="output", choices=("text", "json"), default="text", help="one line a finding, or JSON"
@@ -111,6 +140,12 @@ def _up(up: _Command) -> None:
         help="apply this manifest once all runs; may be given several times",
     )  # fmt: skip
     up.setting("--gateway", "127.0.0.1:8080", "where requests to the services arrive", parse_address)
+    up.setting(
+        "--local-gateway",
+        "",
+        'where requests arrive that may reach cluster-local services, too; "" for nowhere',
+        _address_or_none,
+    )
     up.setting("--api", "127.0.0.1:8001", "where the Kubernetes API listens", parse_address)
     up.setting("--admin", "127.0.0.1:9090", "metrics, health and /debug", parse_address)
     up.setting("--data", ".zerogate", "the folder that keeps services and logs", Path)
@@ -118,6 +153,7 @@ def _up(up: _Command) -> None:
     up.setting(
         "--workers", "1", "gateway processes on one socket; 0 puts all into one process", _worker_count
     )
+    _proxy(up, drain_delay="0s", has_error_details=True)
     up.common()
 
 
@@ -168,16 +204,7 @@ def _activator(command: _Command) -> None:
         "the address that they are told; by default $POD_IP with the port of --peers",
         _address_or_none,
     )
-    command.setting("--drain-delay", "15s", "how long SIGTERM leaves the door open", parse_duration)
-    command.switch("--error-details", "say in replies why a pod cannot start")
-    command.setting(
-        "--trusted-proxies",
-        "",
-        "networks whose Forwarded and X-Forwarded-* headers are believed, as 10.0.0.0/8,fd00::/8",
-        _networks,
-    )
-    command.setting("--max-held-requests", "100000", "requests that may wait for pods at once", _count)
-    command.setting("--max-held-bytes", "256Mi", "what may be kept of them", _bytes)
+    _proxy(command, drain_delay="15s", has_error_details=False)
     command.setting(
         "--link-token-file",
         "",
@@ -185,6 +212,22 @@ def _activator(command: _Command) -> None:
         "audience zerogate-link, or the secret that all programs share",
     )
     command.common()
+
+
+def _proxy(command: _Command, *, drain_delay: str, has_error_details: bool) -> None:
+    """What is set of the proxy, in a program of its own and in `up`."""
+    command.setting("--drain-delay", drain_delay, "how long SIGTERM leaves the door open", parse_duration)
+    command.switch("--error-details", "say in responses why a pod cannot start", is_on=has_error_details)
+    command.setting(
+        "--trusted-proxies",
+        "",
+        "networks whose Forwarded and X-Forwarded-* headers are believed, as 10.0.0.0/8,fd00::/8",
+        _networks,
+    )
+    command.setting(
+        "--max-held-requests", "100000", "requests that may wait for pods at once, for each process", _count
+    )
+    command.setting("--max-held-bytes", "256Mi", "what may be kept of them", _bytes)
 
 
 def _autoscaler(command: _Command) -> None:
@@ -226,3 +269,13 @@ def _node(command: _Command) -> None:
         "--client-ca-file", "", "authority of the API server's kubelet client; without it no logs are served"
     )
     command.common()
+
+
+COMMANDS: Mapping[str, Callable[[_Command], None]] = {
+    "up": _up,
+    "activator": _activator,
+    "autoscaler": _autoscaler,
+    "controller": _controller,
+    "node": _node,
+}
+"""The programs, and what adds the settings of each."""

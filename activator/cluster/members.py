@@ -112,4 +112,5 @@ class Members:
 
 def may_probe(view: PodView, target: ScaleTarget) -> bool:
     """Whether it makes sense to ask the pod ourselves."""
-    return bool(view.address) and not view.fault and target.probe.trusted_early
+    may_come = not view.fault or view.is_elsewhere
+    return bool(view.address) and may_come and target.probe.trusted_early

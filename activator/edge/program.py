@@ -52,8 +52,9 @@ Where = socket.socket | tuple[str, int]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line decides. `public` and `local` are bound sockets or (host, port) to listen on;
-    a socket stays its opener's, so that a replacement can inherit it.
+    """What the command line decides. `public` and `local` are bound sockets or (host, port) to listen on.
+    `are_sockets_shared`: the sockets stay their opener's, so that a replacement can inherit them; otherwise
+    the drain closes them.
 
     `admin` is "host:port", "unix:<path>" or "" for none; `token` guards its /debug. `link_token_file` holds
     the link's token and is read at each connect; "" means that it is `token`. `link_address` "" means that
@@ -64,6 +65,7 @@ class Settings:
 
     public: tuple[Where, ...] = (("127.0.0.1", 8080),)
     local: tuple[Where, ...] = ()
+    are_sockets_shared: bool = True
     admin: str = "127.0.0.1:9090"
     token: str = ""
     link_token_file: str = ""
@@ -117,6 +119,7 @@ class Program:
         self.owning = Owning(
             Owners(settings.identity), self.revisions, self.dispatcher, self.reports, self.link.notify
         )
+        self.owning.relink = self.link.renew
         self.waking = Waking(client, self.revisions, lambda: self.link.is_up)
         self.obedience = Obedience(
             self.orders, self.reports, self.revisions, self.dispatcher, self.link.notify
@@ -245,7 +248,7 @@ class Program:
     async def _listen(self, places: Iterable[Where], router: Router) -> None:
         for where in places:
             listener = Listener()
-            await listener.start(where, router, self.dispatcher)
+            await listener.start(where, router, self.dispatcher, is_shared=self._settings.are_sockets_shared)
             self._listeners.append(listener)
 
     async def _close(self) -> None:

@@ -4,6 +4,7 @@ Whatever has a deadline carries it as `due` and stands in one set. Once in `FAR`
 looked through for those due before the next time; the few found are looked at in every sweep.
 """
 
+from collections.abc import Iterator
 from typing import Protocol
 
 FAR = 1.0
@@ -33,6 +34,9 @@ class Deadlines:
 
     def __len__(self) -> int:
         return len(self._all)
+
+    def __iter__(self) -> Iterator[Dated]:
+        return iter(self._all)
 
     def __repr__(self) -> str:
         return f"<Deadlines {len(self._all)}, {len(self._soon)} soon>"

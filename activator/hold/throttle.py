@@ -282,10 +282,14 @@ class Throttle(Generic[W]):
         self._settle(pod)
 
     def failed(self, pod: Pod, now: float) -> None:
-        """The pod refused or reset a connection: it is left out for a while that grows with each time."""
-        pod.failures += 1
-        pod.pace.restart(now)
+        """The pod refused or reset a connection: it is left out for a while that grows with each event.
+
+        All requests that were on their way to it fail in one event, so a failure while it is left out only
+        begins that while anew.
+        """
         if not pod.out_until:
+            pod.failures += 1
+            pod.pace.restart(now)
             self._out.append(pod)
         pod.out_since = now
         pod.out_until = now + min(FIRST_DELAY * 2 ** min(pod.failures - 1, 10), LONGEST_DELAY)

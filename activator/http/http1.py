@@ -90,9 +90,14 @@ def is_host(host: bytes) -> bool:
     return _HOST.fullmatch(host) is not None
 
 
+def has_bad_line_end(data: bytes, checked: int) -> bool:
+    """Whether there is a line end other than CRLF, a lone CR, or NUL. `checked` bytes had none before."""
+    return BARE_NEWLINE.search(data, max(checked - 1, 0)) is not None
+
+
 def check_unfinished(data: bytes, checked: int = 0) -> None:
     """Refuse a head at once that can't become one any more. `checked` bytes of it were found good before."""
-    if BARE_NEWLINE.search(data, max(checked - 1, 0)):
+    if has_bad_line_end(data, checked):
         raise BadRequest(_TLS if data.startswith(_TLS_RECORD) else NEWLINE)
     # Without a space in them, the bytes checked before are the beginning of the method.
     if data.find(b" ", 0, checked) < 0 and not _START.match(data, max(checked - 1, 0)):

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
+from kube.text import escaped
+
 _WANTS_JSON = re.compile(rb"\naccept:[^\r]*application/(?:[a-z0-9.+-]*\+)?json", re.IGNORECASE)
 
 
@@ -24,14 +26,15 @@ class Refusal:
     detail: str = ""
 
     def because(self, detail: str) -> "Refusal":
-        """The same with a detail that the client may see."""
+        """The same with a detail that the client may see; a pod may have written it."""
         if not detail:
             return self
+        detail = escaped(detail)
         return replace(self, text=f"{self.text.removesuffix('.')}: {detail}", detail=detail)
 
     def known_as(self, detail: str) -> "Refusal":
         """The same with a detail that the log may see, and the client may not."""
-        return replace(self, detail=detail)
+        return replace(self, detail=escaped(detail))
 
     def after(self, seconds: int) -> "Refusal":
         """The same with a Retry-After."""

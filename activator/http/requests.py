@@ -20,6 +20,8 @@ from activator.http.http1 import (
 
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
 """Methods that may be repeated when an attempt broke off (RFC 9110 9.2.2)."""
+BODY_IS_MEANINGLESS = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS", b"TRACE"))
+"""Methods that give the body of a request no meaning (RFC 9110 9.3), so that many servers do not read it."""
 
 _HEAD = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])\r\n" + FIELDS + rb"\r\n").fullmatch
 _COMMON = (

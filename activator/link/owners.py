@@ -51,6 +51,15 @@ class Owners:
         self._told[key] = owner
         return True
 
+    def suspend(self) -> bool:
+        """Hold to no limit as its owner until the autoscaler grants it again: this process stood still, and
+        another one may be the owner by now. False: it owns none.
+        """
+        granted = {key: told for key, told in self._told.items() if self.is_ours(key) and told.is_granted}
+        for key, told in granted.items():
+            self._told[key] = replace(told, is_granted=False, reserved=())
+        return bool(granted)
+
     def forget(self, key: Key) -> None:
         """The revision is gone."""
         self._told.pop(key, None)

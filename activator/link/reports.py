@@ -53,9 +53,9 @@ class Reports:
             each.pop(key, None)
         self._occupied.pop(key, None)
 
-    def cut(self, now: float, second: int) -> None:
-        """End a cut of all busy revisions; `second` is its number, Unix seconds. It replaces an unwritten
-        one.
+    def cut(self, now: float, number: int, second: int = 0) -> None:
+        """End a cut of all busy revisions. It replaces an unwritten one. `second` is the Unix second that the
+        wall clock shows, 0 if it is not known; nothing is decided by it.
         """
         stats, loads = [], []
         for key, revision in [*self._busy.items()]:
@@ -70,7 +70,7 @@ class Reports:
             if is_idle:
                 self._busy.pop(key)
                 self._urgent.pop(key, None)
-        self._cut = Stats(self._activator, second, tuple(stats)), Pods(tuple(loads))
+        self._cut = Stats(self._activator, number, tuple(stats), second), Pods(tuple(loads))
 
     def connected(self) -> None:
         """A new link: its leader may know nothing of what waits for a first pod; tell it at once."""

@@ -3,11 +3,11 @@
 import asyncio
 import hmac
 import logging
-import time
 from typing import NamedTuple, Protocol
 
 from autoscaler.tokens import KnownTokens, problem_of, review_of
 from kube.edge.client import ApiError, Client
+from kube.edge.clock import unix_now
 from kube.resources import TOKENREVIEWS
 
 log = logging.getLogger("zerogate.autoscaler")
@@ -57,7 +57,7 @@ class TokenReviews:
     async def refusal(self, token: str) -> Refusal | None:
         if not token:
             return Refusal(401, "the token is missing: it is to be a ServiceAccount's")
-        if self._known.is_fresh(token, time.time()):
+        if self._known.is_fresh(token, unix_now()):
             return None
         try:
             async with asyncio.timeout(ANSWER_WITHIN), self._reviews:
@@ -69,11 +69,11 @@ class TokenReviews:
             self._known.found_bad(token)
             log.warning("A link was refused, its token is not accepted: %s", problem)
             return Refusal(401, "the token is not accepted")
-        self._known.found_good(token, time.time())
+        self._known.found_good(token, unix_now())
         return None
 
     def _without_answer(self, token: str, why: str) -> Refusal | None:
-        if self._known.is_kept(token, time.time()):
+        if self._known.is_kept(token, unix_now()):
             log.warning("A token is believed that was good before; it can't be reviewed now: %s", why)
             return None
         log.warning("A link was put off, its token can't be reviewed: %s", why)

@@ -72,7 +72,10 @@ class Leader:
         self._schedule = Schedule()
         self._stirred = asyncio.Event()
         self._peers: dict[str, Peer] = {}
-        self._owning = Owning(Owners(self._number, self.now()), self.fleet, self._peers, self.now)
+        self._owning = Owning(
+            Owners(self._number, self.now()), self.fleet, self._peers, self.now,
+            lambda: self.sight.silent(self.now()).keys(),
+        )  # fmt: skip
         self._loads: dict[str, dict[str, int]] = {}
         self._early: dict[Key, tuple[float, Stat]] = {}
         self._writer: ScaleWriter | None = None
@@ -103,7 +106,8 @@ class Leader:
     def opened(self, peer: Peer, hello: Hello) -> None:
         """An activator is linked: it hears the orders that stand, and who owns the hard limits."""
         self._peers[peer.name] = peer
-        self.sight.hear(peer.name, self.now())
+        self.sight.link(peer.name, self.now())
+        self._collector.linked(hello.activator, hello.process)
         log.info("Activator %s is linked", peer.name)
         for revision in self.revisions.values():
             for order in revision.replicas.scale_in.standing():
@@ -119,10 +123,10 @@ class Leader:
             self._owning.lost(peer.name)
 
     def received(self, peer: Peer, message: Message) -> None:
-        """A frame."""
-        self.sight.hear(peer.name, self.now())
+        """A frame. Reports alone say that the load is seen."""
         match message:
             case Stats():
+                self.sight.hear(peer.name, self.now())
                 self._reported(message)
             case Pods():
                 self._loads[peer.name] = {load.pod_uid: load.in_flight for load in message.in_flight}
@@ -149,6 +153,9 @@ class Leader:
         self._owning.see(revision)
         key = revision.target.key
         if key in self._schedule:
+            if revision.is_mended:
+                self._schedule.add(key, self.now())
+                self._stirred.set()
             return
         self.fleet.remember(revision)
         self._schedule.begin(key, self.now())
@@ -287,8 +294,13 @@ class Leader:
             if expected is not None:
                 self.sight.expect(expected, self.now())
             self._owning.look(expected)
+            linked = self.sight.linked()
             for name in self.sight.overdue(self.now()):
-                told = f"activator {name} has been silent for too long; its load is not seen, decisions go on"
+                told = f"activator {name} has sent no report for more than a minute, " + (
+                    "although it is linked: nothing is scaled down until it reports or its link ends"
+                    if name in linked
+                    else "and it is not linked: decisions are made without its load"
+                )
                 log.warning("%s", told)
                 self.events.emit(self._lease(), "Warning", "ActivatorSilent", told)
             await asyncio.sleep(LOOK)

@@ -1,13 +1,14 @@
 """Tells activators who owns which hard limit, and finds out at once when a lost one has died.
 
-Whose link broke may serve on. Its process is known to be dead when the address at which it took requests of
-other activators, and which answered us before, refuses connections.
+An activator whose link broke may serve on. Its process is known to be dead if the address at which it took
+requests of other activators, and which answered us before, refuses connections. It is known to stand still if
+its kernel accepts connections there and nothing is answered.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 
 from autoscaler.edge.link import Peer
@@ -20,16 +21,32 @@ log = logging.getLogger("zerogate.autoscaler")
 
 ASKED_WITHIN = 1.0
 """Seconds for one connect."""
+LOOKED_FOR_SILENT = 0.5
+"""Seconds between looks for activators that do not report."""
+UNANSWERED = 4.0
+"""Seconds without an answer after which a process stands still. These are more than the three after which it
+takes no slot of a limit by itself (activator.edge.http.dispatch.STOOD_STILL).
+"""
+ARE_YOU_THERE = b"\n"
 ASKED_AGAIN = 0.2
 """Seconds between two connects to one that is lost."""
 
 
 class Owning:
-    """Between the owners and the links. `peers` are the linked activators by name."""
+    """Between the owners and the links. `peers` are the linked activators by name, `silent` tells those that
+    do not report.
+    """
 
     def __init__(
-        self, owners: Owners, fleet: Fleet, peers: Mapping[str, Peer], now: Callable[[], float]
+        self,
+        owners: Owners,
+        fleet: Fleet,
+        peers: Mapping[str, Peer],
+        now: Callable[[], float],
+        silent: Callable[[], Collection[str]],
     ) -> None:
+        self._silent = silent
+        self._asked: set[str] = set()
         self.owners = owners
         self._fleet = fleet
         self._peers = peers
@@ -79,6 +96,7 @@ class Owning:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._get_to_know())
             group.create_task(self._find_the_dead())
+            group.create_task(self._find_the_stopped(group))
 
     async def _get_to_know(self) -> None:
         """Only an address that answered once says something by refusing: others may be out of our reach."""
@@ -100,6 +118,25 @@ class Owning:
                 async with asyncio.timeout(ASKED_AGAIN if missing else None):
                     await self._stirred.wait()
 
+    async def _find_the_stopped(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            await asyncio.sleep(LOOKED_FOR_SILENT)
+            silent = self._silent()
+            for name, address in self.owners.addresses():
+                if name in silent and address in self._reached and name not in self._asked:
+                    self._asked.add(name)
+                    group.create_task(self._look_at(name, address))
+
+    async def _look_at(self, name: str, address: str) -> None:
+        """Replace a silent one if it stands still."""
+        try:
+            is_still = await _stands_still(address)
+        finally:
+            self._asked.discard(name)
+        if is_still and name in self._silent() and (name, address) in self.owners.addresses():
+            log.warning("activator %s stands still: it accepts connections and answers nothing", name)
+            self._send(self.owners.is_stopped(name, self._now()))
+
     def _send(self, orders: Orders) -> None:
         for name, order in orders:
             peer = self._peers.get(name)
@@ -119,3 +156,25 @@ async def _asked(address: str) -> str:
         return ""
     writer.close()
     return "accepted"
+
+
+async def _stands_still(address: str) -> bool:
+    """Whether a process does nothing although its machine can be reached, before and after."""
+    host, _, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(ASKED_WITHIN):
+            reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except (OSError, TimeoutError, ValueError):
+        return False
+    try:
+        writer.write(ARE_YOU_THERE)
+        for _ in range(2):  # if we stood still ourselves, the answer is read in the second half
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(UNANSWERED / 2):
+                    await reader.read(1)
+                    return False
+    except OSError:
+        return False
+    finally:
+        writer.close()
+    return await _asked(address) == "accepted"

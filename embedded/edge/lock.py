@@ -110,7 +110,7 @@ def _issue(
         .issuer_name(issuer.certificate.subject if issuer else subject)
         .public_key(private_key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _DAY)  # clocks of clients differ
+        .not_valid_before(now - 2 * _DAY)  # clocks of clients differ, and may be set back
         .not_valid_after(now + life)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .add_extension(_usage(is_authority=issuer is None), critical=True)

@@ -29,6 +29,10 @@ class Backoff:
         self.ends = 1 if ran_for >= self.rule.reset_after else self.ends + 1
         return self.delay
 
+    def forget(self) -> None:
+        """What made it end is put right: the next end is the first."""
+        self.ends = 0
+
     @property
     def delay(self) -> float:
         """Seconds between the last end and the next start."""

@@ -40,6 +40,7 @@ class NodeSettings:
     heartbeat: float = 10.0
     stop_grace: float = 3.0
     wrong_port_after: float = 5.0
+    code_look: float = 0.5
     image_back_off_after: float = 0.5
     config_retry: float = 2.0
     log_limit: int = 10 * 2**20

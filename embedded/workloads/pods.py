@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from kube.objects import Obj, annotations, condition, controller_of, is_deleting, is_ready, parse_time
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+CLOCKS_DIFFER = 60.0
+"""Seconds that the clocks of two programs may differ by."""
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
@@ -21,8 +23,10 @@ def active_pods(pods: Iterable[Obj]) -> list[Obj]:
 
 
 def available_pods(pods: Iterable[Obj], min_ready_seconds: float, now: float) -> list[Obj]:
-    """Those that have been ready for `min_ready_seconds`."""
-    return [pod for pod in pods if is_ready(pod) and ready_since(pod) + min_ready_seconds <= now]
+    """Those that have been ready for `min_ready_seconds`; if that is 0, those that are ready, whatever the
+    clock says.
+    """
+    return [pod for pod in pods if is_ready(pod) and _until_available(pod, min_ready_seconds, now) <= 0]
 
 
 def pods_by_owner(pods: Iterable[Obj]) -> dict[str, list[Obj]]:
@@ -43,8 +47,19 @@ def ready_since(pod: Obj) -> float:
 
 def next_available(pods: Iterable[Obj], min_ready_seconds: float, now: float) -> float | None:
     """Seconds until the next ready pod counts as available; None when none is on its way there."""
-    waits = [ready_since(pod) + min_ready_seconds - now for pod in pods if is_ready(pod)]
+    waits = [_until_available(pod, min_ready_seconds, now) for pod in pods if is_ready(pod)]
     return min((wait for wait in waits if wait > 0), default=None)
+
+
+def _until_available(pod: Obj, min_ready_seconds: float, now: float) -> float:
+    """Seconds until a ready pod counts as available, 0 or less if it does.
+
+    A date in the future is none that a clock like ours has given: since when the pod is ready is not known.
+    """
+    since = ready_since(pod)
+    if not min_ready_seconds or since > now + CLOCKS_DIFFER:
+        return 0.0
+    return since + min_ready_seconds - now
 
 
 def victims(pods: Sequence[Obj], count: int) -> list[Obj]:

@@ -5,10 +5,13 @@ when a write is asked for, and again in the very step that hands its bytes to th
 kernel's hands then is sent even if we are stopped. The API server is told how much is left of the term, and
 gives the write up when it could not carry it out by then. For the microseconds between the last look and the
 kernel there is what each write says itself: the version, the UID or the number that it expects.
+
+If the wall clock alone says that the term is over, it was set forward, or this machine stood still. A write
+then waits for the proof that the Lease is still ours, so that a clock that is set delays it by one request.
 """
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from kube.edge.client import ApiError, Before, Transport
@@ -24,12 +27,24 @@ def moment() -> Moment:
     return Moment(time.clock_gettime(time.CLOCK_BOOTTIME), time.time())
 
 
-class Fenced:
-    """A Transport that refuses to write outside the term; it reads at any time."""
+NOT_LEADING = "NotLeading"
 
-    def __init__(self, inner: Transport, term: Term) -> None:
+
+async def _unproven() -> bool:
+    return False
+
+
+class Fenced:
+    """A Transport that refuses to write outside the term; it reads at any time. `prove` begins a term that is
+    in doubt again if the Lease is still ours, and returns whether it did.
+    """
+
+    def __init__(
+        self, inner: Transport, term: Term, prove: Callable[[], Awaitable[bool]] = _unproven
+    ) -> None:
         self._inner = inner
         self._term = term
+        self._prove = prove
 
     async def request(  # noqa: PLR0913 - the Transport's
         self,
@@ -44,14 +59,23 @@ class Fenced:
         """Raises ApiError (0, NotLeading) for a write when the term is over."""
         if method != "GET":
             before = self._within_the_term
-        return await self._inner.request(
-            method, path, query=query, body=body, content_type=content_type, before=before
-        )
+        while True:
+            if method != "GET" and self._term.is_in_doubt(moment()):
+                await self._prove()
+            try:
+                return await self._inner.request(
+                    method, path, query=query, body=body, content_type=content_type, before=before
+                )
+            except ApiError as error:
+                # The clock may have been set while the write waited for a connection.
+                is_doubt = error.reason == NOT_LEADING and self._term.is_in_doubt(moment())
+                if not (is_doubt and await self._prove()):
+                    raise
 
     def _within_the_term(self) -> Mapping[str, str]:
         left = self._term.left(moment())
         if left < LEAST:
-            raise ApiError(0, "NotLeading", "another one may lead by now: nothing is written")
+            raise ApiError(0, NOT_LEADING, "another one may lead by now: nothing is written")
         return {"timeout": f"{left:.3f}s"}
 
     def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[Obj]:

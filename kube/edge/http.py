@@ -207,7 +207,9 @@ def _decoded(data: bytes) -> Any:
 
 
 def _retry_after(answer: aiohttp.ClientResponse) -> float | None:
-    return seconds_of(answer.headers.get("Retry-After", ""), time.time())
+    """A date there is held against the server's own clock, which it tells in Date."""
+    sent = answer.headers.get("Date", "")
+    return seconds_of(answer.headers.get("Retry-After", ""), seconds_of(sent, 0.0) or time.time())
 
 
 def _turned_away(status: int, answer: Any, retry_after: float | None) -> ApiError:

@@ -43,7 +43,8 @@ class Elector:
         self._annotations = dict(annotations)
         self._terms = Terms()
         self._term = Term()
-        self._fenced = client.over(lambda transport: Fenced(transport, self._term))
+        self._fenced = client.over(lambda transport: Fenced(transport, self._term, self._prove))
+        self._proving = asyncio.Lock()
         self._held: Obj = {}
 
     def __repr__(self) -> str:
@@ -148,11 +149,11 @@ class Elector:
 
     async def _renew(self) -> None:
         """Renew the Lease; return when it is lost, or our term is over because that failed for too long."""
-        while left := self._term.left(moment()):
+        while left := await self._left():
             await asyncio.sleep(min(self._terms.renew, left))
             asked = moment()
             if not (left := self._term.left(asked)):
-                break
+                continue
             try:
                 async with asyncio.timeout(min(left, self._terms.answer)):
                     if not await self._change(self._with_sign_of_life):
@@ -161,6 +162,40 @@ class Elector:
             except (ApiError, TimeoutError) as error:
                 log.warning("%s can't be renewed (%s)", self._where[1], str(error) or "no answer")
         self._term.end()
+
+    async def _left(self) -> float:
+        """Seconds that remain of our term, after it was proved if it is in doubt; 0 if it is over."""
+        while self._term.is_in_doubt(moment()):
+            try:
+                async with asyncio.timeout(self._terms.answer):
+                    if not await self._prove():
+                        break
+            except (ApiError, TimeoutError) as error:
+                log.warning("%s can't be read (%s)", self._where[1], str(error) or "no answer")
+                await asyncio.sleep(self._terms.retry / 4)
+        return self._term.left(moment())
+
+    async def _prove(self) -> bool:
+        """The wall clock was set forward, or this machine stood still: if the Lease is still ours, renew it
+        and begin the term again; if it is not, the term is over. Raises ApiError: that can't be known.
+        """
+        async with self._proving:
+            asked = moment()
+            if not self._term.is_in_doubt(asked):
+                return bool(self._term.left(asked))
+            lease = await self._look()
+            if lease is None or (holder(lease), epoch(lease)) != (self._identity, epoch(self._held)):
+                self._term.end()
+                return False
+            try:
+                self._held = await self._client.replace(LEASES, self._with_sign_of_life(lease))
+            except ApiError as error:
+                if error.is_conflict:  # it was renewed or taken meanwhile
+                    return False
+                raise
+            log.info("%s is still ours; the wall clock was set", self._where[1])
+            self._term.begin(asked, self._terms.term)
+            return True
 
     def _with_sign_of_life(self, lease: Obj) -> Obj:
         return renewed(lease, self._annotations, time.time())

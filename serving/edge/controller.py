@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-import time
 from dataclasses import dataclass
 from functools import partial
 
 from kube.edge.client import ApiError, Client
+from kube.edge.clock import unix_now
 from kube.edge.events import EventRecorder
 from kube.edge.informer import Change, Informer
 from kube.objects import Obj, controller_of, is_deleting, is_newer, key, name, namespace, uid
@@ -163,7 +163,7 @@ class Controller:
         while True:
             work = await self._queue.take()
             try:
-                outcome = reconcile(self._world, work, time.time())
+                outcome = reconcile(self._world, work, unix_now())
                 is_rest_left = False
                 for action in outcome.actions:
                     if isinstance(action, SetStatus) and action.can_wait and self._queue.can_wait(work):

@@ -1,6 +1,7 @@
 """Heads are read strictly: what two parsers could read in two ways is refused."""
 
 from ipaddress import ip_network
+from typing import Any
 
 import httptools
 import pytest
@@ -24,19 +25,19 @@ from activator.http.requests import read_request
 from testkit.proxy.malformed import REFUSED_ANSWERS, REFUSED_REQUESTS
 
 
-def rows(table):
+def rows(table: dict[str, Any]) -> list[Any]:
     return [pytest.param(head, id=name) for name, head in table.items()]
 
 
 @pytest.mark.parametrize("head", rows(REFUSED_REQUESTS))
-def test_requests_that_are_refused(head):
+def test_requests_that_are_refused(head: bytes) -> None:
     """Each of these is a bad request, with words that name what is wrong."""
     with pytest.raises(BadRequest, match=r"\w{2}"):
         Peer("1.2.3.4", ()).lines(read_request(head).means)
 
 
 @pytest.mark.parametrize("head", rows(REFUSED_ANSWERS))
-def test_answers_that_are_refused(head):
+def test_answers_that_are_refused(head: bytes) -> None:
     """Pods' heads are held to the same rules."""
     with pytest.raises(BadAnswer, match=r"\w{2}"):
         read_answer(head, b"GET")
@@ -69,7 +70,7 @@ def test_answers_that_are_refused(head):
         (b"M-SEARCH /%C3%A4 HTTP/1.1\r\nHost: [::1]:80\r\nX:\r\nY: \xc3\xa4\t1\r\n\r\n", 0, True, False),
     ],
 )
-def test_requests_that_are_read(head, body, keeps_alive, expects):
+def test_requests_that_are_read(head: bytes, body: int, keeps_alive: bool, expects: bool) -> None:
     """What a head says about its body and its connection."""
     request = read_request(head)
     assert (request.body, request.means.keeps_alive, request.means.expects) == (body, keeps_alive, expects)
@@ -87,7 +88,7 @@ def test_requests_that_are_read(head, body, keeps_alive, expects):
     ],
 )
 @pytest.mark.parametrize("trusts_peer", [True, False])
-def test_a_tag_is_named_by_one_header(lines, tag, trusts_peer):
+def test_a_tag_is_named_by_one_header(lines: bytes, tag: bytes, trusts_peer: bool) -> None:
     """In any case; two of them name none. It is dropped like all that clients say of routing."""
     request = read_request(b"GET / HTTP/1.1\r\n" + lines + b"Host: a\r\n\r\n", trusts_peer=trusts_peer)
     assert request.means.tag == tag
@@ -109,7 +110,7 @@ def test_a_tag_is_named_by_one_header(lines, tag, trusts_peer):
         (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", b"GET", 0, True),
     ],
 )
-def test_answers_that_are_read(head, method, body, keeps_alive):
+def test_answers_that_are_read(head: bytes, method: bytes, body: int, keeps_alive: bool) -> None:
     """What an answer's head says about its body and its connection."""
     answer = read_answer(head, method)
     assert (answer.body, answer.keeps_alive) == (body, keeps_alive)
@@ -118,18 +119,18 @@ def test_answers_that_are_read(head, method, body, keeps_alive):
 @pytest.mark.parametrize(
     "data", [b"GET / HTTP/1.1\nHost", b"GET / HTTP/1.1\r\nHost: \x00", b"\x16\x03\x01\x02", b"{}", b"GET\r\r"]
 )
-def test_an_unfinished_head_that_cannot_become_one(data):
+def test_an_unfinished_head_that_cannot_become_one(data: bytes) -> None:
     """It is refused at once, however it would go on, and also when only its last bytes are new."""
     with pytest.raises(BadRequest):
         check_unfinished(data)
 
 
 @given(st.binary(max_size=12), st.integers(0, 12))
-def test_unfinished_heads_are_checked_alike_in_pieces(end, cut):
+def test_unfinished_heads_are_checked_alike_in_pieces(end: bytes, cut: int) -> None:
     """Whether a head is checked whole or as it grows makes no difference."""
     data = b"GET / HTTP/1.1\r\n" + end
 
-    def refused(parts):
+    def refused(parts: list[bytes]) -> bool:
         checked = 0
         try:
             for part in parts:
@@ -161,7 +162,7 @@ heads = st.builds(
 )
 
 
-def slow_reading(head):
+def slow_reading(head: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]] | None:
     """A head read line by line: (method, headers), or None when any rule of the grammar is broken."""
     lines = head[:-4].split(b"\r\n")
     headers = []
@@ -177,7 +178,7 @@ HOP = {b"connection", b"keep-alive", b"te", b"upgrade", b"proxy-connection"}
 
 
 @given(heads)
-def test_reading_agrees_with_a_slow_reader(head):
+def test_reading_agrees_with_a_slow_reader(head: bytes) -> None:
     """What is accepted is what a line-by-line reader finds, and all that stays is passed on in its order."""
     slow = slow_reading(head)
     try:
@@ -253,14 +254,14 @@ def test_other_forwarded_headers_of_a_trusted_proxy_stay() -> None:
 
 class Collected:
     def __init__(self) -> None:
-        self.headers = []
+        self.headers: list[tuple[bytes, bytes]] = []
 
-    def on_header(self, name, value):
+    def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name.lower(), value.strip(b" \t")))
 
 
 @given(heads)
-def test_what_is_passed_on_means_the_same_to_llhttp(head):
+def test_what_is_passed_on_means_the_same_to_llhttp(head: bytes) -> None:
     """A second parser, the one of Node.js, accepts every head that we pass on and finds the same headers
     in it.
     """
@@ -281,12 +282,12 @@ def test_what_is_passed_on_means_the_same_to_llhttp(head):
 @pytest.mark.parametrize(
     "host", [b"a", b"a:", b"[::1]:", b"a.b", b"A-1.b:8080", b"[::1]", b"[::1]:80", b"1.2.3.4:1", b"a_b"]
 )
-def test_hosts(host):
+def test_hosts(host: bytes) -> None:
     """Names and addresses, with or without a port."""
     assert is_host(host)
 
 
-def test_what_is_remembered_of_heads_is_bounded_in_number_and_size():
+def test_what_is_remembered_of_heads_is_bounded_in_number_and_size() -> None:
     """Ten thousand hosts are read as fast as one; what is long or has no end is read afresh."""
     requests._meanings.clear()
     heads = [b"GET / HTTP/1.1\r\nHost: h%d.example.com\r\n\r\n" % number for number in range(10_000)]
@@ -303,7 +304,7 @@ def test_what_is_remembered_of_heads_is_bounded_in_number_and_size():
     assert not requests._meanings
 
 
-def test_trailers_keep_what_is_harmless():
+def test_trailers_keep_what_is_harmless() -> None:
     """Framing, routing and our own names can't come in by the back door."""
     lines = (
         b"X-Sum: 1\r\nContent-Length: 5\r\nHost: evil\r\nX-Forwarded-For: 1\r\nK-X: 1\r\nGrpc-Status: 0\r\n"
@@ -321,7 +322,7 @@ def test_trailers_keep_what_is_harmless():
         ("", b"a", [b"X-Forwarded-For: ", b"Forwarded: for=unknown;host=a;proto=http"]),
     ],
 )
-def test_forwarded_lines(address, host, lines):
+def test_forwarded_lines(address: str, host: bytes, lines: list[bytes]) -> None:
     """Addresses and hosts that contain a colon are quoted (RFC 7239 4, 6)."""
     request = read_request(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
     said = Peer(address, ()).lines(request.means).split(b"\r\n")

@@ -1,6 +1,7 @@
 """The whole loop in virtual time: from zero, to as many pods as it takes, and back."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -130,7 +131,7 @@ def test_a_plain_deployment_that_a_request_woke_goes_down_under_the_next_leader_
         api.put("configmaps", config())
         for name, manager in (("woken", "zerogate-autoscaler"), ("made", "kubectl")):
             one = deployment(name, replicas=1, is_plain=True)
-            fields = {"f:spec": {"f:replicas": {}}}
+            fields: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
             one["metadata"]["managedFields"] = [{"manager": manager, "fieldsV1": fields}]
             api.put("deployments", one)
         async with leading(api) as leader, reporting(FakeActivator("a", leader)):
@@ -220,6 +221,36 @@ def test_an_activation_that_fails_is_given_up_and_tried_again_by_a_later_request
     run(scenario())
 
 
+def test_what_was_given_up_is_tried_again_as_soon_as_its_template_changes() -> None:
+    """The refusal of its requests is dropped with it, before any request comes."""
+
+    async def scenario() -> None:
+        api = FakeApi(starts=False)
+        api.put("configmaps", config())
+        target = deployment(target="10")
+        target["metadata"]["annotations"]["serving.knative.dev/progress-deadline"] = "120s"
+        api.put("deployments", target)
+        async with leading(api) as leader:
+            activator = FakeActivator("a", leader)
+            async with reporting(activator):
+                await until(100)
+                activator.arrive(1)
+                await until(130)
+                activator.arrive(0)
+                await until(256)
+                notes = api.objects[HELLO]["metadata"]["annotations"]
+                assert notes["zerogate.dev/given-up"].startswith("not ready after 15")
+                template = api.objects[HELLO]["spec"]["template"]
+                api.change(HELLO, template={**template, "spec": {"containers": [{"image": "mended"}]}})
+                await until(256.2)
+                assert "zerogate.dev/given-up" not in api.objects[HELLO]["metadata"]["annotations"]
+                activator.arrive(1)
+                await until(256.4)
+                assert replicas(api) == 1
+
+    run(scenario())
+
+
 def test_what_is_given_up_goes_to_zero_only_with_that_word() -> None:
     """Else the controller would take it for one that was ready. The word is tried again until it stands."""
 
@@ -255,4 +286,5 @@ def test_another_class_of_autoscaler_is_left_to_its_own() -> None:
         await until(150)
         assert written(api) == []
 
-    play(scene, **{"class": "mine"})
+    other: Any = {"class": "mine"}
+    play(scene, **other)

@@ -1,11 +1,13 @@
 """The whole loop in virtual time: what is not seen, lost, refused, or written by others."""
 
 import asyncio
+import time
 
 import pytest
 
 from autoscaler.edge.leader import Leader
-from autoscaler.messages import Bye, Cordon
+from autoscaler.edge.settings import Settings
+from autoscaler.messages import Bye, Cordon, Cordoned
 from autoscaler.objects import ready_pods
 from kube.objects import Obj
 from testkit.loop.virtual_time import run
@@ -13,7 +15,7 @@ from testkit.scaling.stage import HELLO, busy_then_silent, play, replicas, until
 from testkit.scaling.world import EPOCH, FakeActivator, FakeApi, config, deployment, leading, reporting
 
 
-def test_a_silent_activator_vetoes_going_down_for_a_minute_and_no_longer() -> None:
+def test_an_activator_whose_link_is_lost_vetoes_going_down_for_a_minute_and_no_longer() -> None:
     async def scene(api: FakeApi, leader: Leader, activator: FakeActivator) -> None:
         other = FakeActivator("other", leader)
         async with reporting(other):
@@ -21,6 +23,7 @@ def test_a_silent_activator_vetoes_going_down_for_a_minute_and_no_longer() -> No
             activator.arrive(50)
             await until(200)
             other.is_mute = True
+            leader.closed(other)
             activator.arrive(0)
             await until(260)
             assert replicas(api) == 5
@@ -32,6 +35,55 @@ def test_a_silent_activator_vetoes_going_down_for_a_minute_and_no_longer() -> No
         assert any(text.startswith("ActivatorSilent: activator other") for text in api.events())
 
     play(scene)
+
+
+@pytest.mark.parametrize("silent_for", [100, 600, 90_000])
+def test_nothing_is_scaled_down_while_a_linked_activator_does_not_report(silent_for: float) -> None:
+    """It lives and serves requests that nobody counts. As soon as it reports, all goes on."""
+
+    async def scene(api: FakeApi, leader: Leader, activator: FakeActivator) -> None:
+        await until(100)
+        activator.arrive(50)
+        await until(200)
+        assert replicas(api) == 5
+        activator.is_mute = True
+        activator.load = 0
+        await until(200 + silent_for)
+        assert replicas(api) == 5
+        if silent_for > 100:
+            assert any("although it is linked" in text for text in api.events())
+        activator.is_mute = False
+        await until(200 + silent_for + 110)
+        assert replicas(api) == 0
+
+    play(scene)
+
+
+def test_an_acknowledgement_is_no_report() -> None:
+    """An activator that answers orders but reports no load is silent."""
+
+    async def scene(api: FakeApi, leader: Leader, activator: FakeActivator) -> None:
+        await until(100)
+        activator.arrive(50)
+        await until(200)
+        activator.is_mute = True
+        activator.load = 0
+        for second in range(201, 500):
+            await until(second)
+            leader.received(activator, Cordoned("none", 1, 0))
+        assert replicas(api) == 5
+
+    play(scene)
+
+
+@pytest.mark.parametrize("step", [-86_400, -600, 600, 86_400])
+def test_the_autoscaler_decides_by_a_clock_that_nobody_sets(
+    step: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wall clock is set while it runs: its seconds go on as before."""
+    clock, before = Settings("a").clock, time.time()
+    monkeypatch.setattr(time, "time", lambda: before + step)
+    assert clock() == pytest.approx(before, abs=5)
 
 
 def test_an_activator_that_said_good_bye_is_not_waited_for() -> None:

@@ -199,3 +199,30 @@ def test_an_activator_that_owns_no_limits_is_left_out() -> None:
     assert not owners.hello(Hello("old", "", 1), 0.0)
     assert not owners.leaving("old", 0.0)
     assert granted(owners.hello(hello("a"), 0.0)) == [("a", {})]
+
+
+def test_an_owner_that_stands_still_is_followed_and_the_others_hear_why() -> None:
+    """What was sent to it and may be repeated goes to the new one. Resumed, it is one of the others."""
+    owners = begun("a", "b")
+    owner, (other,) = split(owners, "a", "b")
+    empty(owners, other)
+    claim = Claim(*KEY, owner, epoch_of(owners))
+    orders = owners.is_stopped(owner, 8.0)
+    assert all(order.is_former_stopped for _, order in orders)
+    assert granted(orders) == [(other, {})]
+    assert owner_of(owners) == other
+    told = owners.hello(hello(owner, claim), 80.0)
+    assert (owner, other) in [(to, order.activator) for to, order in told]
+    assert owner_of(owners) == other
+    assert granted(empty(owners, owner, 80.0, p=1)) == [(other, {"p": 1})]
+
+
+def test_one_that_stands_still_keeps_no_new_owner_waiting() -> None:
+    """Also if it owned nothing: its word is not waited for."""
+    owners = begun("a", "b", "c")
+    owner, (one, still) = split(owners, "a", "b", "c")
+    owners.leaving(owner, 1.0)
+    new = owner_of(owners)
+    waited = next(name for name in (one, still) if name != new)
+    assert not granted(empty(owners, owner, 1.0))
+    assert granted(owners.is_stopped(waited, 9.0)) == [(new, {})]

@@ -20,8 +20,10 @@ def test_a_new_leader_takes_nothing_away_for_a_stable_window() -> None:
 
 
 def test_three_seconds_of_silence_are_a_veto_for_a_minute_or_a_longer_window() -> None:
+    """Of an activator whose link is lost: it is gone or cut off, and nobody can tell which."""
     sight = Sight(LED)
     sight.hear("a", LATER)
+    sight.lose("a")
     assert sight.veto(60, LATER + 2.9) == ""
     assert sight.veto(60, LATER + 3) == "activator a is silent"
     assert sight.veto(60, LATER + 62.9) == "activator a is silent"
@@ -30,6 +32,28 @@ def test_three_seconds_of_silence_are_a_veto_for_a_minute_or_a_longer_window() -
     assert sight.veto(300, LATER + 303) == ""
     sight.hear("a", LATER + 400)
     assert sight.veto(60, LATER + 401) == ""
+
+
+@pytest.mark.parametrize("stable_window", [6, 60, 3600])
+def test_a_linked_activator_that_does_not_report_is_a_veto_until_it_does(stable_window: float) -> None:
+    """It lives and may serve: whatever its load is, it is not seen."""
+    sight = Sight(LED - 10_000)
+    sight.hear("a", LATER)
+    for silence in (3, 63, 600, 86_400):
+        assert sight.veto(stable_window, LATER + silence) == "activator a is silent"
+    sight.hear("a", LATER + 90_000)
+    assert sight.veto(stable_window, LATER + 90_001) == ""
+
+
+def test_a_link_is_no_report() -> None:
+    """One that comes back after a minute has to report before anything is taken away."""
+    sight = Sight(LED)
+    sight.hear("a", LATER)
+    sight.lose("a")
+    sight.link("a", LATER + 60)
+    assert sight.veto(60, LATER + 100) == "activator a is silent"
+    sight.hear("a", LATER + 101)
+    assert sight.veto(60, LATER + 102) == ""
 
 
 def test_a_broken_link_is_silence_and_a_good_bye_is_none() -> None:
@@ -116,6 +140,28 @@ def test_a_report_counts_once_and_in_its_own_second(
 def test_two_senders_may_report_the_same_second() -> None:
     collector = Collector()
     assert [collector.second_of(report(100, name), 100.5) for name in "abab"] == [100, 100, None, None]
+
+
+def test_another_process_under_the_same_name_begins_to_number_again() -> None:
+    """Whether its Hello names the process or not; and also if no Hello was seen."""
+    collector = Collector()
+    for process in ("", "", "first", "second"):
+        collector.linked("a", process)
+        assert [collector.second_of(report(cut), 500.5 + cut) for cut in (1, 2, 3)] == [501, 502, 503]
+    for cut in range(4, 1000):
+        assert collector.second_of(report(cut), 500.5 + cut) == 500 + cut
+    assert [collector.second_of(report(cut), 2000.5 + cut) for cut in (1, 2)] == [2001, 2002]
+
+
+def test_a_new_link_of_a_process_counts_no_cut_twice_and_begins_to_measure_delays_again() -> None:
+    """The machine of one of the two slept meanwhile: its monotonic clock stood still."""
+    collector = Collector()
+    collector.linked("a", "p")
+    for cut in range(1, 100):
+        collector.second_of(report(cut), 500.5 + cut)
+    collector.linked("a", "p")
+    assert collector.second_of(report(99), 3700.5) is None
+    assert [collector.second_of(report(100 + n), 3701.5 + n) for n in range(3)] == [3701, 3702, 3703]
 
 
 @given(st.permutations(range(1000, 1020)), st.lists(st.integers(0, 19), max_size=10))

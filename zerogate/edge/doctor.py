@@ -15,6 +15,7 @@ from kube.edge.credentials import NoCredentials, is_in_pod, load_credentials
 from kube.edge.http import HttpTransport
 from kube.objects import Obj, name
 from kube.resources import CONFIGMAPS, CORE_SERVICES, CRDS, DEPLOYMENTS, LEASES, ROUTES, SERVICES, Resource
+from kube.text import escaped
 from zerogate import shipped
 from zerogate.addresses import parse_address
 from zerogate.doctor.check import Facts, check, unreachable
@@ -37,9 +38,9 @@ def main(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     system = environment.get("SYSTEM_NAMESPACE", "zerogate-system")
     findings = uvloop.run(_findings(environment.get("KUBECONFIG", ""), system))
     if arguments.output == "json":
-        print(json.dumps([finding.as_json() for finding in findings], indent=2))
+        print(json.dumps([finding.as_json() for finding in findings], indent=2))  # ASCII: all is escaped
     else:
-        print("\n".join(map(str, findings)))
+        print("\n".join(escaped(str(finding), keeps_lines=True) for finding in findings))
     return 1 if has_problem(findings) else 0
 
 

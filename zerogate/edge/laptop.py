@@ -48,6 +48,8 @@ log = logging.getLogger("zerogate.up")
 
 ALONE = "gateway"
 """The gateway's name on the link where it is a part of this process."""
+STOPPED_WITHIN = 0.2
+"""Seconds for the gateway's processes to accept no more after they were asked to stop."""
 LAST_LOOK = 0.01
 ACCEPTED_WITHIN = 1.0
 """Seconds between looks whether all who came before the end were accepted, and for how long."""
@@ -60,10 +62,16 @@ class Doors:
     gateway: socket.socket
     api: socket.socket
     admin: socket.socket
+    local: socket.socket | None = None
+
+    @property
+    def of_requests(self) -> list[socket.socket]:
+        """Those that the gateway serves."""
+        return [self.gateway, self.local] if self.local is not None else [self.gateway]
 
     def close(self) -> None:
         """Close all of them."""
-        for door in (self.gateway, self.api, self.admin):
+        for door in (*self.of_requests, self.api, self.admin):
             door.close()
 
 
@@ -108,18 +116,25 @@ class Laptop:
         return Client(LocalTransport(self._api, program), manager=program)
 
     def _make_gateway(self) -> Gateway:
+        arguments, local = self._arguments, self._doors.local
         told = Told(
             listener=self._doors.gateway.fileno(),
+            local_listener=-1 if local is None else local.fileno(),
             parent=0,
             kubeconfig=str(self._folder.kubeconfig),
             token_file=str(self._folder.token_file),
             admin_socket=str(self._gateway_socket),
             system_namespace=self._system_namespace,
             identity=ALONE,
-            log_level=self._arguments.log_level,
+            log_level=arguments.log_level,
+            drain_delay=0.0,  # `drain` waits that long itself, before any socket is closed
+            error_details=arguments.error_details,
+            trusted_proxies=tuple(str(network) for network in arguments.trusted_proxies),
+            max_held_requests=arguments.max_held_requests,
+            max_held_bytes=arguments.max_held_bytes,
         )
-        if self._arguments.workers:
-            return Crew(self._arguments.workers, self._doors.gateway, told, self._environment)
+        if arguments.workers:
+            return Crew(arguments.workers, told, self._environment)
         program = Program(self._client("zerogate-activator"), told.settings())
         return InThisProcess(program, ALONE, self._gateway_socket)
 
@@ -202,9 +217,11 @@ class Laptop:
 
     def _tell(self, applied: list[str], manifests: list[Obj]) -> None:
         gateway, admin = address_of(self._doors.gateway), address_of(self._doors.admin)
+        local = [f"local     {address_of(self._doors.local).url}"] if self._doors.local is not None else []
         lines = [
             *applied,
             f"gateway   {gateway.url}      requests, by Host header",
+            *local,
             f"API       https://{address_of(self._doors.api)}     for kubectl",
             f"admin     {admin.url}      /metrics /healthz /readyz /debug/state",
             f"data      {self._folder.path}",
@@ -237,16 +254,29 @@ class Laptop:
         """
         self._unready = "stopping"
         if not is_handed_on:
+            await asyncio.sleep(self._arguments.drain_delay)
             await self._take_no_more()
         self._gateway.stop()
+        if not is_handed_on:
+            await self._refuse()
         await self._gateway.ended()
 
     async def _take_no_more(self) -> None:
-        listener, end = self._doors.gateway, time.monotonic() + ACCEPTED_WITHIN
-        take_no_more(listener)
+        doors, end = self._doors.of_requests, time.monotonic() + ACCEPTED_WITHIN
+        for door in doors:
+            take_no_more(door)
         await asyncio.sleep(HANDSHAKE)
-        while unaccepted(listener) and time.monotonic() < end:  # noqa: ASYNC110 - the kernel has no event
+        while any(map(unaccepted, doors)) and time.monotonic() < end:  # noqa: ASYNC110 - the kernel has no event
             await asyncio.sleep(LAST_LOOK)
+
+    async def _refuse(self) -> None:
+        """Refuse those that come while requests in flight finish. Closing would not do that: the gateway's
+        processes have the sockets, too.
+        """
+        await asyncio.sleep(STOPPED_WITHIN)
+        for door in self._doors.of_requests:
+            with contextlib.suppress(OSError):
+                door.shutdown(socket.SHUT_RDWR)
 
     def kill(self) -> None:
         """End now what may still run."""

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any
 
+from kube.text import escaped, json_escaped
+
 
 class JsonLines(logging.Formatter):
     """One JSON object a line: time, level, program, message, and the record's own `data`."""
@@ -22,18 +24,23 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return json_escaped(json.dumps(line, default=str, ensure_ascii=False))
 
 
 class Sentences(logging.Formatter):
-    """The time of day and the message; the level only where it is worse than usual."""
+    """The time of day and the message; the level only where it is worse than usual.
+
+    A message may quote what a pod wrote: it gets one line, and no control character reaches the terminal.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as a person reads it."""
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         worse = f"{record.levelname.lower()}: " if record.levelno > logging.INFO else ""
-        text = f"{clock}  {worse}{record.getMessage()}"
-        return text + "\n" + self.formatException(record.exc_info) if record.exc_info else text
+        text = f"{clock}  {worse}{escaped(record.getMessage())}"
+        if record.exc_info:
+            text += "\n" + escaped(self.formatException(record.exc_info), keeps_lines=True)
+        return text
 
 
 def configure(level: str) -> None:

@@ -142,6 +142,7 @@ async def _activator(arguments: argparse.Namespace, environment: Mapping[str, st
     settings = Settings(
         public=(listen(arguments.gateway, "--gateway"),),
         local=(listen(local, "--local-gateway"),) if local else (),
+        are_sockets_shared=False,
         admin=str(arguments.admin),
         token=_secret(arguments, "--admin-token-file"),
         peers=(peers.host, peers.port) if peers else None,

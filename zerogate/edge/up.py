@@ -69,11 +69,14 @@ def _open(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Door
     with contextlib.ExitStack() as opened:
         gateway = inherited(environment) or listen(arguments.gateway, "--gateway")
         opened.enter_context(gateway)
-        doors = [
+        api, admin = (
             opened.enter_context(listen(getattr(arguments, name), f"--{name}")) for name in ("api", "admin")
-        ]
+        )
+        local = None
+        if arguments.local_gateway is not None:
+            local = opened.enter_context(listen(arguments.local_gateway, "--local-gateway"))
         opened.pop_all()
-    return Doors(gateway, *doors)
+    return Doors(gateway, api, admin, local)
 
 
 def _begin_anew(doors: Doors, environment: Mapping[str, str]) -> NoReturn:
@@ -103,7 +106,8 @@ async def _run(
             print(f"\n{_ANEW if asked.is_anew else _STOPPING} Ctrl-C again ends all at once.", flush=True)
             asked.to_stop.clear()
             draining = laptop.drain(is_handed_on=asked.is_anew)
-            await _first(draining, asked.to_stop.wait(), asyncio.sleep(DRAIN_WITHIN))
+            within = DRAIN_WITHIN + arguments.drain_delay
+            await _first(draining, asked.to_stop.wait(), asyncio.sleep(within))
             running.cancel()
             await _first(running, asked.to_stop.wait(), asyncio.sleep(STOP_WITHIN))
     finally:

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 import uvloop
@@ -28,9 +29,12 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the parent says. `listener` is an inherited socket's number, `parent` the parent's process."""
+    """What the parent says. `listener` and `local_listener` are numbers of inherited sockets, the latter -1
+    if there is none; `parent` is the parent's process.
+    """
 
     listener: int
+    local_listener: int
     parent: int
     kubeconfig: str
     token_file: str
@@ -38,18 +42,30 @@ class Told:
     system_namespace: str
     identity: str
     log_level: str
+    drain_delay: float
+    error_details: bool
+    trusted_proxies: tuple[str, ...]
+    max_held_requests: int
+    max_held_bytes: int
 
     def settings(self) -> Settings:
-        """As the activator takes them, on a laptop: no wait for load balancers, and errors in full."""
+        """As the activator takes them."""
         return Settings(
             public=(socket.socket(fileno=self.listener),),
+            local=(socket.socket(fileno=self.local_listener),) if self.local_listener >= 0 else (),
             admin=f"unix:{self.admin_socket}",
             token=Path(self.token_file).read_text(),
             peers=("127.0.0.1", 0),
             system_namespace=self.system_namespace,
             identity=self.identity,
             localhost_alias=True,
-            proxy=ProxySettings(error_details=True),
+            drain_delay=self.drain_delay,
+            max_held_requests=self.max_held_requests,
+            max_held_bytes=self.max_held_bytes,
+            proxy=ProxySettings(
+                error_details=self.error_details,
+                trusted_proxies=tuple(ip_network(network) for network in self.trusted_proxies),
+            ),
         )
 
 

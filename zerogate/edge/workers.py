@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -36,17 +35,14 @@ _ASKED_EACH = 0.05
 class Worker:
     """One activator process from its start to its end; `name` is its own on the link and on the pages."""
 
-    def __init__(
-        self, name: str, listener: socket.socket, told: Told, environment: Mapping[str, str]
-    ) -> None:
+    def __init__(self, name: str, told: Told, environment: Mapping[str, str]) -> None:
         self.name = name
         self.admin_socket = Path(told.admin_socket)
         self.is_leaving = False
-        number = listener.fileno()
-        settings = asdict(replace(told, listener=number, parent=os.getpid(), identity=name))
+        settings = asdict(replace(told, parent=os.getpid(), identity=name))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "zerogate.edge.worker", json.dumps(settings)],
-            pass_fds=[number],
+            pass_fds=[number for number in (told.listener, told.local_listener) if number >= 0],
             stdin=subprocess.DEVNULL,
             env=dict(environment),
             # Ctrl-C is the parent's to hear: it says when the workers end.
@@ -84,13 +80,12 @@ class Worker:
 
 
 class Crew:
-    """So many workers, kept alive until `stop`. `told` is what all of them hear, but for their names."""
+    """So many workers, kept alive until `stop`. `told` is the same for all of them, but for their names. The
+    sockets that it names stay the caller's.
+    """
 
-    def __init__(
-        self, count: int, listener: socket.socket, told: Told, environment: Mapping[str, str]
-    ) -> None:
+    def __init__(self, count: int, told: Told, environment: Mapping[str, str]) -> None:
         self._count = count
-        self._listener = listener
         self._told = told
         self._token = Path(told.token_file).read_text()
         self._environment = environment
@@ -147,7 +142,7 @@ class Crew:
         self._number += 1
         name = f"gateway-{self._number}"
         told = replace(self._told, admin_socket=str(Path(self._told.admin_socket).with_name(f"{name}.sock")))
-        return Worker(name, self._listener, told, self._environment)
+        return Worker(name, told, self._environment)
 
     async def _keep(self, post: int) -> None:
         back_off = FIRST_BACK_OFF

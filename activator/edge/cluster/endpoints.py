@@ -10,7 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from activator.cluster.members import Join, Members, Step
-from activator.cluster.pods import PodView, pod_view, replica_failure, revision_of, trouble_of
+from activator.cluster.pods import (
+    PodView,
+    pause_of,
+    pod_view,
+    replica_failure,
+    revision_of,
+    trouble_of,
+    worry_of,
+)
 from activator.edge.cluster.probe import Prober, aim_at
 from activator.edge.http.dispatch import Dispatcher
 from activator.hold.timing import Phases
@@ -282,9 +290,10 @@ class Endpoints:
             "" if entry.members.serving
             else trouble_of(revision.target, entry.failure, entry.members.views.values())
         )  # fmt: skip
+        revision.worry = "" if entry.members.serving else worry_of(entry.members.views.values())
         if trouble == revision.trouble:
             return
-        revision.trouble = trouble
+        revision.trouble, revision.pause = trouble, pause_of(trouble)
         if trouble:
             log.warning("%s can't start: %s", revision.key[1], trouble, extra={"data": {"key": revision.key}})
             self._dispatcher.refuse(revision, CANNOT_START, trouble)

@@ -6,9 +6,9 @@ All of it is synchronous; whatever happens, `_place` is where the next attempt o
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from activator.edge.http.connector import Connector
+from activator.edge.http.connector import DISTRUST, Connector
 from activator.edge.http.dates import Dates
 from activator.edge.http.faults import Faults
 from activator.edge.http.gate import Clients
@@ -16,6 +16,7 @@ from activator.edge.http.hangups import Hangups
 from activator.edge.http.relay import ANSWERED, CONNECTING, DONE, HELD, SENT, SWITCHED, Exchange
 from activator.edge.http.sweep import Sweep
 from activator.edge.http.tunnel import Tunnel
+from activator.edge.http.upstream import Upstream
 from activator.hold.balance import Pod
 from activator.hold.deadlines import NEVER, Deadlines
 from activator.hold.retry import Verdict, after_failure
@@ -33,10 +34,17 @@ from activator.routes import Picked
 from activator.settings import ProxySettings
 from serving.targets import ScaleTarget
 
+if TYPE_CHECKING:
+    from activator.edge.http.downstream import Downstream
+
 EXPIRED_AGAIN = 1.0
 """Seconds after which a deadline that raised is tried again."""
 REROUTED_EVERY = 0.25
 """Seconds between looks for the revisions of requests whose Route names none that is known yet."""
+STOOD_STILL = 3.0
+"""Seconds without a sweep after which this process has stood still: stopped, swapped out, or in a machine
+that slept. Another activator is not named owner before one is silent for longer (autoscaler.edge.owning).
+"""
 
 
 class Over(Protocol):
@@ -56,7 +64,8 @@ class Dispatcher:
     `on_refused`: a request was answered by ourselves (reply, revision, seconds since it came) ·
     `on_turned_away`: so was what belongs to no revision (reply, its Host, where that was read) ·
     `on_cut`: a response was aborted after its head (revision, why, seconds since the request came) ·
-    `on_over`: a request is over, with this status; None: nobody wants to know.
+    `on_over`: a request is over, with this status; None: nobody wants to know ·
+    `on_stood_still`: this process did nothing for so many seconds; what it knew of limits may be outdated.
     """
 
     def __init__(
@@ -77,6 +86,8 @@ class Dispatcher:
         self.on_turned_away: Callable[[Refusal, bytes], None] = lambda *_told: None
         self.on_cut: Callable[[Revision, str, float], None] = lambda *_told: None
         self.on_over: Over | None = None
+        self.on_stood_still: Callable[[float], None] = lambda _seconds: None
+        self._pulse = NEVER
         self.clock = clock
         self.dates = Dates(wall_clock)
         self.faults = Faults(clock)
@@ -91,14 +102,14 @@ class Dispatcher:
         """Revisions that have requests of hosts which do not lead there any more, nor to a known one."""
         self._unrouted_due = 0.0
         self._tunnels: set[Exchange] = set()
-        self._connector = Connector(
-            self.settings, clock, self.deadlines, failed=self.failed, freed=self._freed
-        )
+        self._paused: set[Downstream] = set()
+        self._connector = Connector(self.settings, clock, self.deadlines, self)
 
     def start(self) -> None:
         """Begin to sweep, in the running loop. Once is enough; every listener calls it."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
+            self._pulse = self.clock()
             self.hangups = Hangups(self._loop)
             self._sweep = Sweep(self._loop, self._swept, self.clock)
 
@@ -154,6 +165,21 @@ class Dispatcher:
         revision.throttle.forward(uid, address, port, greeting, now)
         self._hand_over(revision, now)
 
+    def take_back(self, revision: Revision) -> None:
+        """A former owner of the hard limit answers nothing any more: requests that it got and that may be
+        repeated go where the others go. Those that may not be repeated wait for it.
+        """
+        for item in [*self.deadlines]:
+            if isinstance(item, Upstream) and item.pod.greeting and item.pod.state == "gone":
+                exchange = item.exchange
+                if (
+                    exchange is not None
+                    and exchange.revision is revision
+                    and exchange.step == SENT
+                    and exchange.is_repeatable
+                ):
+                    item.lose()
+
     def _leave_owners(self, revision: Revision, but: str) -> None:
         for pod in [*revision.throttle.pods.values()]:
             if pod.greeting and pod.uid != but:
@@ -168,7 +194,7 @@ class Dispatcher:
         """Answer all that wait: no pod can start. `reason` is the token, `detail` shown only if settings
         allow.
         """
-        refusal = Refusal(CANNOT_START.status, reason, CANNOT_START.text)
+        refusal = Refusal(CANNOT_START.status, reason, CANNOT_START.text, revision.pause)
         self._dismiss(revision, self._detailed(refusal, detail))
 
     def revision_gone(self, revision: Revision) -> None:
@@ -239,6 +265,8 @@ class Dispatcher:
 
     def place(self, exchange: Exchange, now: float) -> None:
         """Give the request a slot on a pod, or let it wait."""
+        if exchange.revision.throttle.limit:
+            self._feel_pulse(now)
         pod = exchange.revision.throttle.take()
         if pod is not None:
             exchange.pod = pod
@@ -292,8 +320,8 @@ class Dispatcher:
             self._tunnels.discard(exchange)
         exchange.step = DONE
         exchange.pod = exchange.up = None
-        is_open = reuse and not exchange.down.is_half_closed and pod.state != "gone"
-        if is_open and not up.transport.is_closing():
+        reuse = reuse and up.is_reusable and pod.state != "gone"
+        if reuse and not exchange.down.is_half_closed and not up.transport.is_closing():
             up.rest(now, now + self.settings.pod_idle)
         else:
             up.close()
@@ -341,8 +369,11 @@ class Dispatcher:
         was_sent = exchange.step == SENT
         if was_sent and up.is_used:
             exchange.wants_fresh = True  # the pod may have closed it while it rested, which is no fault
+            pod.distrusted_until = now + DISTRUST
         else:
-            exchange.revision.throttle.failed(pod, now)
+            # An attempt that began before the latest failure belongs to it, also if the pod is in again.
+            if pod.out_until or exchange.slot_since > pod.out_since:
+                exchange.revision.throttle.failed(pod, now)
             # An owner that is gone is followed by another one: that is waited for.
             exchange.refused_since = now if pod.greeting else exchange.refused_since or now
         self._restless.add(exchange.revision)
@@ -364,6 +395,19 @@ class Dispatcher:
             self._again(exchange, pod, now)
         else:
             self.refused(exchange, MAYBE_SENT if verdict is Verdict.MAYBE_SENT else UPSTREAM_UNREACHABLE)
+
+    def waited_too_long(self, exchange: Exchange) -> None:
+        """No file descriptor was free for a connection for as long as a request may wait."""
+        self.refused(exchange, ACTIVATION_TIMEOUT)
+
+    def freed(self, revision: Revision) -> None:
+        """A connect has ended, well or not: there may be room for the next."""
+        self._hand_over(revision, self.clock())
+
+    def watch_soon(self, down: "Downstream") -> None:
+        """Watch for the client's end if its connection is still not read at the next sweep."""
+        self._paused.add(down)
+        self.hurry()
 
     def hurry(self) -> None:
         """Something is due soon."""
@@ -442,7 +486,7 @@ class Dispatcher:
             self.refused(exchange, NO_ROUTE)
             return
         if revision.trouble and not throttle.has_pod:
-            self.refused(exchange, self._detailed(CANNOT_START, revision.trouble))
+            self.refused(exchange, self._detailed(CANNOT_START.after(revision.pause), revision.trouble))
             return
         if not throttle.wait(exchange, len(exchange.wire) + exchange.early_size, now, exchange.since):
             self.refused(exchange, QUEUE_FULL.after(revision.retry_after(now)))
@@ -457,6 +501,8 @@ class Dispatcher:
 
     def _hand_over(self, revision: Revision, now: float) -> None:
         throttle = revision.throttle
+        if throttle.limit:
+            self._feel_pulse(now)
         while (waiter := throttle.hand_over()) is not None:
             self._connector.carry(waiter, waiter.pod, now)
 
@@ -472,20 +518,15 @@ class Dispatcher:
         if pod is None:
             exchange.revision.throttle.leave(exchange)
             return True
-        if up is None or step == CONNECTING:
-            if up is not None:
-                up.exchange = None
-        else:
+        if up is not None and step != CONNECTING:
             up.close()
         self._released(exchange.revision, pod, now)
         return True
 
-    def _freed(self, revision: Revision) -> None:
-        """A connect has ended, well or not: there may be room for the next."""
-        self._hand_over(revision, self.clock())
-
     def _released(self, revision: Revision, pod: Pod, now: float) -> None:
         throttle = revision.throttle
+        if throttle.limit:
+            self._feel_pulse(now)
         waiter = throttle.release(pod)
         is_empty = pod.state != "ready" and not pod.in_flight and throttle.pods.get(pod.uid, pod) is pod
         if waiter is not None:
@@ -506,17 +547,32 @@ class Dispatcher:
     def _swept(self) -> bool:
         """Let time do its work; what raises does not keep the rest from it. True: come again soon."""
         now = self.clock()
+        self._feel_pulse(now)
+        self._pulse = now
         for item in self.deadlines.sweep(now):
             try:
                 item.expired(now)
             except Exception as error:  # noqa: BLE001 - a failure domain
                 item.due = now + EXPIRED_AGAIN
                 self.faults.report("a deadline", error)
+        if self._paused or self._unrouted:
+            self._look_again(now)
         for revision in [*self._restless]:
             try:
                 self._sweep_queue(revision, now)
             except Exception as error:  # noqa: BLE001 - a failure domain
                 self.faults.report("a queue", error)
+        return bool(self._restless) or self.deadlines.is_any_soon
+
+    def _look_again(self, now: float) -> None:
+        """Watch clients of whom nothing is read, and find revisions for requests that have none."""
+        if self._paused:
+            paused, self._paused = self._paused, set()
+            for down in paused:
+                try:
+                    down.watch()
+                except Exception as error:  # noqa: BLE001 - a failure domain
+                    self.faults.report("a watch", error)
         if self._unrouted and now >= self._unrouted_due:
             self._unrouted_due = now + REROUTED_EVERY
             for revision in [*self._unrouted]:
@@ -524,16 +580,25 @@ class Dispatcher:
                     self.reroute(revision)
                 except Exception as error:  # noqa: BLE001 - a failure domain
                     self.faults.report("a queue", error)
-        return bool(self._restless) or self.deadlines.is_any_soon
 
     def _sweep_queue(self, revision: Revision, now: float) -> None:
         throttle = revision.throttle
         throttle.tick(now)
         self._hand_over(revision, now)
         for waiter in throttle.expire(now, revision.patience):
-            self.refused(waiter, ACTIVATION_TIMEOUT)
+            self.refused(waiter, self._detailed(ACTIVATION_TIMEOUT, revision.trouble or revision.worry))
         if not throttle.is_restless:
             self._restless.discard(revision)
+
+    def _feel_pulse(self, now: float) -> None:
+        """Before a slot of a limit is taken: events may be handled before the sweep that is late."""
+        late = now - self._pulse
+        if late > STOOD_STILL:
+            self._pulse = now
+            try:
+                self.on_stood_still(late)
+            except Exception as error:  # noqa: BLE001 - a failure domain
+                self.faults.report("on_stood_still", error)
 
     def _dismiss(self, revision: Revision, refusal: Refusal) -> None:
         for waiter in revision.throttle.dismiss():

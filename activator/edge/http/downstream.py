@@ -9,7 +9,7 @@ from typing import Final, cast
 from activator.edge.http.flow import Flow
 from activator.edge.http.gate import Gate
 from activator.edge.http.kernel import end_unless_unread
-from activator.edge.http.relay import DONE, HELD, Exchange
+from activator.edge.http.relay import ANSWERED, DONE, HELD, SWITCHED, Exchange
 from activator.hold.deadlines import NEVER
 from activator.http.forwarded import Peer
 from activator.http.http1 import BadRequest, check_unfinished
@@ -126,15 +126,17 @@ class Downstream:
             self.settle_reading()
 
     def eof_received(self) -> bool:
-        """The client sends no more. Once its request has a pod, it may still want the answer."""
+        """The client sends no more: it is gone, but for tunnels and for revisions that allow a half-close."""
         exchange = self.exchange
         self.is_half_closed = True
-        if exchange is not None and exchange.client_ended():
+        if exchange is None:
+            return self.state == FLUSHING
+        if exchange.client_ended():
             return True
-        if exchange is not None:
+        if exchange.step == ANSWERED:
+            self.cut()  # a client that only half-closed must not take a part of the body for the whole
+        else:
             self.hung_up()
-        elif self.state == FLUSHING:
-            return True
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -173,7 +175,18 @@ class Downstream:
             self.flow.resume_reading()
             return
         self.flow.pause_reading()
-        if exchange is not None and exchange.step == HELD and self.watched < 0:
+        if exchange is not None and self.watched < 0:
+            if exchange.step == HELD:
+                self.watch()
+            else:  # most pauses of an upload are short: a system call for each is not worth it
+                self.gate.dispatcher.watch_soon(self)
+
+    def watch(self) -> None:
+        """Have the client's end noticed while its connection is not read."""
+        exchange = self.exchange
+        if exchange is None or self.flow.is_reading or self.watched >= 0 or self.transport.is_closing():
+            return
+        if exchange.step == HELD or not (exchange.step == SWITCHED or exchange.revision.target.half_close):
             self.watched = self.transport.get_extra_info("socket").fileno()
             self.gate.dispatcher.hangups.watch(self.watched, self._hung_up_unseen)
 
@@ -327,6 +340,10 @@ class Downstream:
         if picked.told or request.means.upgrade:
             wire = self._routed(wire, request, picked)
         revision = picked.revision
+        if self.is_half_closed and not revision.target.half_close:
+            self.state = CLOSED
+            self.transport.close()
+            return
         exchange = self.exchange = Exchange(self, request, revision, wire, now)
         is_first = gate.dispatcher.enter(exchange, now)
         if self._feed(exchange):
@@ -441,6 +458,5 @@ class Downstream:
 
     def _hung_up_unseen(self) -> None:
         self.watched = -1
-        if self.exchange is not None and self.exchange.step == HELD:
-            self.hung_up()
-            self.transport.abort()
+        if self.exchange is not None:
+            self.cut()

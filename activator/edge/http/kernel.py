@@ -37,6 +37,24 @@ def end_unless_unread(number: int) -> bool:
     return True
 
 
+KEEP_ALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 20),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
+"""A peer that vanished without FIN or reset is noticed after two minutes without traffic. Not with
+TCP_USER_TIMEOUT, which would also end a peer that lives and does not read.
+"""
+
+
+def probe_peer(connection: socket.socket) -> None:
+    """Let the kernel probe an idle connection. What a listening socket accepts inherits this from it."""
+    with contextlib.suppress(OSError):  # it is no TCP socket, or its peer has left already
+        for level, option, value in KEEP_ALIVE:
+            connection.setsockopt(level, option, value)
+
+
 def take_no_more(listener: socket.socket) -> None:
     """Let nobody begin to connect, while those that have begun can still be accepted: a socket that closes
     resets what is in its queue. Whoever comes now tries again a second later, and is refused when the socket

@@ -10,7 +10,7 @@ from typing import cast
 from activator.edge.http.dispatch import Dispatcher
 from activator.edge.http.downstream import Downstream
 from activator.edge.http.gate import Gate, Routes
-from activator.edge.http.kernel import take_no_more
+from activator.edge.http.kernel import probe_peer, take_no_more
 from activator.settings import ProxySettings
 
 log = logging.getLogger("zerogate.activator")
@@ -44,9 +44,13 @@ class Listener:
         router: Routes,
         dispatcher: Dispatcher,
         settings: ProxySettings | None = None,
+        *,
+        is_shared: bool = True,
     ) -> None:
-        """Accept connections: on a socket that is bound (and stays the caller's), or on (host, port).
-        OSError.
+        """Accept connections on a bound socket, or on (host, port). OSError.
+
+        A socket that is shared stays its opener's, and those that have it too serve its queue after a drain.
+        One that is not shared is closed by the drain.
         """
         dispatcher.start()
         gate = self.gate = Gate(router, dispatcher, settings or dispatcher.settings, dispatcher.clock)
@@ -55,8 +59,10 @@ class Listener:
         gate.on_full = self._pause
         if isinstance(where, socket.socket):
             self._listening = where
+            self._own = None if is_shared else where
         else:
             self._listening = self._own = await _listen(*where)
+        probe_peer(self._listening)
         await self._accept()
 
     @property

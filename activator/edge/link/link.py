@@ -1,12 +1,14 @@
 """The link: one WebSocket to the autoscaler's leader, reports up, orders down.
 
 Nothing here blocks a request. While no leader can be reached, reports are cut and dropped as time passes, and
-the wake guard stands in. Reports are cut on the clock of `time.monotonic`, as loads are counted.
+the wake guard stands in. Reports are cut and numbered by the monotonic clock, as loads are counted: a wall
+clock that is set changes no report.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
@@ -102,6 +104,7 @@ class Link:
         self._is_leaving = False
         self._is_draining = False
         self._has_told_drain = False
+        self._is_outdated = False
         self.introduce: Callable[[Hello], Hello] = lambda hello: hello
         """Adds to the first frame what else there is to say of us."""
         self.leader: Welcome | None = None
@@ -126,6 +129,11 @@ class Link:
     def notify(self) -> None:
         """The reports have something to be written at once."""
         self._due.set()
+
+    def renew(self) -> None:
+        """Connect anew, and pass on nothing more that comes by the present link."""
+        self._is_outdated = True
+        self._moved.set()
 
     def drain(self) -> None:
         """Say that we begin to drain, now and on each further link."""
@@ -158,7 +166,7 @@ class Link:
 
     async def _attempt(self, session: aiohttp.ClientSession) -> bool:
         """One link, from connect to its end. Returns whether it was ever up."""
-        was_up = False
+        was_up = self._is_outdated = False
         try:
             socket, welcome = await self._welcomed(session)
             async with socket:
@@ -207,6 +215,9 @@ class Link:
         except BaseException:
             await socket.close()
             raise
+        if self._is_outdated:
+            await socket.close()
+            raise LinkClosed("given up for a new one")
         if not isinstance(answer, Welcome):
             await socket.close()
             raise MalformedMessage(f"{answer} instead of a welcome")
@@ -232,6 +243,8 @@ class Link:
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for frame in socket:
+            if self._is_outdated:
+                raise LinkClosed("given up for a new one")
             if frame.type is aiohttp.WSMsgType.ERROR:
                 raise ConnectionError(f"it was lost: {frame.data}")
             if frame.type is not aiohttp.WSMsgType.BINARY:
@@ -262,14 +275,19 @@ class Link:
                 return
 
     async def _cut(self) -> None:
-        """End a cut at each half second of the wall clock, link or no link."""
+        """End a cut each second, link or no link.
+
+        The number of a cut counts the seconds that have passed until its end, so that a process that was
+        stopped does not number its next cut too low. The wall clock is read once, for the phase: cuts begin
+        on its half second, far from the whole seconds at which the autoscaler's windows begin.
+        """
+        clock = asyncio.get_running_loop().time
+        origin = clock() - (time.time() - 0.5) % 1
         while True:
-            now = time.time()
-            boundary = int(now - 0.5) + 1.5
-            while now < boundary:
-                await asyncio.sleep(boundary - now)
-                now = time.time()
-            self._reports.cut(time.monotonic(), int(boundary))
+            number = math.floor(clock() - origin) + 1
+            await asyncio.sleep(origin + number - clock())
+            number = max(number, math.floor(clock() - origin))  # it woke late: the process was stopped
+            self._reports.cut(time.monotonic(), number, int(time.time()))
             self._due.set()
 
     def _up(self, welcome: Welcome) -> None:

@@ -14,6 +14,7 @@ from typing import cast
 from activator.edge.http.dispatch import Dispatcher
 from activator.edge.http.downstream import Downstream
 from activator.edge.http.gate import Gate
+from activator.edge.http.kernel import probe_peer
 from activator.hold.deadlines import NEVER
 from activator.http.greeting import LONGEST, Greeting, read_greeting
 from activator.revision import Revision
@@ -24,6 +25,8 @@ GREETED_WITHIN = 10.0
 """Seconds for the greeting."""
 KEPT_WAITING = 60.0
 """Seconds for the word of the autoscaler that sent a connection here."""
+ARE_YOU_THERE = b"\n"
+"""A greeting of the autoscaler, which asks whether this process runs: any response says so."""
 LAST_CALL = 10.0
 """Seconds for which connections are accepted while requests of others never cease."""
 _STRANGER = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n%bConnection: close\r\n\r\n"
@@ -68,6 +71,8 @@ class Door:
         self._server = await asyncio.get_running_loop().create_server(
             lambda: cast("asyncio.Protocol", _Greeted(self)), host, port
         )
+        for listening in self._server.sockets:
+            probe_peer(listening)
         bound = self._server.sockets[0].getsockname()
         return bound[0], bound[1]
 
@@ -159,6 +164,10 @@ class _Greeted:
         self._data += data
         end = self._data.find(b"\n", 0, LONGEST) + 1
         if not end and len(self._data) < LONGEST:
+            return
+        if self._data == ARE_YOU_THERE:
+            self._transport.write(_STRANGER)
+            self.end()
             return
         greeting = read_greeting(self._data[:end])
         if greeting is None or not self._door.is_secret(greeting.secret):

@@ -1,5 +1,6 @@
 """Carries out who owns which hard limit, and says what we still have of those that are another one's."""
 
+import logging
 from collections.abc import Callable, Mapping
 
 from activator.edge.http.dispatch import Dispatcher
@@ -11,10 +12,12 @@ from activator.revision import Revision
 from autoscaler.messages import Occupied, Owner, PodSlots
 from kube.objects import Key
 
+log = logging.getLogger("zerogate.activator")
+
 
 class Owning:
     """Between the link, the dispatcher and the door for others' requests. `notify` tells the link that the
-    reports have something new.
+    reports have something new, `relink` has it connect anew.
     """
 
     def __init__(
@@ -31,6 +34,8 @@ class Owning:
         self._dispatcher = dispatcher
         self._reports = reports
         self._notify = notify
+        self.relink: Callable[[], None] = lambda: None
+        dispatcher.on_stood_still = self._stood_still
         dispatcher.on_slot_left = self._tell
 
     def obey(self, owner: Owner) -> None:
@@ -41,6 +46,8 @@ class Owning:
         revision = self._revisions.get(key)
         if revision is not None:
             self.settle(revision)
+            if owner.is_former_stopped:
+                self._dispatcher.take_back(revision)
         if not self.owners.is_ours(key):
             self._tell_of(key, revision)
         self.door.settle(key)
@@ -80,6 +87,20 @@ class Owning:
     def forget(self, key: Key) -> None:
         """The revision is gone."""
         self.owners.forget(key)
+
+    def _stood_still(self, seconds: float) -> None:
+        """Take no slot before the autoscaler has said on a new link who owns what: an order that waits in the
+        old one may be outdated.
+        """
+        if self.owners.suspend():
+            log.warning(
+                "this process stood still for %.1f s: it holds to no limit until the autoscaler confirms it",
+                seconds,
+            )
+            for revision in self._revisions.values():
+                if self.owners.is_ours(revision.key):
+                    self.settle(revision)
+        self.relink()
 
     def _forward(self, revision: Revision) -> None:
         owner = self.owners.get(revision.key)

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import sys
-import time
 
 from embedded.edge.node import kubelet
 from embedded.edge.node.imagetable import Images
@@ -24,6 +23,7 @@ from embedded.node.nodes import node_object
 from embedded.node.pod_status import unschedulable_status
 from embedded.node.settings import NodeSettings
 from kube.edge.client import ApiError, Client
+from kube.edge.clock import unix_now
 from kube.edge.events import EventRecorder
 from kube.edge.informer import Change, Informer
 from kube.objects import Obj, is_deleting, key, uid
@@ -184,7 +184,7 @@ class Node:
         self._retry_waiting()
 
     def _put_off(self, pod: Obj, lacks: list[str]) -> None:
-        status = unschedulable_status(pod.get("status") or {}, lacks, time.time())
+        status = unschedulable_status(pod.get("status") or {}, lacks, unix_now())
         text = status["conditions"][0]["message"]
         is_news = uid(pod) not in self._waiting
         self._waiting[uid(pod)] = pod

@@ -4,13 +4,12 @@ import asyncio
 import contextlib
 import logging
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from embedded.edge.node import probes
 from embedded.edge.node.hooks import run_pre_stop
-from embedded.edge.node.linux import logfiles, proc, records
+from embedded.edge.node.linux import code, logfiles, proc, records
 from embedded.edge.node.linux.process import Process, spawn, why_not_started
 from embedded.edge.node.sources import read_sources
 from embedded.edge.node.workshop import Workshop
@@ -20,6 +19,7 @@ from embedded.node.environment import CannotStart, Sources, sources_of
 from embedded.node.launch import Launch, launch_of, serving_container
 from embedded.node.listening import misplaced
 from embedded.node.probing import Kind, Probe, probe_of, probes_of
+from kube.edge.clock import unix_now
 from kube.objects import Obj, name, namespace, uid
 
 log = logging.getLogger("zerogate.node")
@@ -73,7 +73,7 @@ class ContainerRunner:
         if self._is_restart:
             self.told.restarts += 1
         self._is_restart = True
-        pod_uid, now = uid(self._pod), time.time()
+        pod_uid, now = uid(self._pod), unix_now()
         env = {**self._launch.env, records.VARIABLE: shop.records.mark(pod_uid, self.told.name)}
         try:
             output = logfiles.open_log(self._log)
@@ -161,24 +161,25 @@ class ContainerRunner:
             tasks = [group.create_task(probes.watch(wanted, surroundings, listener, is_once=is_once))]
             if self._port:
                 tasks.append(group.create_task(self._look_for_port(process)))
-            code = await process.wait()
+            exit_code = await process.wait()
             for task in tasks:
                 task.cancel()
         self._watchers = None
-        ran_for = self._note_end(process, code)
+        ran_for = self._note_end(process, exit_code)
         await asyncio.to_thread(self._shop.records.end_container, uid(self._pod), self.told.name)
         return ran_for
 
-    def _note_end(self, process: Process, code: int) -> float:
-        now = time.time()
+    def _note_end(self, process: Process, exit_code: int) -> float:
+        now = unix_now()
         falls_back = self._spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
-        text = logfiles.tail(self._log) if code and falls_back else ""
-        self.told.end(terminated(code, process.started_at, now, text, self.told.container_id))
+        text = logfiles.tail(self._log) if exit_code and falls_back else ""
+        self.told.end(terminated(exit_code, process.started_at, now, text, self.told.container_id))
         self.process = None
         self._shop.records.forget(uid(self._pod), self.told.name)
         log.info(
-            "container %s of pod %s ended with exit code %d", self.told.name, "/".join(self._place), code,
-            extra={"data": {"pod": self._place[1], "namespace": self._place[0], "exit_code": code}},
+            "container %s of pod %s ended with exit code %d",
+            self.told.name, "/".join(self._place), exit_code,
+            extra={"data": {"pod": self._place[1], "namespace": self._place[0], "exit_code": exit_code}},
         )  # fmt: skip
         self._changed()
         return now - process.started_at
@@ -186,6 +187,7 @@ class ContainerRunner:
     async def _back_off(self, delay: float) -> None:
         if not delay:
             return
+        former = await self._code()  # before anybody is told: whoever corrects it does so afterwards
         where = f"{self._place[1]}_{self._place[0]}({uid(self._pod)})"
         text = f"back-off {delay:g}s restarting failed container={self.told.name} pod={where}"
         end = self.told.last
@@ -195,8 +197,29 @@ class ContainerRunner:
         self._shop.report(self._pod, "Warning", "BackOff", text)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
-                # Whatever it died of, another command from the table is worth a try at once.
-                await self._shop.images.changed()
+                await self._put_right(former)
+                self._backoff.forget()
+                log.info("container %s of pod %s is started anew: it was changed", self.told.name, where)
+
+    async def _put_right(self, former: code.Stamp) -> None:
+        """Whatever it died of, return if another try is worth it: the table has another command, or its files
+        have changed and stay as they are for a moment (a file that is written all the time is a log).
+        """
+        changed = asyncio.ensure_future(self._shop.images.changed())
+        try:
+            last = former
+            while not changed.done():
+                await asyncio.wait([changed], timeout=self._shop.settings.code_look)
+                now = await self._code()
+                if now == last != former:
+                    return
+                last = now
+        finally:
+            changed.cancel()
+
+    async def _code(self) -> code.Stamp:
+        is_whole = bool(self._spec.get("workingDir"))
+        return await asyncio.to_thread(code.stamp, self._launch.folder, self._launch.argv, is_whole=is_whole)
 
     def _surroundings(self) -> probes.Surroundings:
         return probes.Surroundings(self._launch.env, self._launch.folder)

@@ -5,7 +5,6 @@ A cold start waits for this: the processes are started before anything is writte
 
 import asyncio
 import logging
-import time
 
 from embedded.edge.node.container import ContainerRunner
 from embedded.edge.node.linux import logfiles
@@ -15,6 +14,7 @@ from embedded.node.containers import restored
 from embedded.node.launch import serving_container, unsupported
 from embedded.node.pod_status import PORT_ANNOTATION
 from kube.edge.client import ApiError
+from kube.edge.clock import unix_now
 from kube.objects import Obj, annotations, is_deleting, key, uid
 from kube.resources import PODS
 
@@ -35,7 +35,7 @@ class PodWorker:
         self._is_gone = False
         self._kill_at: float | None = None
         self._killer: asyncio.TimerHandle | None = None
-        self._containers = restored(pod, time.time())
+        self._containers = restored(pod, unix_now())
         self._publisher = Publisher(shop, pod, self._containers, self._on_read)
         self._runners: list[ContainerRunner] = []
 

@@ -6,13 +6,13 @@ the address in the second).
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 
 from embedded.edge.node.workshop import Workshop
 from embedded.node.containers import Container
 from embedded.node.pod_status import PORT_ANNOTATION, pod_status
 from kube.edge.client import ApiError
+from kube.edge.clock import unix_now
 from kube.objects import Obj, annotations, condition, is_deleting, is_newer, key, name, namespace, uid
 from kube.resources import PODS
 
@@ -103,7 +103,7 @@ class Publisher:
         """Write the status now, if it is another than was told last. Raises ApiError."""
         if self._is_overruled():
             self._told = self.pod.get("status") or {}
-        status = pod_status(self.pod, self._containers, self._told, time.time())
+        status = pod_status(self.pod, self._containers, self._told, unix_now())
         if status == self._told:
             return
         patch = {"metadata": {"uid": uid(self.pod)}, "status": status}

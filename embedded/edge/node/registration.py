@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import random
-import time
 from importlib import metadata
 
 from embedded.edge.node.workshop import Workshop
 from embedded.node.nodes import Machine, node_object, node_status
 from kube.edge.client import ApiError
+from kube.edge.clock import unix_now
 from kube.objects import Obj
 from kube.resources import NODES
 from kube.retry import Pauses
@@ -26,7 +26,7 @@ async def keep_registered(shop: Workshop, machine: Machine) -> None:
     told: Obj = {}
     pauses = Pauses(first=min(1.0, settings.heartbeat))
     while True:
-        told = node_status(machine, settings, told, _version(), time.time())
+        told = node_status(machine, settings, told, _version(), unix_now())
         asked = 0.0
         try:
             async with asyncio.timeout(settings.heartbeat):

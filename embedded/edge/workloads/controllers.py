@@ -9,7 +9,6 @@ follows from pods) waits a moment.
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Iterable
 
 from embedded.edge.workloads.queue import KeyQueue
@@ -21,6 +20,7 @@ from embedded.workloads.pods import next_available
 from embedded.workloads.replicasets import replicaset_status, sync_replicaset
 from embedded.workloads.writes import Delete, Report
 from kube.edge.client import ApiError, Client
+from kube.edge.clock import unix_now
 from kube.edge.events import EventRecorder
 from kube.edge.informer import Change, Informer
 from kube.objects import Key, Obj, controller_of, key, labels, namespace, uid
@@ -130,7 +130,7 @@ class Controllers:
         family = await self._family(where)
         if family is None:
             return
-        writes = sync_deployment(*family, time.time())
+        writes = sync_deployment(*family, unix_now())
         await self._writer.carry_out(writes, on_size=self._replicasets.add)
         if not writes:
             self._deployment_status.add(where)
@@ -141,7 +141,7 @@ class Controllers:
         family = await self._family(where)
         if family is None:
             return
-        standing = deployment_status(*family, time.time())
+        standing = deployment_status(*family, unix_now())
         if standing.look_again is not None:
             self._deployments.add_later(where, standing.look_again)
         await self._writer.write_status(DEPLOYMENTS, family[0], standing.status)
@@ -184,7 +184,7 @@ class Controllers:
         replicaset = self._views[REPLICASETS].objects.get(where)
         if replicaset is None:
             return
-        now = time.time()
+        now = unix_now()
         pods = self._views[PODS].children(replicaset)
         status = replicaset_status(replicaset, pods, self._failures.get(where, ""), now)
         wait = next_available(pods, float(replicaset["spec"].get("minReadySeconds") or 0), now)
@@ -201,7 +201,7 @@ class Controllers:
         while True:
             await asyncio.sleep(STALE_CHECK)
             for resource, view in self._views.items():
-                for where in view.forget_stale(time.time()):
+                for where in view.forget_stale(unix_now()):
                     log.info("%s %s was never seen again; looking anew", resource.kind, "/".join(where))
                     view.see(where, self._informers[resource].objects.get(where))
                     self._sync_all()

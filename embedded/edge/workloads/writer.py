@@ -1,12 +1,12 @@
 """Carrying out what the controllers want written, and remembering it until their caches show it."""
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Mapping
 
 from embedded.workloads.backlog import Backlog
 from embedded.workloads.writes import Create, Delete, Patch, Report, Write, patch_of
 from kube.edge.client import ApiError, Client
+from kube.edge.clock import unix_now
 from kube.edge.events import EventRecorder
 from kube.objects import Key, Obj, key, namespace
 from kube.resources import PODS, REPLICASETS, Resource
@@ -32,7 +32,7 @@ class Writer:
                 self.report(write)
             elif isinstance(write, Create):
                 made = await self._client.create(write.resource, write.obj)
-                self._views[write.resource].wrote(made, time.time())
+                self._views[write.resource].wrote(made, unix_now())
                 on_size(key(made))
             elif isinstance(write, Delete):
                 await self._delete(write)
@@ -57,7 +57,7 @@ class Writer:
         found = await self._client.list(PODS, namespace(replicaset), label_selector=wanted)
         for pod in found.get("items") or ():
             if key(pod) in self._views[PODS].objects:
-                self._views[PODS].wrote({"kind": "Pod", "apiVersion": "v1", **pod}, time.time())
+                self._views[PODS].wrote({"kind": "Pod", "apiVersion": "v1", **pod}, unix_now())
 
     def report(self, report: Report) -> None:
         """Tell of it in an Event, a moment later."""
@@ -70,7 +70,7 @@ class Writer:
         answer = await self._client.patch(
             write.resource, *write.key, body, kind="merge", subresource=write.subresource
         )
-        self._views[write.resource].wrote(answer, time.time())
+        self._views[write.resource].wrote(answer, unix_now())
 
     async def _delete(self, write: Delete) -> None:
         try:
@@ -78,7 +78,7 @@ class Writer:
         except ApiError as error:
             if not error.is_not_found:
                 raise
-        self._views[write.resource].deleted(write.uid, time.time())
+        self._views[write.resource].deleted(write.uid, unix_now())
 
 
 def _nothing(resource: Resource, part: str) -> int | None:

@@ -5,6 +5,7 @@ In reading order:
 `process`: one process, from its start to its exit code.
 `proc`: what /proc tells about processes and sockets.
 `records`: no orphans; what was started can be found again, also after a kill -9.
+`code`: whether the files of a program have changed.
 `logfiles`: where logs are, and how they are rotated.
 `machine`: what the computer has, and which of its ports are free.
 

@@ -9,8 +9,9 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
+
+from kube.edge.clock import unix_now
 
 SIGNAL_BASE = 128
 """A process that a signal ended has this plus the signal's number as its exit code, as shells have it."""
@@ -22,7 +23,7 @@ class Process:
     def __init__(self, popen: subprocess.Popen[bytes]) -> None:
         self._popen = popen
         self.pid = popen.pid
-        self.started_at = time.time()
+        self.started_at = unix_now()
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[int] = self._loop.create_future()
         self._pidfd = os.pidfd_open(popen.pid)
