@@ -44,7 +44,7 @@ ci: $(DEV) ## What must pass before a change lands: check and the whole suite
 	@$(BIN)/python -m tools.ci
 
 test-cluster: $(DEV) tools ## The tests against a real API server alone
-	@$(BIN)/pytest -q -m cluster
+	@$(BIN)/pytest -q -n 4 --dist loadgroup --no-loadscope-reorder -m cluster
 
 test-node: $(DEV) tools image ## The walk-through and the no-loss suite with real containers; needs root
 	@tools/node.sh
@@ -60,8 +60,9 @@ format: $(DEV) ## Put the code into its one form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-soak: $(DEV) tools ## Ten minutes of fuzzing, bodies of 10 GiB, 100,000 requests at workers that come and go, an API server that fails for minutes; results/*.json
+soak: $(DEV) tools ## Ten minutes of fuzzing, 10,000 examples for each property, bodies of 10 GiB, 100,000 requests at workers that come and go, an API server that fails for minutes; results/*.json
 	@$(BIN)/python -m bench.fuzz
+	@$(BIN)/python -m bench.properties
 	@$(BIN)/python -m bench.streams
 	@$(BIN)/python -m bench.held
 	@WORKERS_REQUESTS=100000 WORKERS_RESULTS=$(CURDIR)/bench/results/workers.json $(BIN)/pytest -q tests/e2e/test_workers.py

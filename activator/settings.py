@@ -28,8 +28,8 @@ class ProxySettings:
     """A connection to a pod that was idle for longer is closed, because the pod may be about to close it."""
     checked_idle: float = 1.0
     """The same for requests that must not be repeated."""
-    max_attempts: int = 3
-    """How often the bytes of one request are sent to a pod, at most."""
+    max_attempts: int = 2
+    """How often the bytes of one request are sent to a pod, at most (RFC 9110 9.2.2: no retry of a retry)."""
     unreachable_after: float = 5.0
     """A request is given up when every pod tried has refused it for this long."""
     linger: float = 2.0

@@ -5,6 +5,7 @@ rests for a moment after each MiB. Ends with 1 when the gateway's memory grew by
 """
 
 import argparse
+import socket
 import threading
 import time
 from typing import Any
@@ -12,13 +13,14 @@ from typing import Any
 from bench import report
 from testkit.proxy import streams
 from testkit.proxy.gateway import Gateway
+from testkit.proxy.harness import ok
 
 MIB = 1 << 20
 REST = 0.0002
 """Seconds that the receiver does nothing after each MiB."""
 
 
-def slowly(connection: Any, size: int) -> None:
+def slowly(connection: socket.socket, size: int) -> None:
     """Read so much, resting now and then."""
     while size:
         part = min(size, MIB)
@@ -30,13 +32,13 @@ def slowly(connection: Any, size: int) -> None:
 def taking(size: int, may_read: threading.Event) -> Any:
     """A pod's behaviour, as `streams.taking`, but slow to the end."""
 
-    def serve(connection: Any) -> None:
+    def serve(connection: socket.socket) -> None:
         with connection:
             connection.settimeout(streams.PATIENCE)
             streams.head(connection)
             may_read.wait(streams.PATIENCE)
             slowly(connection, size)
-            connection.sendall(streams.ok(b"taken"))
+            connection.sendall(ok(b"taken"))
             connection.recv(1)
 
     return serve

@@ -85,7 +85,7 @@ def start(machine: Machine) -> dict[str, Any]:
         machine.start("-f", str(SAMPLE))
         seconds.append(time.monotonic() - began)
         machine.wait_ready(NAME)
-        last = machine.process.pid
+        last = machine.started.pid
         rss = tree_rss(last, but=lambda command: "helloworld.py" in command)
         machine.stop()
     return {"seconds_until_ready": seconds, "tree_rss_mib_without_pods": round(rss, 1)}

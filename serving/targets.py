@@ -30,6 +30,7 @@ MAX_HELD_REQUESTS_ANNOTATION = "zerogate.dev/max-held-requests"
 MAX_HELD_BYTES_ANNOTATION = "zerogate.dev/max-held-bytes"
 UPGRADES_ANNOTATION = "zerogate.dev/upgrades"
 UPGRADE_IDLE_TIMEOUT_ANNOTATION = "zerogate.dev/upgrade-idle-timeout-seconds"
+HALF_CLOSE_ANNOTATION = "zerogate.dev/half-close"
 HOST_ANNOTATION = "zerogate.dev/host"
 PORT_ANNOTATION = "zerogate.dev/port"
 GIVEN_UP_ANNOTATION = "zerogate.dev/given-up"
@@ -114,6 +115,8 @@ class ScaleTarget:
     upgrades: frozenset[bytes] = frozenset((b"websocket",))
     """Protocols that a connection may switch to, in lower case."""
     upgrade_idle_timeout: float = DEFAULT_UPGRADE_IDLE_TIMEOUT
+    half_close: bool = False
+    """Whether a client that has sent its request and then closed its sending side still gets the response."""
     max_held_requests: int = DEFAULT_MAX_HELD_REQUESTS
     max_held_bytes: int = DEFAULT_MAX_HELD_BYTES
     """What may wait for its pods in one activator."""
@@ -160,6 +163,7 @@ def scale_target(deployment: Obj) -> ScaleTarget:
         probe=_probe(container, containers, pod, port),
         upgrades=_upgrades(reader),
         upgrade_idle_timeout=reader.seconds(UPGRADE_IDLE_TIMEOUT_ANNOTATION, DEFAULT_UPGRADE_IDLE_TIMEOUT),
+        half_close=reader.flag(HALF_CLOSE_ANNOTATION, default=False),
         max_held_requests=reader.whole(MAX_HELD_REQUESTS_ANNOTATION, DEFAULT_MAX_HELD_REQUESTS, lowest=0),
         max_held_bytes=reader.whole(MAX_HELD_BYTES_ANNOTATION, DEFAULT_MAX_HELD_BYTES, lowest=0),
         problems=tuple(reader.problems),
@@ -209,6 +213,14 @@ class _Reader:
 
         return self._read(key, default, parse, "a number of seconds")
 
+    def flag(self, key: str, *, default: bool) -> bool:
+        def parse(text: str) -> bool:
+            if text not in {"true", "false"}:
+                raise ValueError
+            return text == "true"
+
+        return self._read(key, default, parse, '"true" or "false"')
+
     def duration(self, key: str, default: float) -> float:
         def parse(text: str) -> float:
             number = parse_duration(text)
@@ -225,7 +237,8 @@ class _Reader:
         try:
             return parse(text)
         except ValueError:
-            self.problems.append(f"{key}: {text!r} is not {wanted}; {default} is used")
+            used = str(default).lower() if isinstance(default, bool) else default
+            self.problems.append(f"{key}: {text!r} is not {wanted}; {used} is used")
             return default
 
 

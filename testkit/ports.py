@@ -5,15 +5,14 @@ import os
 import socket
 import tempfile
 from pathlib import Path
-from typing import IO
 
 FIRST, LAST = 20_000, 32_000
 """Below the ephemeral range (net.ipv4.ip_local_port_range begins at 32768), so that no outgoing connection
 takes one.
 """
 _FOLDER = Path(tempfile.gettempdir()) / "zerogate-test-ports"
-_locks: dict[int, IO[str]] = {}
-"""The locks of the ports that this process was given; the kernel releases them when the process ends."""
+_locks: dict[int, int] = {}
+"""Descriptors with the locks of this process, which the kernel releases when the process ends."""
 
 
 def free_port(address: str = "127.0.0.1") -> int:
@@ -42,11 +41,11 @@ def _is_unused(address: str, port: int) -> bool:
 
 
 def _lock(port: int) -> bool:
-    file = (_FOLDER / str(port)).open("w")
+    file = os.open(_FOLDER / str(port), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
+        os.close(file)
         return False
     _locks[port] = file
     return True

@@ -1,5 +1,7 @@
-"""Process trees, from /proc (proc(5))."""
+"""Process trees, from /proc (proc(5)), and their end."""
 
+import ctypes
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,3 +17,12 @@ def tree(process: int) -> Iterator[int]:
     yield process
     for child in children(process):
         yield from tree(child)
+
+
+def end_with_parent() -> None:
+    """Have the kernel send SIGTERM to this process if its parent ends: a `preexec_fn` of programs under test.
+
+    So none of them outlives a run that was killed (prctl(2), PR_SET_PDEATHSIG is 1). If our programs get
+    SIGTERM, they end their own children.
+    """
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

@@ -27,14 +27,20 @@ profile `soak` draws another seed for each run.
 """
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, print_blob=True, database=None)
-settings.register_profile("soak", deadline=None, print_blob=True, max_examples=10_000)
+settings.register_profile(
+    "soak", deadline=None, print_blob=True, max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "10000"))
+)
 
 FIRST = (
+    "faults",
     "own-plane",
     "contract-kubernetes",
     "e2e-kubernetes",
+    "no-loss-kubernetes",
     "load",
     "contract-embedded",
+    "tests/e2e/test_no_loss.py",
+    "tests/e2e/test_kubectl_habits.py",
     "tests/e2e",
     "tests/activator/proxy/test_hostile.py",
     "tests/activator/proxy/test_held.py",
@@ -47,7 +53,7 @@ COMPILED = ("tests/activator/", "tests/fuzz/", "tests/zerogate/test_native.py")
 """Tests that run over the compiled modules as well."""
 
 
-ON_BOTH_LOOPS = ("tests/kube/", "tests/serving/", "tests/autoscaler/", "tests/embedded/", "tests/cluster/")
+ON_BOTH_LOOPS = ("tests/kube/", "tests/serving/", "tests/autoscaler/", "tests/embedded/")
 """Asynchronous tests there run once on each event loop."""
 
 
@@ -76,7 +82,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_asyncio_loop_factories(
-    config: pytest.Config,  # noqa: ARG001 - the hook's signature
+    config: pytest.Config,
     item: pytest.Item,
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Tests of the control plane and of the node agent run on the stock loop and on uvloop, as programs do.
@@ -121,9 +127,9 @@ def _group(item: pytest.Item) -> str:
     if folder == "contract":
         return f"contract-{'kubernetes' if 'kubernetes' in _parameters(item) else 'embedded'}"
     if "own_plane" in _fixtures(item):
-        return "own-plane"
+        return "faults" if item.path.stem == "test_faults" else "own-plane"
     if item.get_closest_marker("cluster"):
-        return "e2e-kubernetes"
+        return "no-loss-kubernetes" if item.path.stem == "test_no_loss" else "e2e-kubernetes"
     return item.nodeid.partition("::")[0]
 
 
@@ -159,7 +165,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.failed:
         for fixture in getattr(item, "funcargs", {}).values():
             for each in (fixture, getattr(fixture, "programs", None)):
-                if hasattr(each, "last_words"):
+                if each is not None and hasattr(each, "last_words"):
                     report.sections += each.last_words()
                     return report
     return report

@@ -39,7 +39,7 @@ def application(views: Views, token: str) -> web.Application:
         given = request.headers.get("Authorization", "")
         if not token:
             return web.Response(text=OFF, status=401)
-        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        if not hmac.compare_digest(given.encode(errors="surrogateescape"), f"Bearer {token}".encode()):
             return web.Response(text="the token is missing or wrong\n", status=401)
         return web.json_response(views.state(), dumps=lambda value: json.dumps(value, indent=1))
 

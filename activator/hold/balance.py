@@ -20,7 +20,8 @@ class Pod:
 
     `limit` is the hard concurrency limit (0: none), `idle` the open connections to it, the one used last at
     the end (the edge's objects, opaque here). After a failure it is left out from `out_since` to
-    `out_until` (0: it is not).
+    `out_until` (0: it is not). `distrusted_until`: until then it is expected to close connections right after
+    its responses, as it did lately.
     `cap` is what limit and pace allow together.
 
     Another activator, which owns the revision's hard limit, stands here as a pod without limit: `greeting` is
@@ -31,6 +32,7 @@ class Pod:
         "address",
         "cap",
         "connecting",
+        "distrusted_until",
         "failures",
         "greeting",
         "idle",
@@ -57,6 +59,7 @@ class Pod:
         self.failures = 0
         self.out_since = 0.0
         self.out_until = 0.0
+        self.distrusted_until = 0.0
         self.pace = Pace(now)
         self.cap = 0
         self.idle: list[Any] = []

@@ -13,6 +13,7 @@ from activator.hold.balance import OUT, Balance, Pod
 from activator.hold.pacing import MAX_CONNECTING
 
 NO_CAP = 1 << 62
+NEVER = float("inf")
 FIRST_DELAY = 0.05
 """Seconds that a pod is left out after its first failure; doubles with each further one."""
 LONGEST_DELAY = 5.0
@@ -73,8 +74,8 @@ class Throttle(Generic[W]):
     """The pods of one revision, the slots taken on them, and the requests that wait for one."""
 
     __slots__ = (
-        "_balance", "_out", "_queue", "busy", "forwards", "is_barred", "limit", "own", "pods", "process",
-        "reserved",
+        "_ahead", "_ahead_since", "_balance", "_out", "_queue", "busy", "forwards", "is_barred", "limit",
+        "own", "pods", "process", "reserved",
     )  # fmt: skip
 
     def __init__(self, *, limit: int, own: Room, process: Room, random: Callable[[], float]) -> None:
@@ -91,25 +92,34 @@ class Throttle(Generic[W]):
         self.reserved: dict[str, int] = {}
         """By pod, slots that requests of other activators have."""
         self._balance = Balance(random)
+        self._ahead: OrderedDict[W, None] = OrderedDict()
+        """Requests that wait again: they go before the queue, and are not ordered by `since`."""
+        self._ahead_since = NEVER
+        """The earliest `since` of them, or earlier."""
         self._queue: OrderedDict[W, None] = OrderedDict()
+        """Requests that wait for the first time, ordered by `since`."""
         self._out: list[Pod] = []
 
     def __repr__(self) -> str:
         ready = sum(pod.state == "ready" and not pod.greeting for pod in self.pods.values())
         slots = f"/{self.limit * ready}" if self.limit else ""
-        return f"<Throttle {self.busy}{slots} busy, {len(self._queue)} waiting, {ready} pods>"
+        return f"<Throttle {self.busy}{slots} busy, {self.waiting} waiting, {ready} pods>"
 
     # -- what stands here --
 
     @property
     def waiting(self) -> int:
         """Requests in the queue."""
-        return len(self._queue)
+        return len(self._ahead) + len(self._queue)
 
     @property
     def oldest(self) -> W | None:
-        """The request that has waited longest."""
-        return next(iter(self._queue), None)
+        """The request that is next."""
+        return next(iter(self._ahead or self._queue), None)
+
+    def queued(self) -> list[W]:
+        """All that wait, the next one first."""
+        return [*self._ahead, *self._queue]
 
     @property
     def has_pod(self) -> bool:
@@ -124,13 +134,13 @@ class Throttle(Generic[W]):
     @property
     def is_restless(self) -> bool:
         """Whether `tick` has something to do as time passes."""
-        return bool(self._queue or self._out)
+        return bool(self._queue or self._ahead or self._out)
 
     # -- slots --
 
     def take(self) -> Pod | None:
         """A slot on the least busy pod; None: the request has to wait."""
-        if self._queue:
+        if self._queue or self._ahead:
             return None
         pod = self._balance.least()
         if pod is not None:
@@ -145,16 +155,17 @@ class Throttle(Generic[W]):
             self._settle(pod)
             if pod.state == "gone" and not pod.in_flight:
                 self._forget(pod)
-        return self.hand_over() if self._queue else None
+        return self.hand_over() if self._queue or self._ahead else None
 
     def hand_over(self) -> W | None:
         """Give the oldest waiter a slot, if both are there. Call until None."""
-        if not self._queue:
+        queue = self._ahead or self._queue
+        if not queue:
             return None
         pod = self._balance.least()
         if pod is None:
             return None
-        waiter = self._queue.popitem(last=False)[0]
+        waiter = queue.popitem(last=False)[0]
         self._forgo(waiter)
         waiter.pod = pod
         self._occupy(pod)
@@ -162,23 +173,25 @@ class Throttle(Generic[W]):
 
     # -- waiting --
 
-    def wait(self, waiter: W, size: int, now: float) -> bool:
-        """Queue a request of which `size` bytes are kept. False: there is no room."""
+    def wait(self, waiter: W, size: int, now: float, since: float = 0.0) -> bool:
+        """Queue a request of which `size` bytes are kept. False: there is no room. One that has waited for
+        another revision `since` then goes before those that came later.
+        """
         if not (self.own.has(1, size) and self.process.has_share(self.own, 1, size)):
             return False
-        waiter.since = now
+        waiter.since = since or now
         waiter.held = size
-        self._enqueue(waiter)
+        self._enqueue(waiter, is_ahead=since > 0.0)
         return True
 
     def wait_again(self, waiter: W, size: int, now: float) -> None:
         """Queue a request whose pod failed it, before all others and beyond the bounds: it was let in
-        once.
+        once. Its patience is less the time from its `since` to `now`.
         """
         waiter.since = waiter.since or now
         waiter.held = size
-        self._enqueue(waiter)
-        self._queue.move_to_end(waiter, last=False)
+        self._enqueue(waiter, is_ahead=True)
+        self._ahead.move_to_end(waiter, last=False)
 
     def grow(self, waiter: W, size: int) -> bool:
         """`size` more bytes came in for a waiting request. False: there is no room for them."""
@@ -191,12 +204,20 @@ class Throttle(Generic[W]):
 
     def leave(self, waiter: W) -> None:
         """A request is given up; nothing happens when it does not wait."""
-        if self._queue.pop(waiter, waiter) is None:
+        if self._queue.pop(waiter, waiter) is None or self._ahead.pop(waiter, waiter) is None:
             self._forgo(waiter)
 
     def expire(self, now: float, patience: float) -> Iterator[W]:
-        """Take out those that have waited for `patience` seconds, oldest first."""
-        while (waiter := self.oldest) is not None and waiter.since + patience <= now:
+        """Take out those that have waited for `patience` seconds."""
+        if self._ahead_since + patience <= now:
+            for waiter in [each for each in self._ahead if each.since + patience <= now]:
+                self.leave(waiter)
+                yield waiter
+            self._ahead_since = min((each.since for each in self._ahead), default=NEVER)
+        while self._queue:
+            waiter = next(iter(self._queue))
+            if waiter.since + patience > now:
+                break
             self.leave(waiter)
             yield waiter
 
@@ -261,10 +282,14 @@ class Throttle(Generic[W]):
         self._settle(pod)
 
     def failed(self, pod: Pod, now: float) -> None:
-        """The pod refused or reset a connection: it is left out for a while that grows with each time."""
-        pod.failures += 1
-        pod.pace.restart(now)
+        """The pod refused or reset a connection: it is left out for a while that grows with each event.
+
+        All requests that were on their way to it fail in one event, so a failure while it is left out only
+        begins that while anew.
+        """
         if not pod.out_until:
+            pod.failures += 1
+            pod.pace.restart(now)
             self._out.append(pod)
         pod.out_since = now
         pod.out_until = now + min(FIRST_DELAY * 2 ** min(pod.failures - 1, 10), LONGEST_DELAY)
@@ -274,7 +299,7 @@ class Throttle(Generic[W]):
         """Time passed: windows grow, pods left out long enough come back. Call `hand_over` until None
         next.
         """
-        if self._queue:
+        if self._queue or self._ahead:
             for pod in self.pods.values():
                 if pod.pace.window:
                     pod.pace.tick(now)
@@ -356,9 +381,13 @@ class Throttle(Generic[W]):
         if pod.in_flight >= pod.cap:
             self._balance.remove(pod)
 
-    def _enqueue(self, waiter: W) -> None:
+    def _enqueue(self, waiter: W, *, is_ahead: bool) -> None:
         waiter.pod = None
-        self._queue[waiter] = None
+        if is_ahead:
+            self._ahead[waiter] = None
+            self._ahead_since = min(self._ahead_since, waiter.since)
+        else:
+            self._queue[waiter] = None
         self.own.add(1, waiter.held)
         self.process.add(1, waiter.held)
 

@@ -16,7 +16,7 @@ MAX_EXTENSIONS = 16 << 10
 """Bytes of such extensions in one body."""
 MAX_TRAILERS = 16 << 10
 
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(;[\t\x20-\x7e\x80-\xff]*)?")
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)(;[\t\x20-\x7e\x80-\xff]*+)?")
 _BROKEN = re.compile(rb"\n|\r.")
 
 

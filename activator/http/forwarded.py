@@ -1,7 +1,7 @@
 """Who a request came from, as the pod is told: X-Forwarded-* and Forwarded (RFC 7239)."""
 
-from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from collections.abc import Collection
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from activator.http.http1 import BadRequest, is_host
 from activator.http.requests import Meaning
@@ -15,11 +15,15 @@ class Peer:
 
     __slots__ = ("_before", "_host", "_lines", "_node", "address", "is_trusted")
 
-    def __init__(self, address: str, trusted: Iterable[IPv4Network | IPv6Network]) -> None:
-        """`address` is an IP address, or "" when there is none (a Unix socket)."""
-        self.address = address
-        self.is_trusted = bool(address) and any(ip_address(address) in network for network in trusted)
-        sent = address.encode()
+    def __init__(self, address: str, trusted: Collection[IPv4Network | IPv6Network]) -> None:
+        """`address` is an IP address, or "" when there is none (a Unix socket).
+
+        The peer of a dual-stack socket has an IPv4-mapped address, and that of a link a zone: neither is
+        part of its name for others.
+        """
+        self.address = _plain(address) if ":" in address else address
+        self.is_trusted = bool(trusted) and bool(address) and _is_in(self.address, trusted)
+        sent = self.address.encode()
         self._before = b"X-Forwarded-For: " + sent
         self._node = _quoted(sent, b'"[', b']"') or b"unknown"
         self._host: bytes | None = None
@@ -50,6 +54,25 @@ class Peer:
     def _forwarded(self, host: bytes) -> bytes:
         name = _quoted(host, b'"', b'"')
         return b"\r\nForwarded: for=" + self._node + b";host=" + name + b";proto=http\r\n\r\n"
+
+
+def _plain(address: str) -> str:
+    """An IPv6 address without its zone; an IPv4-mapped one as IPv4."""
+    address = address.partition("%")[0]
+    mapped = IPv6Address(address).ipv4_mapped if address.startswith("::") else None
+    return address if mapped is None else str(mapped)
+
+
+def _is_in(address: str, networks: Collection[IPv4Network | IPv6Network]) -> bool:
+    """Whether one of the networks has this address. One of IPv6 has an IPv4 address if it has the mapped
+    one.
+    """
+    found = ip_address(address)
+    if any(found in network for network in networks):
+        return True
+    return isinstance(found, IPv4Address) and any(
+        IPv6Address(f"::ffff:{address}") in network for network in networks
+    )
 
 
 def _quoted(value: bytes, before: bytes, after: bytes) -> bytes:

@@ -11,7 +11,7 @@ from kube.objects import Key
 
 LONGEST = 1024
 """Bytes of the line, its end included."""
-_LINE = re.compile(rb"ZEROGATE/1 ([!-~]+) ([0-9]{1,19}) ([a-z0-9.-]+)/([a-z0-9.-]+)\r\n").fullmatch
+_LINE = re.compile(rb"ZEROGATE/1 ([!-~]++) ([0-9]{1,19}+) ([a-z0-9.-]++)/([a-z0-9.-]++)\r\n").fullmatch
 
 
 class Greeting(NamedTuple):

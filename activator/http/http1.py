@@ -1,7 +1,9 @@
 """The grammar of HTTP/1.1 heads, and how they are rewritten for the other side (RFC 9110, 9112).
 
 A head is matched as a whole by one regular expression that knows nothing but the strict grammar, so
-whatever two parsers could read in two ways is no head here. The few headers that mean something to a proxy
+whatever two parsers could read in two ways is no head here. Regular expressions read bytes of strangers:
+their repetitions are possessive or end at a byte that they cannot contain, so that no input makes them
+backtrack. The few headers that mean something to a proxy
 are found by a second one; what they mean together is worked out once for each combination and remembered.
 All other headers are passed on as the very bytes that came, in their order, case and number.
 """
@@ -22,18 +24,26 @@ MAX_REMEMBERED_BYTES = 384
 """
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-FIELDS = rb"(?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
+_VALUE = rb"[\t\x20-\x7e\x80-\xff]*+"
+FIELDS = rb"(?:" + TOKEN + rb":" + _VALUE + rb"\r\n)*+"
 
 _FIELDS = re.compile(FIELDS)
-_REQUEST_LINE = re.compile(TOKEN + rb" [\x21-\x7e]+ HTTP/1\.[01]")
+_FIELD = re.compile(TOKEN + rb":" + _VALUE)
+_TOKEN = re.compile(TOKEN)
+_TARGET = re.compile(rb"[\x21-\x7e]++")
+_VERSIONS = (b"HTTP/1.1", b"HTTP/1.0")
+_SPACES = (b" ", b"\t")
+_NEWLINE = "line ends, NUL or carriage returns where none may be"
+_TLS_RECORD = b"\x16\x03"
+_TLS = "a TLS handshake on a port for plain HTTP"
 _FORBIDDEN_TRAILER = re.compile(
-    rb"(?:content-length|transfer-encoding|host|connection|trailer|content-encoding|content-type|content-range"
-    rb"|authorization|set-cookie|keep-alive|proxy-connection|te|upgrade|forwarded|x-forwarded-[^:]*"
-    rb"|k-[^:]*|knative-serving-[^:]*|zerogate-[^:]*):"
+    rb"(?:content[-_](?:length|encoding|type|range)|transfer[-_]encoding|host|connection|trailer|authorization"
+    rb"|set[-_]cookie|keep[-_]alive|proxy(?:[-_](?:connection|authorization))?|te|upgrade|expect|forwarded"
+    rb"|x[-_]forwarded[-_][^:]*+|(?:k|knative|zerogate)[-_][^:]*+):"
 )
-_HOST = re.compile(rb"(?:[a-z0-9._~!$&'()*+;=%-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
+_HOST = re.compile(rb"(?:[a-z0-9._~!$&'()*+;=%-]++|\[[0-9a-f:.]++\])(?::[0-9]{0,5})?", re.IGNORECASE)
 _BARE_NEWLINE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
-_START = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?: |\Z)")
+_START = re.compile(TOKEN + rb"(?: |\Z)")
 _NEVER_NAMED = frozenset(
     (
         b"host",
@@ -74,30 +84,70 @@ def remember(meanings: dict[tuple[bytes, ...], Meaning], lines: tuple[bytes, ...
 
 
 def is_host(host: bytes) -> bool:
-    """Whether this may stand in a Host header: a name or address and perhaps a port, nothing else."""
+    """Whether this may stand in a Host header: a name or address and perhaps a port, nothing else. The port
+    may be empty behind its colon (RFC 3986 3.2.3).
+    """
     return _HOST.fullmatch(host) is not None
+
+
+def has_bad_line_end(data: bytes, checked: int) -> bool:
+    """Whether there is a line end other than CRLF, a lone CR, or NUL. `checked` bytes had none before."""
+    return _BARE_NEWLINE.search(data, max(checked - 1, 0)) is not None
 
 
 def check_unfinished(data: bytes, checked: int = 0) -> None:
     """Refuse a head at once that can't become one any more. `checked` bytes of it were found good before."""
-    if _BARE_NEWLINE.search(data, max(checked - 1, 0)):
-        raise BadRequest("line ends, NUL or carriage returns where none may be")
-    if data.find(b" ", 0, checked) < 0 and not _START.match(data):
-        raise BadRequest("no request line")
+    if has_bad_line_end(data, checked):
+        raise BadRequest(_TLS if data.startswith(_TLS_RECORD) else _NEWLINE)
+    # Without a space in them, the bytes checked before are the beginning of the method.
+    if data.find(b" ", 0, checked) < 0 and not _START.match(data, max(checked - 1, 0)):
+        raise BadRequest(_TLS if data.startswith(_TLS_RECORD) else "no request line")
 
 
 def refuse(head: bytes) -> NoReturn:
     """Say what is wrong with the head of a request that did not match."""
-    line, _, fields = head.partition(b"\r\n")
+    if head.startswith(_TLS_RECORD):
+        raise BadRequest(_TLS)
     if _BARE_NEWLINE.search(head):
-        raise BadRequest("line ends, NUL or carriage returns where none may be")
-    if not _REQUEST_LINE.fullmatch(line):
-        raise BadRequest("malformed request line or unknown version")
-    if re.search(rb"(?:^|\r\n)[ \t]", fields):
-        raise BadRequest("folded header")
-    if re.search(rb"(?:^|\r\n)[^:\r]*[ \t]+:", fields):
-        raise BadRequest("space before the colon of a header")
-    raise BadRequest("malformed header")
+        raise BadRequest(_NEWLINE)
+    line, _, fields = head.partition(b"\r\n")
+    _check_request_line(line)
+    raise BadRequest(_fault_of(fields))
+
+
+def _check_request_line(line: bytes) -> None:
+    if not line.isascii():
+        raise BadRequest("bytes beyond ASCII in the request line: percent-encode them (RFC 3986 2.1)")
+    method, _, rest = line.partition(b" ")
+    target, space, version = rest.rpartition(b" ")
+    if not _TOKEN.fullmatch(method):
+        raise BadRequest("malformed method in the request line")
+    if not space and version.startswith(b"HTTP/"):
+        raise BadRequest("no target in the request line")
+    if not space or not version.startswith(b"HTTP/"):
+        raise BadRequest("no HTTP version at the end of the request line")
+    if version not in _VERSIONS:
+        raise BadRequest("unknown version: this is a server for HTTP/1.1 and HTTP/1.0")
+    if b" " in target:
+        raise BadRequest("a space in the request target: percent-encode it as %20")
+    if not _TARGET.fullmatch(target):
+        raise BadRequest("malformed request target")
+
+
+def _fault_of(fields: bytes) -> str:
+    """What is wrong with the first header line that is no field. One pass over the lines."""
+    for line in fields.split(b"\r\n"):
+        if _FIELD.fullmatch(line):
+            continue
+        if line[:1] in _SPACES:
+            return "folded header"
+        name, colon, _ = line.partition(b":")
+        if not colon:
+            return "a header without a colon"
+        if name[-1:] in _SPACES:
+            return "space before the colon of a header"
+        return "malformed header" if _TOKEN.fullmatch(name) else "malformed name of a header"
+    return "malformed header"
 
 
 def trailers(lines: bytes) -> bytes:

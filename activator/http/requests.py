@@ -1,7 +1,7 @@
 """The head of a request: what it means to us, and what of it a pod gets."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from activator.http.http1 import (
     CHUNKED,
@@ -10,6 +10,7 @@ from activator.http.http1 import (
     BadRequest,
     drop,
     framing,
+    is_host,
     length_in,
     named_in,
     refuse,
@@ -19,21 +20,35 @@ from activator.http.http1 import (
 
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
 """Methods that may be repeated when an attempt broke off (RFC 9110 9.2.2)."""
+BODY_IS_MEANINGLESS = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS", b"TRACE"))
+"""Methods that give the body of a request no meaning (RFC 9110 9.3), so that many servers do not read it."""
 
 _HEAD = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])\r\n" + FIELDS + rb"\r\n").fullmatch
 _COMMON = (
-    rb"\n(host:[^\r]*|c(?:onnection:[^\r]*|ontent-length:)|t(?:ransfer-encoding:[^\r]*|e:)|expect:[^\r]*"
-    rb"|k(?:eep-alive:|native-serving-(?:tag:[^\r]*|[^:]*:)|-[^:]*:)|proxy-(?:connection|authorization):|upgrade:[^\r]*|zerogate-[^:]*:"
+    rb"\n(host:[^\r]*+|c(?:onnection:[^\r]*+|ontent[-_]length:)"
+    rb"|t(?:ransfer(?:-encoding:[^\r]*+|_encoding:)|e:)|expect:[^\r]*+"
+    rb"|k(?:eep[-_]alive:|native(?:-serving-tag:[^\r]*+|[-_][^:]*+:)|[-_][^:]*+:)"
+    rb"|proxy(?:[-_](?:connection|authorization))?:|upgrade:[^\r]*+|zerogate[-_][^:]*+:|forwarded:"
 )
-_SPECIAL = re.compile(_COMMON + rb"|forwarded:|x-forwarded-[^:]*:)").findall
+_SPECIAL = re.compile(_COMMON + rb"|x[-_]forwarded[-_][^:]*+:)").findall
 """Lines of which the value matters whole, of the others up to the colon: those are dropped, or read
 elsewhere. It is written as a tree of letters because it is tried on every line.
+
+A server that makes variables of headers (CGI, WSGI) reads `X_Forwarded_For` as `X-Forwarded-For`. A name with
+`_` is therefore dropped if the name with `-` is one that we read or write, and is never read itself.
 """
-_SPECIAL_BY_TRUSTED = re.compile(_COMMON + rb"|(?:forwarded|x-forwarded-(?:for|host|proto)):[^\r]*)").findall
+_SPECIAL_BY_TRUSTED = re.compile(
+    _COMMON.replace(rb"|forwarded:", rb"|forwarded:[^\r]*+")
+    + rb"|x(?:-forwarded-(?:(?:for|host|proto):[^\r]*+|[^:_]*+_[^:]*+:)"
+    rb"|-forwarded_[^:]*+:|_forwarded[-_][^:]*+:))"
+).findall
+"""From a trusted proxy other `X-Forwarded-*` headers stay, but not those with `_`: it may pass on what its
+client said.
+"""
 _STAY = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect"))
 _STAY_IF_BELIEVED = frozenset((b"forwarded", b"x-forwarded-host", b"x-forwarded-proto"))
 _ONCE = frozenset((b"host", b"content-length", b"transfer-encoding"))
-_ABSOLUTE = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*+)([^#]*+)", re.IGNORECASE)
 _SLASH = ord("/")
 _LENGTH = 1
 
@@ -162,7 +177,7 @@ def _upgrade(found: dict[bytes, list[bytes]], tokens: frozenset[bytes]) -> bytes
 
 
 def _settle_target(request: RequestHead, target: bytes) -> None:
-    """Turn an absolute target into the form that servers expect; refuse those that don't fit the method."""
+    """Turn an absolute target into the form that servers expect; refuse one that does not fit the method."""
     method, host = request.method, request.means.host
     if target == b"*" and method == b"OPTIONS":
         return
@@ -170,11 +185,21 @@ def _settle_target(request: RequestHead, target: bytes) -> None:
     if absolute is None or method == b"CONNECT":
         raise BadRequest("a target that is no path")
     authority, path = absolute.groups()
-    if authority.lower() != host:
-        raise BadRequest("a target that names another host than Host")
+    if not is_host(host):
+        raise BadRequest("malformed Host")
     if method == b"OPTIONS" and not path:
         path = b"*"
     elif not path.startswith(b"/"):
         path = b"/" + path
     before = len(method) + 1
     request.kept = request.kept[:before] + path + request.kept[before + len(target) :]
+    if authority.lower() != host:
+        _replace_host(request, authority)
+
+
+def _replace_host(request: RequestHead, authority: bytes) -> None:
+    """The host of an absolute target counts, and Host is written anew from it (RFC 9112 3.2.2)."""
+    kept = request.kept
+    start = kept.lower().find(b"\nhost:") + 1
+    request.kept = kept[:start] + b"Host: " + authority + kept[kept.find(b"\r", start) :]
+    request.means = replace(request.means, host=authority.lower())

@@ -10,7 +10,7 @@ from activator.http.requests import RequestHead
 
 WEBSOCKET = b"websocket"
 NEVER = frozenset((b"h2c", b"h2", b"tls/1.0", b"http/2.0"))
-_UPGRADE = re.compile(rb"\nupgrade:[ \t]*([^\r]*?)[ \t]*\r", re.IGNORECASE)
+_UPGRADE = re.compile(rb"\nupgrade:([^\r]*+)\r", re.IGNORECASE)
 
 
 def asked_for(request: RequestHead, allowed: AbstractSet[bytes]) -> bytes:
@@ -23,7 +23,7 @@ def asked_for(request: RequestHead, allowed: AbstractSet[bytes]) -> bytes:
 def switched_to(head: bytes) -> bytes:
     """The protocol that the head of a 101 names, in lower case; b"" when it is not exactly one."""
     found = _UPGRADE.findall(head)
-    return bytes(found[0].lower()) if len(found) == 1 else b""
+    return bytes(found[0].strip(b" \t").lower()) if len(found) == 1 else b""
 
 
 def lines(protocol: bytes) -> bytes:

@@ -40,7 +40,7 @@ class SharedSecret:
         self._secret = secret
 
     async def refusal(self, token: str) -> Refusal | None:
-        if self._secret and hmac.compare_digest(token.encode(), self._secret.encode()):
+        if self._secret and hmac.compare_digest(token.encode(errors="replace"), self._secret.encode()):
             return None
         return Refusal(401, "the token is missing or wrong")
 

@@ -21,6 +21,7 @@ from bench.proxy.cores import one_core, several_cores
 from bench.proxy.parts import demand, go_peer, versions
 from bench.proxy.rounds import Rounds
 from bench.proxy.rows import APART, LOADS, RATE, ROWS, Figures, stage
+from testkit.paths import ROOT
 from zerogate import native
 
 
@@ -103,7 +104,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=ROWS, metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--quick", action="store_true", help="the ratio to nginx of warm requests alone")
     options = parser.parse_args()
-    os.environ["PATH"] = f"{report.ROOT / '.cache' / 'bin'}:{os.environ['PATH']}"
+    os.environ["PATH"] = f"{ROOT / '.cache' / 'bin'}:{os.environ['PATH']}"
     demand("nginx", "wrk", "kubectl")
     rounds = Rounds(options.rounds, options.seconds)
     with kept_if_failed() as folder:
@@ -117,7 +118,7 @@ def main() -> None:
     name = "proxy" if len(wanted) == len(ROWS) else "proxy-" + "-".join(wanted)
     where = report.written(name, {"settings": stated, "figures": found})
     result = json.loads(where.read_text())
-    print(f"\n{published.table(result)}\n{where.relative_to(report.ROOT)}")
+    print(f"\n{published.table(result)}\n{where.relative_to(ROOT)}")
     if name == "proxy":
         published.drawn(result, where.with_suffix(".png"))
         published.main()

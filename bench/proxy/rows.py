@@ -15,6 +15,7 @@ from bench.proxy.names import DIRECT, ONE_HOST, ONE_WORKER, OURS
 from bench.proxy.peers import Peer, others
 from bench.proxy.rounds import Rounds, Turn, failed, in_turn, loaded, told
 from bench.proxy.wrk import Load
+from testkit.paths import ROOT
 
 RATE = 1000
 """Requests a second of the row on latency."""
@@ -149,7 +150,7 @@ def takes_workers(count: int) -> bool:
     """Whether `zerogate up` knows of so many gateway processes."""
     asked = subprocess.run(
         [sys.executable, "-m", "zerogate", "up", "--workers", str(count), "--help"],
-        cwd=report.ROOT, capture_output=True, check=False,
+        cwd=ROOT, capture_output=True, check=False,
     )  # fmt: skip
     return asked.returncode == 0
 

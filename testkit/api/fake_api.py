@@ -4,8 +4,11 @@ import asyncio
 import copy
 import time
 import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
 
-from kube.objects import format_time
+from kube.edge.client import Before
+from kube.objects import Obj, format_time
 
 COLLECTIONS = {"deployments", "replicasets", "pods", "nodes", "configmaps", "secrets", "events"}
 
@@ -13,16 +16,25 @@ COLLECTIONS = {"deployments", "replicasets", "pods", "nodes", "configmaps", "sec
 class FakeApi:
     """Implements kube.edge.client.Transport: objects by path, a resourceVersion and an event a write."""
 
-    def __init__(self):
-        self.objects = {}
+    def __init__(self) -> None:
+        self.objects: dict[str, Any] = {}
         self.version = 0
-        self.log = []
-        self.watchers = []
-        self.writes = []
+        self.log: list[tuple[int, str, dict[str, Any]]] = []
+        self.watchers: list[tuple[Callable[..., Any], asyncio.Queue[Any]]] = []
+        self.writes: list[tuple[str, str, dict[str, Any]]] = []
         self.lag = 0.0
-        self.refuse = lambda _method, _path: None
+        self.refuse: Callable[[str, str], tuple[int, Obj] | None] = lambda _method, _path: None
 
-    async def request(self, method, path, *, query, body=None, content_type="application/json"):
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        body: Any = None,
+        content_type: str = "application/json",
+        before: Before | None = None,
+    ) -> tuple[int, dict[str, Any]]:
         refusal = self.refuse(method, path)
         if refusal:
             return refusal
@@ -31,12 +43,14 @@ class FakeApi:
         subresource = ""
         if path.rsplit("/", 1)[-1] in {"status", "scale"}:
             path, subresource = path.rsplit("/", 1)
-        answer = getattr(self, f"_{method.lower()}")(path, query, copy.deepcopy(body), subresource)
+        answer: tuple[int, Obj] = getattr(self, f"_{method.lower()}")(
+            path, query, copy.deepcopy(body), subresource
+        )
         await asyncio.sleep(0)
         return answer
 
-    async def watch(self, path, *, query):
-        queue = asyncio.Queue()
+    async def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
+        queue: asyncio.Queue[Any] = asyncio.Queue()
         selects = self._selects(path, query)
         for version, event_path, event in self.log:
             if version > int(query["resourceVersion"]) and selects(event_path, event["object"]):
@@ -52,14 +66,14 @@ class FakeApi:
         finally:
             self.watchers.remove(entry)
 
-    async def close(self):
+    async def close(self) -> None:
         pass
 
-    def _selects(self, path, query):
+    def _selects(self, path: str, query: Mapping[str, str]) -> Callable[..., Any]:
         fields = dict(part.split("=") for part in query.get("fieldSelector", "").split(",") if part)
         labels = dict(part.split("=") for part in query.get("labelSelector", "").split(",") if part)
 
-        def selects(where, obj):
+        def selects(where: str, obj: Obj) -> bool:
             folder = where.rsplit("/", 1)[0]
             in_path = folder == path or ("/namespaces/" not in path and _without_namespace(folder) == path)
             meta, spec = obj["metadata"], obj.get("spec", {})
@@ -69,7 +83,7 @@ class FakeApi:
 
         return selects
 
-    def _tell(self, type_, where, obj):
+    def _tell(self, type_: str, where: str, obj: Obj) -> None:
         obj = copy.deepcopy(obj)
         event = {"type": type_, "object": obj}
         self.log.append((self.version, where, event))
@@ -77,14 +91,16 @@ class FakeApi:
             if selects(where, obj):
                 queue.put_nowait(copy.deepcopy(event))
 
-    def _store(self, where, obj, type_):
+    def _store(self, where: str, obj: Obj, type_: str) -> Obj:
         self.version += 1
         obj["metadata"]["resourceVersion"] = str(self.version)
         self.objects[where] = obj
         self._tell(type_, where, obj)
         return copy.deepcopy(obj)
 
-    def _get(self, path, query, body, subresource):
+    def _get(
+        self, path: str, query: Mapping[str, str], body: dict[str, Any] | None, subresource: str
+    ) -> tuple[int, dict[str, Any]]:
         if path in self.objects:
             return 200, copy.deepcopy(self.objects[path])
         if path.rsplit("/", 1)[-1] not in COLLECTIONS:
@@ -93,7 +109,9 @@ class FakeApi:
         items = [copy.deepcopy(obj) for where, obj in self.objects.items() if selects(where, obj)]
         return 200, {"kind": "List", "metadata": {"resourceVersion": str(self.version)}, "items": items}
 
-    def _post(self, path, query, body, subresource):
+    def _post(
+        self, path: str, query: Mapping[str, str], body: Obj, subresource: str
+    ) -> tuple[int, dict[str, Any]]:
         where = f"{path}/{body['metadata']['name']}"
         if where in self.objects:
             return _refusal(409, "AlreadyExists", f"{where} exists")
@@ -101,13 +119,15 @@ class FakeApi:
         meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": format_time(time.time()), "generation": 1}
         return 201, self._store(where, body, "ADDED")
 
-    def _put(self, path, query, body, subresource):
+    def _put(self, path: str, query: Mapping[str, str], body: Obj, subresource: str) -> tuple[int, Obj]:
         stored = self.objects.get(path)
         if stored is None:
             return _refusal(404, "NotFound", f"{path} not found")
         return self._update(path, stored, body, subresource)
 
-    def _patch(self, path, query, body, subresource):
+    def _patch(
+        self, path: str, query: Mapping[str, str], body: dict[str, Any], subresource: str
+    ) -> tuple[int, dict[str, Any]]:
         stored = self.objects.get(path)
         if stored is None:
             return _refusal(404, "NotFound", f"{path} not found")
@@ -117,7 +137,7 @@ class FakeApi:
                 return _refusal(409, "Conflict", f"{part} is {stored['metadata'][part]}")
         return self._update(path, stored, _merge(stored, body), subresource)
 
-    def _update(self, path, stored, new, subresource):
+    def _update(self, path: str, stored: Obj, new: Obj, subresource: str) -> tuple[int, Obj]:
         if subresource == "status":
             new = {**stored, "metadata": {**stored["metadata"]}, "status": new.get("status", {})}
         else:
@@ -132,7 +152,9 @@ class FakeApi:
             return 200, copy.deepcopy(stored)
         return 200, self._store(path, copy.deepcopy(new), "MODIFIED")
 
-    def _delete(self, path, query, body, subresource):
+    def _delete(
+        self, path: str, query: Mapping[str, str], body: dict[str, Any], subresource: str
+    ) -> tuple[int, dict[str, Any]]:
         stored = self.objects.get(path)
         if stored is None:
             return _refusal(404, "NotFound", f"{path} not found")
@@ -154,16 +176,16 @@ class FakeApi:
         return 200, {"kind": "Status", "status": "Success"}
 
 
-def _without_namespace(folder):
+def _without_namespace(folder: str) -> str:
     head, _, tail = folder.partition("/namespaces/")
     return f"{head}/{tail.split('/', 1)[1]}" if "/" in tail else folder
 
 
-def _refusal(status, reason, message):
+def _refusal(status: int, reason: str, message: str) -> tuple[int, dict[str, Any]]:
     return status, {"kind": "Status", "code": status, "reason": reason, "message": message}
 
 
-def _merge(stored, patch):
+def _merge(stored: Any, patch: Any) -> Any:
     if not isinstance(patch, dict):
         return patch
     merged = dict(stored) if isinstance(stored, dict) else {}

@@ -54,7 +54,7 @@ class World:
         return self.call("GET", path).status == 200
 
 
-def config_map(name: str, data: dict[str, str] | None = None, **meta: Any) -> Obj:
+def config_map(name: Any, data: dict[str, str] | None = None, **meta: Any) -> Obj:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -70,7 +70,7 @@ def pod(name: str, node: str = "", **meta: Any) -> Obj:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, **meta}, "spec": spec}
 
 
-def deployment(name: str, replicas: int = 1, **meta: Any) -> Obj:
+def deployment(name: str, replicas: Any = 1, **meta: Any) -> Obj:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

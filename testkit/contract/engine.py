@@ -66,6 +66,8 @@ class Engine:
         self.logs = logs
         self.namespaces: set[str] = set()
         self.compact: Callable[[str], None] | None = None  # forgets all versions up to one, where we may
+        # Copied once: pytest changes os.environ between tests, and threads of this engine start kubectl.
+        self._environment = dict(os.environ)
         self._credentials = asyncio.run(load_credentials(str(kubeconfig)))
         self._address = urlsplit(self._credentials.server)
 
@@ -101,7 +103,7 @@ class Engine:
     def _kubectl_environment(self) -> dict[str, str]:
         # kubectl lives for a moment: without collecting garbage it costs a fifth less.
         own = {"KUBECONFIG": str(self.kubeconfig), "HOME": str(self.folder), "GOGC": "off"}
-        return {**os.environ, **own}
+        return {**self._environment, **own}
 
     def output(self, namespace: str, pod: str, container: str = "main") -> str:
         """What a pod has printed, read from the file: the quickest way to ask."""
@@ -175,7 +177,8 @@ class Engine:
         path = resource.path(obj["metadata"].get("namespace", ""))
         answer = self.request("POST", path, self._typed(resource, obj), query=query)
         assert answer.status == 201, answer
-        return answer.body
+        found: dict[str, Any] = answer.body
+        return found
 
     def _typed(self, resource: Resource, obj: dict[str, Any]) -> dict[str, Any]:
         return {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
@@ -252,7 +255,8 @@ class Watch:
             raise AssertionError("the watch stayed silent") from error
         if not line.strip():
             raise StopIteration
-        return json.loads(line)
+        found: dict[str, Any] = json.loads(line)
+        return found
 
     def until(self, check: Callable[[dict[str, Any]], Any]) -> list[dict[str, Any]]:
         """The events up to the first for which `check` holds, that one included."""

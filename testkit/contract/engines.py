@@ -16,6 +16,7 @@ from testkit.kubernetes.control_plane import ControlPlane
 from testkit.machines.laptop import Machine
 from testkit.paths import ROOT
 from testkit.ports import free_port
+from testkit.processes import end_with_parent
 from testkit.waiting import wait_for
 
 SYSTEM = "zerogate-system"
@@ -62,6 +63,8 @@ class ClusterOfOthers(Protocol):
 
     kubeconfig: Path
     folder: Path
+
+    def kubeconfig_of(self, account: str) -> Path: ...
 
 
 @contextlib.contextmanager
@@ -121,6 +124,7 @@ def _program(engine: Engine, name: str, arguments: list[str], kubeconfig: Path) 
         process = subprocess.Popen(
             [sys.executable, "-m", "zerogate", name, *arguments],
             stdout=log, stderr=subprocess.STDOUT, cwd=engine.folder,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - the parent starts it from its main thread
             env={**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": str(kubeconfig)},
         )  # fmt: skip
     try:
@@ -131,7 +135,7 @@ def _program(engine: Engine, name: str, arguments: list[str], kubeconfig: Path) 
     finally:
         process.terminate()
         try:
-            process.wait(15)
+            process.wait(90)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -143,7 +147,7 @@ def _install(engine: Engine) -> None:
     apply = ("apply", "--server-side", "--force-conflicts")
     engine.kubectl(*apply, "-k", str(config))
     engine.kubectl(*apply, "-f", str(config / "node.yaml"), "-f", str(config / "config-images.yaml"))
-    engine.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+    engine.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", "--all")
 
 
 def _add_images(engine: Engine) -> None:

@@ -29,7 +29,7 @@ def pod(name: str = "p", labels: Obj | None = None, **spec: Any) -> Obj:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": pod_spec(**spec)}
 
 
-def deployment(name: str = "d", replicas: int = 0, *, container: Obj | None = None, **spec: Any) -> Obj:
+def deployment(name: str = "d", replicas: Any = 0, *, container: Obj | None = None, **spec: Any) -> Obj:
     """A Deployment of no pods; `container` are further fields of its container, `spec` of itself."""
     template = {"metadata": {"labels": {"app": name}}, "spec": pod_spec()}
     template["spec"]["containers"][0].update(container or {})

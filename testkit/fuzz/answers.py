@@ -5,11 +5,14 @@ The pod says on its first connection what the play says, and is honest on all ot
 same client comes when the play is over: nothing of the first answer may be taken for the second one.
 """
 
+from typing import Any
+
 from testkit.fuzz import stage
-from testkit.fuzz.reading import Requests, read_answers
+from testkit.fuzz.reading import Answer, Message, Requests, read_answers
 from testkit.fuzz.requests import HOST_LINE
 from testkit.fuzz.requests import LANGUAGE as REQUESTS
 from testkit.fuzz.script import Language, same_in_any_cut
+from testkit.loop.fake_transport import Paper
 
 ASKED = [
     (b"GET", REQUESTS.pieces[0]),
@@ -62,7 +65,7 @@ LANGUAGE = Language(
 class Play:
     """A stage with one client, whose request has just reached the pod."""
 
-    def __init__(self, conditions) -> None:
+    def __init__(self, conditions: int) -> None:
         self.method, asked = ASKED[conditions & 7]
         self.stage = stage.Stage(
             serve=self._serve,
@@ -71,14 +74,14 @@ class Play:
             idle_timeout=1.0 if conditions & 32 else 0.0,
             timeout=30.0,
         )
-        self.pods = []
+        self.pods: list[Paper] = []
         self.said = b""
         self.stage.ready()
         self.client = self.stage.client()
         self.client.feed(asked)
         self._settle()
 
-    def say(self, data):
+    def say(self, data: bytes) -> None:
         """The pod says this on its first connection."""
         pod = self.pods[0]
         if data and not pod.came and not pod.is_closing():
@@ -86,7 +89,7 @@ class Play:
             pod.feed(data)
         self._settle()
 
-    def step(self, name):
+    def step(self, name: str) -> None:
         """One thing happens."""
         if name in STEPS:
             STEPS[name](self)
@@ -94,7 +97,7 @@ class Play:
             stage.STEPS[name](self.stage)
         self._settle()
 
-    def end(self):
+    def end(self) -> None:
         """The pod has said all; the client reads all, and asks once more where it can."""
         self.stage.hasten()
         if not self.client.came:
@@ -104,13 +107,13 @@ class Play:
         self.stage.ready()
         self.stage.loop.pass_time(0.3)
 
-    def told(self):
+    def told(self) -> tuple[list[Answer], Any]:
         """What the client was told: answers, and what followed a 101."""
         ended = "" if self.client.came else self.client.ended
         answers, _, rest = read_answers(self.client.sent, [self.method, b"GET"], ended)
         return answers, rest
 
-    def check(self):
+    def check(self) -> None:
         """What is true at the end of every play."""
         answers, rest = self.told()
         pod = self.pods[0]
@@ -137,24 +140,24 @@ class Play:
             assert self.client.ended != "fin" or pod.came == "reset" or rest == tunnelled
 
     @property
-    def has_left(self):
+    def has_left(self) -> bool:
         """Whether the client ended its side itself."""
         return bool(self.client.came)
 
-    def _serve(self, wire):
+    def _serve(self, wire: Paper) -> None:
         if self.pods:
             reader = Requests(on_whole=lambda message: self._honest(wire, message))
             wire.on_sent = reader.feed
         self.pods.append(wire)
 
-    def _honest(self, wire, message):
+    def _honest(self, wire: Paper, message: Message) -> None:
         wire.feed(HONEST[:-6] if message.method == b"HEAD" else HONEST)
 
-    def _settle(self):
+    def _settle(self) -> None:
         self.stage.loop.settle()
 
 
-def outcome(conditions, pieces):
+def outcome(conditions: int, pieces: list[bytes]) -> tuple[list[Any], bytes, str]:
     """What the client is told when a pod's answer comes in these pieces."""
     play = Play(conditions)
     try:
@@ -178,7 +181,7 @@ def outcome(conditions, pieces):
     return told
 
 
-def perform(conditions, script):
+def perform(conditions: int, script: bytes) -> None:
     """A play in which more happens than the pod's bytes."""
     play = Play(conditions)
     data = b""
@@ -198,7 +201,7 @@ def perform(conditions, script):
         play.stage.strike()
 
 
-def one_input(data):
+def one_input(data: bytes) -> None:
     """What the fuzzer calls. Any exception is a finding."""
     if not data:
         return

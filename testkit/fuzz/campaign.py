@@ -12,6 +12,8 @@ CORPUS = Path(__file__).parent / "corpus"
 TARGETS = ("requests", "answers")
 LONGEST = 120
 """Bytes of an input: so many pieces and steps."""
+KEPT = 2000
+"""The newest inputs of earlier runs, with which a run begins: each costs a millisecond at its start."""
 HANG = 25
 """Seconds after which one input counts as an endless loop."""
 _COVERED = re.compile(r"#\d+\s+(?:INITED|DONE).* cov: (\d+) ft: (\d+) corp: (\d+)")
@@ -38,7 +40,8 @@ class Run:
         self.target = target
         self.seconds = seconds
         grown = folder / f"{target}-grown"
-        grown.mkdir()
+        grown.mkdir(parents=True, exist_ok=True)
+        _drop_oldest(grown, KEPT)
         self._log = folder / f"{target}.log"
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
@@ -49,6 +52,15 @@ class Run:
                 ],
                 cwd=ROOT, stdout=log, stderr=log,
             )  # fmt: skip
+
+    @property
+    def seed_edges(self) -> int:
+        """The edges of the data plane's code that the seeds alone reach."""
+        done = subprocess.run(
+            [sys.executable, "-m", "testkit.fuzz", self.target, "-runs=0", str(CORPUS / self.target)],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, timeout=600,
+        )  # fmt: skip
+        return int(_COVERED.findall(done.stdout)[-1][0])
 
     def wait(self) -> Campaign:
         """Until it is over. RuntimeError: it did not begin."""
@@ -66,6 +78,13 @@ class Run:
             int(covered[-1][2]),
             "" if status == 0 else f"status {status}: {_reason(told)}",
         )
+
+
+def _drop_oldest(folder: Path, kept: int) -> None:
+    """Delete the files that were written first, until so many are left."""
+    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in files[kept:]:
+        file.unlink()
 
 
 def _reason(told: str) -> str:

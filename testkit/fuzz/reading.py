@@ -1,7 +1,9 @@
 """Other readers than ours: llhttp for requests, a few plain lines for answers."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import httptools
 
@@ -21,7 +23,7 @@ class Message:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytes = b""
 
-    def value(self, name):
+    def value(self, name: bytes) -> bytes:
         return next((value for key, value in self.headers if key.lower() == name), b"")
 
 
@@ -34,11 +36,13 @@ class Requests:
     method, so what it says from there on means nothing. `is_over`: what comes from now on is no request.
     """
 
-    def __init__(self, on_head=None, on_whole=None) -> None:
-        self.whole = []
-        self.broken = []
-        self.methods = []
-        self.error = None
+    def __init__(
+        self, on_head: Callable[..., Any] | None = None, on_whole: Callable[..., Any] | None = None
+    ) -> None:
+        self.whole: list[Message] = []
+        self.broken: list[Message] = []
+        self.methods: list[bytes] = []
+        self.error: Exception | None = None
         self.is_foreign = False
         self.is_over = False
         self._on_head = on_head
@@ -46,7 +50,7 @@ class Requests:
         self._message = Message()
         self._parser = httptools.HttpRequestParser(self)
 
-    def feed(self, data):
+    def feed(self, data: bytes) -> None:
         if self.error is not None or self.is_over:
             return
         try:
@@ -63,25 +67,25 @@ class Requests:
 
     # -- called by llhttp --
 
-    def on_message_begin(self):
+    def on_message_begin(self) -> None:
         self._message = Message()
 
-    def on_url(self, url):
+    def on_url(self, url: bytes) -> None:
         self._message.url += url
 
-    def on_header(self, name, value):
+    def on_header(self, name: bytes, value: bytes) -> None:
         self._message.headers.append((name, value))
 
-    def on_headers_complete(self):
+    def on_headers_complete(self) -> None:
         self._message.method = self._parser.get_method()
         self.methods.append(self._message.method)
         if self._on_head is not None:
             self._on_head(self._message)
 
-    def on_body(self, body):
+    def on_body(self, body: bytes) -> None:
         self._message.body += body
 
-    def on_message_complete(self):
+    def on_message_complete(self) -> None:
         self.whole.append(self._message)
         if self._on_whole is not None:
             self._on_whole(self._message)
@@ -98,23 +102,25 @@ class Answer:
     is_until_close: bool = False
 
     @property
-    def is_ours(self):
+    def is_ours(self) -> bool:
         return b"\r\nZerogate-Reason:" in b"\r\n" + self.lines
 
-    def values(self, name):
+    def values(self, name: bytes) -> list[bytes]:
         found = [line.partition(b":") for line in self.lines.split(b"\r\n")]
         return [value.strip().lower() for key, _, value in found if key.lower() == name]
 
 
-def read_answers(data, methods, ended, most=1 << 30):
+def read_answers(
+    data: bytearray | bytes, methods: list[bytes], ended: str, most: int = 1 << 30
+) -> tuple[list[Answer], int, Any]:
     """The final answers that a client reads: to requests with these methods, on a connection that `ended`
     ("", "fin", "reset"); no more than `most`. Returns them, the number of interim ones, and what followed a
     101. ValueError: no HTTP.
     """
-    found = []
+    found: list[Answer] = []
     interim = at = 0
-    methods = iter(methods)
-    method = next(methods, b"")
+    coming = iter(methods)
+    method = next(coming, b"")
     while at < len(data) and len(found) < most:
         head = _ANSWER.match(data, at)
         if head is None:
@@ -135,11 +141,11 @@ def read_answers(data, methods, ended, most=1 << 30):
         else:
             at = _read_body(answer, data, at, method, ended)
         found.append(answer)
-        method = next(methods, b"")
+        method = next(coming, b"")
     return found, interim, b""
 
 
-def _read_body(answer, data, at, method, ended):
+def _read_body(answer: Answer, data: bytearray | bytes, at: int, method: bytes, ended: str) -> int:
     """Read what belongs to the answer; returns where it ends."""
     lengths = answer.values(b"content-length")
     codings = answer.values(b"transfer-encoding")
@@ -161,7 +167,7 @@ def _read_body(answer, data, at, method, ended):
     return len(data)
 
 
-def _read_chunks(answer, data, at):
+def _read_chunks(answer: Answer, data: bytearray | bytes, at: int) -> int:
     while True:
         line = _SIZE.match(data, at)
         if line is None:

@@ -5,11 +5,15 @@ come to the same. In the others everything happens at once: pods come, go, refus
 clients hang up, read slowly or not at all; time passes.
 """
 
-from activator.edge.http.downstream import BUSY
-from activator.edge.http.relay import HELD, SWITCHED
+from collections.abc import Callable
+from typing import Any
+
+from activator.edge.http.downstream import BUSY, Downstream
+from activator.edge.http.relay import HELD, SWITCHED, Exchange
 from testkit.fuzz import stage
-from testkit.fuzz.reading import MALFORMED, Requests, read_answers
+from testkit.fuzz.reading import MALFORMED, Answer, Message, Requests, read_answers
 from testkit.fuzz.script import Language, same_in_any_cut
+from testkit.loop.fake_transport import Paper
 from testkit.proxy.harness import HOST
 
 HOST_LINE = b"Host: " + HOST + b"\r\n"
@@ -28,7 +32,7 @@ ANSWERS = {
 WITHOUT_BODY = {
     key: answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" for key, answer in ANSWERS.items() if key != "interim"
 }
-STEPS = {
+STEPS: dict[str, Callable[[Any, Paper], None]] = {
     "client ends": lambda play, wire: play.stage.end(wire, reset=False),
     "client resets": lambda play, wire: play.stage.end(wire, reset=True),
     "ready": lambda play, _: play.stage.ready(),
@@ -83,12 +87,12 @@ class Pod:
 
     def __init__(self) -> None:
         self.manner = "plain"
-        self.readers = []
-        self.open = []
-        self.waiting = []
-        self.early = None
+        self.readers: list[Requests] = []
+        self.open: list[Paper] = []
+        self.waiting: list[tuple[Paper, bytes]] = []
+        self.early: Message | None = None
 
-    def serve(self, wire):
+    def serve(self, wire: Paper) -> None:
         reader = Requests(
             on_head=lambda message: self._head(wire, message),
             on_whole=lambda message: self._whole(wire, message, reader),
@@ -97,13 +101,13 @@ class Pod:
         self.open.append(wire)
         wire.on_sent = reader.feed
 
-    def speak(self):
+    def speak(self) -> None:
         """Answer those that were met with silence."""
         waiting, self.waiting = self.waiting, []
         for wire, method in waiting:
             self._answer(wire, method, "plain")
 
-    def break_off(self, *, reset):
+    def break_off(self, *, reset: bool) -> None:
         """Every connection ends."""
         for wire in self.open:
             if not wire.is_lost:
@@ -111,26 +115,26 @@ class Pod:
         self.open.clear()
 
     @property
-    def whole(self):
+    def whole(self) -> list[Message]:
         return [message for reader in self.readers for message in reader.whole]
 
     @property
-    def is_deaf(self):
+    def is_deaf(self) -> bool:
         """Whether it met a method that llhttp does not know: it answers no more there."""
         return any(reader.is_foreign for reader in self.readers)
 
     @property
-    def heads(self):
+    def heads(self) -> int:
         return sum(len(reader.methods) for reader in self.readers)
 
-    def _head(self, wire, message):
+    def _head(self, wire: Paper, message: Message) -> None:
         if message.value(b"expect"):
             wire.feed(b"HTTP/1.1 100 Continue\r\n\r\n")
         if self.manner == "early":
             self.early = message
             self._answer(wire, message.method, "plain")
 
-    def _whole(self, wire, message, reader):
+    def _whole(self, wire: Paper, message: Message, reader: Requests) -> None:
         if self.early is message:
             return
         if self.manner == "silent":
@@ -139,7 +143,7 @@ class Pod:
             reader.is_over = self.manner == "switch"
             self._answer(wire, message.method, "plain" if self.manner == "early" else self.manner)
 
-    def _answer(self, wire, method, manner):
+    def _answer(self, wire: Paper, method: bytes, manner: str) -> None:
         if method == b"HEAD" and manner in WITHOUT_BODY:
             wire.feed(WITHOUT_BODY[manner])
         else:
@@ -151,7 +155,7 @@ class Pod:
 class Play:
     """A stage with a pod, and clients as they come."""
 
-    def __init__(self, conditions, **fields) -> None:
+    def __init__(self, conditions: int, **fields: Any) -> None:
         self.pod = Pod()
         self.stage = stage.Stage(
             serve=self.pod.serve,
@@ -161,24 +165,24 @@ class Play:
             idle_timeout=1.0 if conditions & 16 else 0.0,
             **fields,
         )
-        self.inputs = []
-        self.clients = []
+        self.inputs: list[Requests] = []
+        self.clients: list[Paper] = []
         self.come()
         if conditions & 2:
             self.stage.ready()
 
-    def come(self):
+    def come(self) -> None:
         """Another client."""
         self.clients.append(self.stage.client())
         self.inputs.append(Requests())
 
-    def send(self, client, data):
+    def send(self, client: int, data: bytes) -> None:
         if data and not self.clients[client].came:
             self.clients[client].feed(data)
             self.inputs[client].feed(data)
             self.stage.loop.settle()
 
-    def step(self, name, client):
+    def step(self, name: str, client: int) -> int:
         """One thing happens. Returns which client is the next to send."""
         if name == "other client":
             client = 1 - client
@@ -193,14 +197,14 @@ class Play:
         self.stage.loop.settle()
         return client
 
-    def answers(self, client):
+    def answers(self, client: int) -> list[Answer]:
         if self.inputs[client].is_foreign:  # so nobody knows which answers are to HEAD requests
             return []
         wire = self.clients[client]
         ended = "" if wire.is_broken else wire.ended
         return read_answers(wire.sent, self.inputs[client].methods, ended)[0]
 
-    def end(self):
+    def end(self) -> None:
         """Let everything come to its end: a pod is there and answers, everybody reads."""
         self.stage.refuse = False
         if self.pod.manner == "silent":
@@ -212,7 +216,7 @@ class Play:
             self.stage.hasten()
             self.stage.loop.pass_time(0.3)
 
-    def check(self):
+    def check(self) -> None:
         """What is true at the end of every play."""
         for reader in self.pod.readers:
             assert reader.error is None or reader.is_foreign, f"a pod read {reader.error!r}"
@@ -226,8 +230,9 @@ class Play:
             self._check_client(client)
         self._check_told()
 
-    def _check_client(self, client):
+    def _check_client(self, client: int) -> None:
         wire, down = self.clients[client], self.clients[client].protocol
+        assert isinstance(down, Downstream)
         if self.inputs[client].is_foreign:
             return
         answers = self.answers(client)
@@ -240,9 +245,10 @@ class Play:
         assert whole <= over, "an answer to nothing"
         assert wire.ended == "reset" or wire.came or whole == over, "an answer is missing"
         if down.state == BUSY:
+            assert down.exchange is not None
             self._check_waiting(down.exchange)
 
-    def _check_waiting(self, exchange):
+    def _check_waiting(self, exchange: Exchange) -> None:
         throttle = self.stage.revision.throttle
         may_wait = (
             (throttle.limit and throttle.busy >= throttle.limit and exchange.step == HELD)
@@ -252,7 +258,7 @@ class Play:
         )
         assert may_wait or exchange.step == SWITCHED, f"{exchange!r} hangs"
 
-    def _check_told(self):
+    def _check_told(self) -> None:
         """What the pod got is what llhttp reads in what clients sent, but for attempts made twice."""
         if any(reader.error is not None and reader.is_foreign for reader in self.inputs):
             return
@@ -262,7 +268,7 @@ class Play:
                 assert outline(message) in sent, f"nobody sent {message!r}"
 
 
-def outline(message):
+def outline(message: Message) -> tuple[bytes, bytes, bytes]:
     """What must not change on the way."""
     url = message.url
     if url.lower().startswith(b"http"):
@@ -271,7 +277,7 @@ def outline(message):
     return message.method, url.partition(b"#")[0], message.body
 
 
-def outcome(conditions, pieces):
+def outcome(conditions: int, pieces: list[bytes]) -> tuple[list[Any], str, list[tuple[bytes, bytes, bytes]]]:
     """What comes out at both ends when these pieces come in."""
     play = Play(conditions, max_held_bytes=100_000)
     play.stage.room.max_bytes = 100_000
@@ -295,7 +301,7 @@ def outcome(conditions, pieces):
     return told
 
 
-def perform(conditions, script):
+def perform(conditions: int, script: bytes) -> None:
     """A play in which everything may happen."""
     play = Play(conditions)
     client = 0
@@ -316,7 +322,7 @@ def perform(conditions, script):
         play.stage.strike()
 
 
-def one_input(data):
+def one_input(data: bytes) -> None:
     """What the fuzzer calls. Any exception is a finding."""
     if not data:
         return

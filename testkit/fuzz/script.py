@@ -2,6 +2,9 @@
 something.
 """
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 LITERAL = 0xFE
 """The next byte is meant as it is. So is one that is no piece and no step."""
 FIRST_STEP = 0xC0
@@ -10,15 +13,15 @@ FIRST_STEP = 0xC0
 class Language:
     """Pieces of bytes are numbered from 0 on, steps from 0xC0 on."""
 
-    def __init__(self, pieces, steps) -> None:
+    def __init__(self, pieces: list[bytes], steps: list[str]) -> None:
         assert len(pieces) <= FIRST_STEP
         assert len(steps) <= LITERAL - FIRST_STEP
         self.pieces = pieces
         self.steps = steps
-        self._numbers = {piece: bytes((n,)) for n, piece in enumerate(pieces)}
+        self._numbers: dict[bytes | str, bytes] = {piece: bytes((n,)) for n, piece in enumerate(pieces)}
         self._numbers |= {step: bytes((FIRST_STEP + n,)) for n, step in enumerate(steps)}
 
-    def read(self, data):
+    def read(self, data: bytes) -> Iterator[bytes | str]:
         """What stands there: bytes and names of steps, in turn."""
         at = 0
         while at < len(data):
@@ -34,7 +37,7 @@ class Language:
             else:
                 yield bytes((code,))
 
-    def pieces_of(self, data):
+    def pieces_of(self, data: bytes) -> list[bytes]:
         """The bytes alone, cut where it says "split"."""
         pieces = [b""]
         for part in self.read(data):
@@ -44,7 +47,7 @@ class Language:
                 pieces[-1] += part
         return [piece for piece in pieces if piece]
 
-    def write(self, *parts):
+    def write(self, *parts: Any) -> bytes:
         """The opposite; bytes that are no piece are written out."""
         return b"".join(
             self._numbers[part]
@@ -58,7 +61,7 @@ MANY = 300
 """Bytes that are not fed one by one any more."""
 
 
-def same_in_any_cut(outcome, pieces):
+def same_in_any_cut(outcome: Callable[..., Any], pieces: list[bytes]) -> None:
     """AssertionError unless these pieces, one piece, and single bytes come to the same `outcome(pieces)`."""
     whole = b"".join(pieces)
     first = outcome(pieces)

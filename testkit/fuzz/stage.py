@@ -3,10 +3,15 @@
 import asyncio
 import dataclasses
 import itertools
+from collections.abc import Callable
+from typing import Any, cast
 
 from activator.edge.http.dispatch import Dispatcher
 from activator.edge.http.downstream import Downstream
 from activator.edge.http.gate import Gate
+from activator.edge.http.hangups import Hangups
+from activator.edge.http.relay import Exchange
+from activator.edge.http.upstream import Upstream
 from activator.hold.throttle import Room
 from activator.revision import Revision
 from activator.routes import Picked
@@ -24,25 +29,25 @@ TARGET = make_revision(Room(1, 1), max_held_requests=20, max_held_bytes=2000).ta
 class PaperHangups:
     """Ends that are noticed while nobody reads. A descriptor is watched once and left before it is closed."""
 
-    def __init__(self, loop) -> None:
+    def __init__(self, loop: PaperLoop) -> None:
         self.loop = loop
-        self.watched = {}
+        self.watched: dict[int, Callable[[], None]] = {}
 
-    def watch(self, fd, hung_up):
+    def watch(self, fd: int, hung_up: Callable[[], None]) -> None:
         assert fd not in self.watched
         self.watched[fd] = hung_up
 
-    def leave(self, fd):
+    def leave(self, fd: int) -> None:
         self.watched.pop(fd, None)
 
-    def told(self, fd):
+    def told(self, fd: int) -> None:
         if fd in self.watched:
             self.loop.call_soon(self._tell, fd)
 
-    def close(self):
+    def close(self) -> None:
         self.watched.clear()
 
-    def _tell(self, fd):
+    def _tell(self, fd: int) -> None:
         hung_up = self.watched.pop(fd, None)
         if hung_up is not None:
             hung_up()
@@ -51,8 +56,15 @@ class PaperHangups:
 class Stage:
     """`serve(wire)` is called with each connection to a pod; `refuse` says whether connects are refused."""
 
-    def __init__(self, *, settings=SETTINGS, serve, slow=False, **fields) -> None:
-        self.loop = PaperLoop()
+    def __init__(
+        self,
+        *,
+        settings: ProxySettings = SETTINGS,
+        serve: Callable[..., Any],
+        slow: bool = False,
+        **fields: Any,
+    ) -> None:
+        self.loop = PaperLoop()  # type: ignore[abstract] # it has what the proxy calls
         self.loop.connect = self._connect
         asyncio._set_running_loop(self.loop)
         self.serve = serve
@@ -66,21 +78,25 @@ class Stage:
         self.dispatcher = Dispatcher(
             on_first=lambda _: None, on_waiting=lambda _: None, clock=self.loop.time, settings=settings
         )
-        self.over = {}
+        self.over: dict[Downstream, Any] = {}
         """Of each client's connection, the statuses of requests that are over; 0: the answer broke off."""
         self.dispatcher.on_over = self._over
         self.dispatcher.start()
         self.dispatcher.hangups.close()
-        self.dispatcher.hangups = self.hangups = PaperHangups(self.loop)
+        self.hangups = PaperHangups(self.loop)
+        self.dispatcher.hangups = cast("Hangups", self.hangups)
         self.gate = Gate(self, self.dispatcher, settings, self.loop.time, random=lambda: 0.5)
         self._numbers = itertools.count(1000)
-        self.clients = []
-        self.ups = []
+        self.clients: list[Paper] = []
+        self.ups: list[Paper] = []
 
-    def pick(self, host, random):
+    def pick(self, host: bytes, random: float) -> Picked | None:
         return Picked(self.revision, "hello", "") if host.partition(b":")[0] == HOST else None
 
-    def client(self):
+    def pick_tagged(self, host: bytes, tag: bytes, random: float) -> Picked | None:
+        raise NotImplementedError
+
+    def client(self) -> Paper:
         """A client's connection: a transport whose protocol is the proxy's own."""
         down = Downstream(self.gate)
         wire = Paper(self.loop, down, next(self._numbers), slow=self.slow)
@@ -88,7 +104,7 @@ class Stage:
         down.connection_made(wire)
         return wire
 
-    def end(self, wire, *, reset):
+    def end(self, wire: Paper, *, reset: bool) -> None:
         """The client sends no more, or is gone."""
         if reset:
             wire.reset()
@@ -96,14 +112,14 @@ class Stage:
             wire.fin()
         self.hangups.told(wire.socket.fd)
 
-    def ready(self):
+    def ready(self) -> None:
         self.dispatcher.pod_ready(self.revision, "pod-1", "192.0.2.2", 8080)
 
-    def gone(self):
+    def gone(self) -> None:
         self.is_disturbed = True
         self.dispatcher.pod_gone(self.revision, "pod-1")
 
-    def hasten(self):
+    def hasten(self) -> None:
         """Everybody takes what there is from now on."""
         self.slow = False
         for wire in [*self.clients, *self.ups]:
@@ -111,7 +127,7 @@ class Stage:
             wire.take(1 << 30)
         self.loop.settle()
 
-    def close(self):
+    def close(self) -> None:
         """Everybody leaves. AssertionError when something is still counted, or was not told."""
         for wire in self.clients:
             wire.slow = False
@@ -137,17 +153,17 @@ class Stage:
         assert not len(self.dispatcher.deadlines), "somebody waits for a deadline"
         assert all(wire.is_lost for wire in self.ups), "a connection to a pod is not closed"
 
-    def strike(self):
+    def strike(self) -> None:
         """Put all away, checked or not."""
         self.dispatcher.close()
         for wire in self.ups:
             wire.put_away()
         asyncio._set_running_loop(None)
 
-    def _over(self, exchange, status, *, is_cut):
+    def _over(self, exchange: Exchange, status: int, *, is_cut: bool) -> None:
         self.over.setdefault(exchange.down, []).append(0 if is_cut else status)
 
-    async def _connect(self, up):
+    async def _connect(self, up: Upstream) -> tuple[Paper, Upstream]:
         if self.refuse:
             raise ConnectionRefusedError
         unread = Unread()
@@ -158,18 +174,18 @@ class Stage:
         return wire, up
 
 
-def _take(stage, size):
+def _take(stage: Stage, size: int) -> None:
     for wire in [*stage.clients, *stage.ups]:
         wire.take(size)
 
 
-def _drain(stage):
+def _drain(stage: Stage) -> None:
     stage.is_disturbed = stage.gate.is_draining = True
     for connection in [*stage.gate.connections]:
         connection.drain(stage.loop.time())
 
 
-STEPS = {
+STEPS: dict[str, Callable[[Stage], None]] = {
     "moment": lambda stage: stage.loop.pass_time(0.03),
     "second": lambda stage: stage.loop.pass_time(1.1),
     "long": lambda stage: stage.loop.pass_time(25.0),

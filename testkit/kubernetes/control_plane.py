@@ -70,7 +70,7 @@ class Cluster:
         """What kubectl prints for the administrator. Raises RuntimeError with what it complains of."""
         done = subprocess.run(
             ["kubectl", *arguments],
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "GOGC": "off"},
             check=False, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         if done.returncode:
@@ -221,10 +221,12 @@ class ControlPlane(Cluster):
             self.processes[name] = subprocess.Popen(
                 [str(word) for word in command],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                # Collecting garbage four times more rarely costs memory, which is there, and saves CPU time.
+                env={**os.environ, "GOGC": "400"},
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - tests start it from their only thread
             )  # fmt: skip
 
-    def wait(self, what: str, check: Callable[[], Any]) -> None:
+    def wait(self, what: str, check: Callable[..., Any]) -> None:
         """Until the check is true; a RuntimeError when a part has ended or time ran out."""
         end = time.monotonic() + PATIENCE
         while True:

@@ -192,7 +192,7 @@ class FaultProxy:
         if is_watch and faults.gone == "answer":
             return _status(410, "Expired")
         if is_watch and faults.gone == "event":
-            event = b'{"type":"ERROR","object":' + (_status(410, "Expired").body or b"") + b"}\n"  # type: ignore[operator]
+            event = b'{"type":"ERROR","object":' + (_status(410, "Expired").body or b"") + b"}\n"  # type: ignore[operator] # a body of bytes
             return web.Response(body=event, content_type="application/json")
         return None
 

@@ -15,6 +15,7 @@ from testkit.diagnosis import Section, sections
 from testkit.kubernetes.control_plane import ControlPlane
 from testkit.paths import CONFIG, ROOT
 from testkit.ports import free_port
+from testkit.processes import end_with_parent
 from testkit.waiting import wait_for
 
 SYSTEM = "zerogate-system"
@@ -39,7 +40,7 @@ def install(plane: ControlPlane) -> None:
     plane.kubectl("apply", "-k", str(CONFIG))
     plane.kubectl("apply", "-f", str(CONFIG / "node.yaml"), "-f", str(CONFIG / "config-images.yaml"))
     plane.kubectl("scale", "deployment/zerogate-activator", "-n", SYSTEM, "--replicas=2")
-    plane.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
+    plane.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=180s")
 
 
 class Programs:
@@ -61,6 +62,7 @@ class Programs:
                 self._running[instance] = subprocess.Popen(
                     [sys.executable, "-m", "zerogate", *self._arguments(program, instance), *flags],
                     stdout=log, stderr=log, cwd=self.folder,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - the parent starts it from its main thread
                     env={
                         **os.environ,
                         "PYTHONPATH": str(ROOT),
@@ -96,7 +98,7 @@ class Programs:
     def admit_all_pods(self) -> None:
         """Take away the taint that keeps ordinary pods off a node of processes: there is no other node."""
         wait_for("the node", lambda: NODE in self.plane.kubectl("get", "nodes", "-o", "name"), 60)
-        self.plane.kubectl("wait", f"node/{NODE}", "--for=condition=Ready", "--timeout=60s")
+        self.plane.kubectl("wait", f"node/{NODE}", "--for=condition=Ready", "--timeout=180s")
         self.plane.kubectl("taint", "node", NODE, f"{TAINT}-")
 
     def leader(self, lease: str) -> str:
@@ -118,7 +120,7 @@ class Programs:
         for process in ending.values():
             process.send_signal(number)
         try:
-            return [process.wait(30) for process in ending.values()]
+            return [process.wait(90) for process in ending.values()]
         finally:
             for process in ending.values():
                 with contextlib.suppress(ProcessLookupError):

@@ -4,8 +4,10 @@ import concurrent.futures
 import json
 import time
 import urllib.request
+from typing import Any
 
-from testkit.kubernetes.programs import SYSTEM, container
+from kube.objects import Obj
+from testkit.kubernetes.programs import SYSTEM, Programs, container
 from testkit.machines.laptop import QUICK_WINDOWS, host, service
 from testkit.waiting import wait_for
 
@@ -16,7 +18,7 @@ AUTOSCALER = 'request.userInfo.username.endsWith(":zerogate-autoscaler")'
 STUCK = 'object.metadata.labels["serving.knative.dev/service"] == "stuck"'
 
 
-def refusing(name, resources, who, reason):
+def refusing(name: str, resources: list[str], who: str, reason: str) -> tuple[Obj, Obj]:
     """A policy in the namespace `refused`, with its binding."""
     about = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
     group = {"apiGroups": ["*"], "apiVersions": ["*"], "resources": resources, "operations": ["UPDATE"]}
@@ -33,7 +35,7 @@ def refusing(name, resources, who, reason):
     return policy, {**about, "kind": "ValidatingAdmissionPolicyBinding", "spec": bound}
 
 
-def quota():
+def quota() -> tuple[Obj, ...]:
     """No Deployment may be made in the namespace: the controller tries again and again, and tells of it."""
     return (
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "full"}},
@@ -46,7 +48,7 @@ def quota():
     )
 
 
-def plain():
+def plain() -> dict[str, Any]:
     """A Deployment without a Service of ours."""
     labels = {"app": "plain", "zerogate.dev/scale": "true"}
     containers = [{"name": "app", "image": "dev.local/helloworld-go:1", "ports": [{"containerPort": 8080}]}]
@@ -70,38 +72,38 @@ def plain():
 class Story:
     """What an administrator and users do, one after the other."""
 
-    def __init__(self, programs):
+    def __init__(self, programs: Programs) -> None:
         self.programs = programs
         self.plane = programs.plane
         self.kubectl = programs.plane.kubectl
 
-    def apply(self, *objects):
+    def apply(self, *objects: Any) -> None:
         file = self.programs.folder / "applied.json"
         file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
         self.kubectl("apply", "-f", str(file))
 
-    def configure(self, name, **data):
+    def configure(self, name: str, **data: Any) -> None:
         patch = json.dumps({"data": data})
         self.kubectl("patch", "configmap", name, "-n", SYSTEM, "--type=merge", "-p", patch)
 
-    def ask(self, name, *, is_local=False):
+    def ask(self, name: str, *, is_local: bool = False) -> int:
         """The status of a request; a cold one waits."""
         port = self.programs.local_gateway if is_local else self.programs.gateway
         asked = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"Host": host(name)})
         with urllib.request.urlopen(asked, timeout=60) as answer:
-            return answer.status
+            return int(answer.status)
 
-    def ready(self, name, namespace="default"):
-        self.kubectl("wait", f"ksvc/{name}", "-n", namespace, "--for=condition=Ready", "--timeout=60s")
+    def ready(self, name: str, namespace: str = "default") -> None:
+        self.kubectl("wait", f"ksvc/{name}", "-n", namespace, "--for=condition=Ready", "--timeout=180s")
 
-    def replicas(self, deployment, namespace="default"):
+    def replicas(self, deployment: str, namespace: str = "default") -> int:
         found = self.kubectl("get", "deploy", deployment, "-n", namespace, "-o", "jsonpath={.spec.replicas}")
         return int(found)
 
-    def sleeps(self, deployment):
+    def sleeps(self, deployment: str) -> None:
         wait_for(f"{deployment} at zero", lambda: self.replicas(deployment) == 0, 180, 0.25)
 
-    def begins(self):
+    def begins(self) -> None:
         """Two of each that elect a leader, one of the others, windows of seconds; nobody has ever led."""
         self.kubectl("delete", "leases", "--all", "-n", SYSTEM)
         self.apply(
@@ -115,7 +117,7 @@ class Story:
         self.programs.admit_all_pods()
         self.configure("config-autoscaler", **QUICK_WINDOWS)
 
-    def lives(self):
+    def lives(self) -> None:
         """A Service is applied, asked, changed, pressed, and sleeps; some never come up."""
         words = {"name": "words", "namespace": "default"}
         self.apply(
@@ -144,15 +146,15 @@ class Story:
         wait_for("the second revision", lambda: self._ready_revision("hello") == "hello-00002", 60)
         self.configure("config-deployment", **{"pre-stop-sleep-seconds": "1"})
 
-    def _ready_revision(self, name):
+    def _ready_revision(self, name: str) -> str:
         return self.kubectl("get", "ksvc", name, "-o", "jsonpath={.status.latestReadyRevisionName}")
 
-    def is_pressed(self):
+    def is_pressed(self) -> None:
         """Four at a time are four pods, which go when it is over."""
         with concurrent.futures.ThreadPoolExecutor(4) as clients:
             end = time.monotonic() + 60
 
-            def client(_):
+            def client(_: Any) -> None:
                 while self.replicas("hello-00002-deployment") < 2 and time.monotonic() < end:
                     assert self.ask("hello") == 200
 
@@ -160,19 +162,19 @@ class Story:
         assert self.replicas("hello-00002-deployment") >= 2
         self.sleeps("hello-00002-deployment")
 
-    def plain_ones_too(self):
+    def plain_ones_too(self) -> None:
         self.apply(plain())
         wait_for("the plain one's host", lambda: self._is_answered("plain"), 30)
         self.sleeps("plain")
         assert self.ask("plain") == 200
 
-    def _is_answered(self, name):
+    def _is_answered(self, name: str) -> bool:
         try:
-            return self.ask(name) == 200
+            return bool(self.ask(name) == 200)
         except OSError:
             return False
 
-    def leaders_change(self):
+    def leaders_change(self) -> None:
         """One by a good end, one by a bad one; meanwhile the activator wakes by itself."""
         leader = self.programs.leader("zerogate-controller")
         assert self.programs.stop(leader) == [0]
@@ -186,21 +188,21 @@ class Story:
         assert self.ask("hello") == 200
         self.programs.start("autoscaler-a", "autoscaler-b")
 
-    def is_probed(self):
+    def is_probed(self) -> None:
         """As a kubelet would, by the probes of the Deployments in config/."""
         for instance in self.programs.running() - {"node"}:
             for probe in ("readinessProbe", "livenessProbe"):
                 path = container(instance.partition("-")[0])[probe]["httpGet"]["path"]
                 wait_for(f"{probe} of {instance}", lambda: self._is_well(self.programs.admin[instance], path))  # noqa: B023 - called at once
 
-    def _is_well(self, port, path):
+    def _is_well(self, port: int, path: str) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-                return answer.status == 200
+                return bool(answer.status == 200)
         except OSError:
             return False
 
-    def ends(self):
+    def ends(self) -> None:
         """Old revisions are collected, what never came up was given up, all is deleted."""
         none = {"min-non-active-revisions": "0", "max-non-active-revisions": "0"}
         self.configure("config-gc", **none)

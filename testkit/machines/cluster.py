@@ -11,6 +11,7 @@ from testkit.kubernetes.control_plane import Cluster
 from testkit.machines.laptop import Machine
 from testkit.paths import CONFIG, ROOT
 from testkit.ports import free_port
+from testkit.processes import end_with_parent
 from testkit.waiting import wait_for
 
 SYSTEM = "zerogate-system"
@@ -105,6 +106,7 @@ class ClusterMachine(Machine):
             self.programs[program] = subprocess.Popen(
                 [sys.executable, "-m", "zerogate", program, *self._arguments(program)],
                 stdout=log, stderr=subprocess.STDOUT, cwd=cwd,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - the parent starts it from its main thread
                 env={**self.environment, "PYTHONPATH": str(ROOT), "KUBECONFIG": str(account)},
             )  # fmt: skip
 
@@ -113,7 +115,7 @@ class ClusterMachine(Machine):
         done = self.curl_result(host, "-o", os.devnull, "-w", "%{http_code}")
         return int(done.stdout) if done.returncode == 0 else None
 
-    def stop(self, number: int = signal.SIGTERM, deadline: float = 30.0) -> int:
+    def stop(self, number: int = signal.SIGTERM, deadline: float = 90.0) -> int:
         """End the programs by a signal, the activator first, the node last; the worst exit status."""
         worst = 0
         for program in ("activator", "controller", "autoscaler", "node"):

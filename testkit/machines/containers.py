@@ -82,7 +82,7 @@ class NodeMachine(Machine):
             asked = ("rollout", "status", f"deployment/zerogate-{program}", "-n", SYSTEM, "--watch=false")
             wait_for(program, lambda asked=asked: "successfully" in self.kubectl(*asked), 180, 0.25)
 
-    def wait_ready(self, service: str, *, namespace: str = "default", deadline: float = 60.0) -> None:
+    def wait_ready(self, service: str, *, namespace: str = "default", deadline: float = 180.0) -> None:
         """As elsewhere; containers take their second."""
         super().wait_ready(service, namespace=namespace, deadline=deadline)
 

@@ -6,6 +6,7 @@ A request is over when it is answered, or when whoever sent it is gone. Its work
 import asyncio
 import contextlib
 import os
+from typing import Any
 
 WORK = float(os.environ.get("WORK", "0.02"))
 
@@ -13,7 +14,7 @@ WORK = float(os.environ.get("WORK", "0.02"))
 class Pod:
     now = most = served = 0
 
-    async def serve(self, reader, writer):
+    async def serve(self, reader: Any, writer: Any) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -26,7 +27,7 @@ class Pod:
                 await writer.drain()
         writer.close()
 
-    async def work(self, reader):
+    async def work(self, reader: Any) -> bool:
         """Whether whoever asked is still there."""
         self.now += 1
         self.most = max(self.most, self.now)
@@ -40,7 +41,7 @@ class Pod:
         return False
 
 
-async def main():
+async def main() -> None:
     server = await asyncio.start_server(Pod().serve, "127.0.0.1", int(os.environ["PORT"]), backlog=1024)
     await server.serve_forever()
 

@@ -3,7 +3,9 @@
 import json
 import urllib.request
 from pathlib import Path
+from typing import Any
 
+from kube.objects import Obj
 from testkit.machines.laptop import Machine
 from testkit.processes import children
 
@@ -14,16 +16,16 @@ ESTABLISHED = "01"
 class Crewed(Machine):
     """An `up` with several workers and one Service."""
 
-    def begin(self, workers, manifest):
+    def begin(self, workers: int, manifest: Obj) -> None:
         self.start("--workers", str(workers))
         self.apply(manifest)
         self.wait_ready(NAME)
 
-    def workers(self):
+    def workers(self) -> list[str]:
         """Their names, by the admin page."""
         return sorted(self.state().get("activators", ()))
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """What /debug/state tells, {} while it does not."""
         asked = urllib.request.Request(
             f"http://127.0.0.1:{self.admin}/debug/state",
@@ -31,14 +33,15 @@ class Crewed(Machine):
         )
         try:
             with urllib.request.urlopen(asked, timeout=10) as answer:
-                return json.load(answer)
+                found: dict[str, Any] = json.load(answer)
+                return found
         except OSError:
             return {}
 
-    def processes(self):
+    def processes(self) -> dict[str, int]:
         """Process numbers of the workers, by their names."""
         found = {}
-        for process in children(self.process.pid):
+        for process in children(self.started.pid):
             try:
                 command = Path(f"/proc/{process}/cmdline").read_bytes()
             except OSError:
@@ -48,7 +51,7 @@ class Crewed(Machine):
                 found[told["identity"]] = process
         return found
 
-    def connections_of(self, process):
+    def connections_of(self, process: int) -> int:
         """How many of the gateway's connections a process has."""
         ours = f"0100007F:{self.gateway:04X}"
         lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
@@ -56,7 +59,7 @@ class Crewed(Machine):
         return sum(_link(each) in inodes for each in Path(f"/proc/{process}/fd").iterdir())
 
 
-def _link(descriptor):
+def _link(descriptor: Path) -> str:
     """The inode of a socket, "" for what is none, or was closed meanwhile."""
     try:
         return str(descriptor.readlink()).removeprefix("socket:[").removesuffix("]")

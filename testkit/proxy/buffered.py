@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from testkit.paths import ROOT
 from testkit.proxy.crowd import Crowd
@@ -15,21 +17,25 @@ GROUP = 100
 
 
 @contextmanager
-def quick_pod():
+def quick_pod() -> Iterator[tuple[int, Callable[[], list[int]]]]:
     """Gives its port, and a function that ends it and returns the order of what it got."""
     command = [sys.executable, "-m", "testkit.proxy.quick_pod"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
 
-        def order():
-            process.stdin.close()
-            return json.loads(process.stdout.readline())
+        def order() -> list[int]:
+            stdin.close()
+            numbers: list[int] = json.loads(stdout.readline())
+            return numbers
 
-        yield int(process.stdout.readline()), order
-        if not process.stdin.closed:
+        yield int(stdout.readline()), order
+        if not stdin.closed:
             order()
 
 
-def gather(crowd, gateway, count):
+def gather(crowd: Crowd, gateway: Gateway, count: int) -> None:
     """So many come, in groups."""
     for first in range(0, count, GROUP):
         numbers = range(first, min(first + GROUP, count))
@@ -37,7 +43,7 @@ def gather(crowd, gateway, count):
         gateway.settled(lambda state, last=numbers[-1]: state["waiting"] == last + 1)
 
 
-def held_and_released(count, wait, leavers):
+def held_and_released(count: int, wait: float, leavers: int) -> dict[str, Any]:
     """`count` requests wait for `wait` seconds, of which `leavers` are given up; then a pod comes.
 
     `bytes_each`: of memory · `left_within`: seconds until those given up had left · `answers`: how many of
@@ -70,7 +76,7 @@ def held_and_released(count, wait, leavers):
         }
 
 
-def displaced(order):
+def displaced(order: list[int]) -> int:
     """By how many places a request came before one of an earlier group at most."""
     groups = [number // GROUP for number in order]
     latest = {group: place for place, group in enumerate(groups)}
@@ -78,7 +84,7 @@ def displaced(order):
     return max((latest[group] - first[group + 1] for group in first if group + 1 in first), default=0)
 
 
-def expired(count, patience):
+def expired(count: int, patience: float) -> dict[str, Any]:
     """`count` requests wait for a pod that never comes. `late`: by how many seconds the latest 504 was."""
     with Gateway(progress_deadline=patience) as gateway, Crowd(gateway.address) as crowd:
         crowd.come(range(count))

@@ -2,9 +2,12 @@
 
 import asyncio
 import copy
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
-from kube.edge.client import ApiError, Client
-from kube.resources import CONFIGMAPS, DEPLOYMENTS, LEASES, PODS, ROUTES
+from kube.edge.client import ApiError, Before, Client
+from kube.objects import Obj
+from kube.resources import CONFIGMAPS, DEPLOYMENTS, LEASES, PODS, ROUTES, Resource
 
 RESOURCES = (CONFIGMAPS, DEPLOYMENTS, LEASES, PODS, ROUTES)
 
@@ -13,20 +16,20 @@ class FakeApi:
     """A Transport. `patches` are those that were tried; `is_away` makes every write fail."""
 
     def __init__(self) -> None:
-        self.objects = {}
-        self.events = []
-        self.patches = []
+        self.objects: dict[tuple[str, str, str], Any] = {}
+        self.events: list[tuple[int, str, dict[str, Any]]] = []
+        self.patches: list[tuple[str, list[dict[str, Any]]]] = []
         self.is_away = False
         self._news = asyncio.Condition()
         self._version = 0
-        self._tasks = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
-    def client(self):
+    def client(self) -> Client:
         return Client(self, manager="test")
 
     # -- what a test does --
 
-    def put(self, resource, obj):
+    def put(self, resource: Resource, obj: Obj) -> None:
         """Create or change an object; watchers hear of it."""
         obj = copy.deepcopy(obj)
         meta = obj["metadata"]
@@ -34,18 +37,19 @@ class FakeApi:
         self._tell("MODIFIED" if where in self.objects else "ADDED", resource.plural, obj)
         self.objects[where] = obj
 
-    def remove(self, resource, name, namespace="default"):
+    def remove(self, resource: Resource, name: str, namespace: str = "default") -> None:
         self._tell("DELETED", resource.plural, self.objects.pop((resource.plural, namespace, name)))
 
-    def get(self, resource, name, namespace="default"):
-        return self.objects[resource.plural, namespace, name]
+    def get(self, resource: Resource, name: str, namespace: str = "default") -> Obj:
+        found: Obj = self.objects[resource.plural, namespace, name]
+        return found
 
-    def scale(self, name, replicas):
+    def scale(self, name: str, replicas: int) -> None:
         changed = copy.deepcopy(self.get(DEPLOYMENTS, name))
         changed["spec"]["replicas"] = replicas
         self.put(DEPLOYMENTS, changed)
 
-    def _tell(self, type_, plural, obj):
+    def _tell(self, type_: str, plural: str, obj: Obj) -> None:
         self._version += 1
         obj["metadata"]["resourceVersion"] = str(self._version)
         self.events.append((self._version, plural, {"type": type_, "object": obj}))
@@ -53,13 +57,22 @@ class FakeApi:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _wake(self):
+    async def _wake(self) -> None:
         async with self._news:
             self._news.notify_all()
 
     # -- what the client does --
 
-    async def request(self, method, path, *, query, body=None, content_type="application/json"):
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        body: Any = None,
+        content_type: str = "application/json",
+        before: Before | None = None,
+    ) -> tuple[int, Obj]:
         plural, namespace, name = _parts(path)
         if method == "GET":
             found = [obj for (kind, _, _), obj in self.objects.items() if kind == plural]
@@ -77,7 +90,7 @@ class FakeApi:
         self.put(DEPLOYMENTS, changed)
         return 200, changed
 
-    async def watch(self, path, *, query):
+    async def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
         plural, since = _parts(path)[0], int(query["resourceVersion"])
         seen = 0
         while True:
@@ -89,11 +102,11 @@ class FakeApi:
                 while seen == len(self.events):
                     await self._news.wait()
 
-    async def close(self):
+    async def close(self) -> None:
         pass
 
 
-def _parts(path):
+def _parts(path: str) -> tuple[str, str, str]:
     """(plural, namespace, name) of a path below /api/v1 or /apis/<group>/<version>."""
     parts = path.strip("/").split("/")
     parts = parts[2:] if parts[0] == "api" else parts[3:]
@@ -103,7 +116,14 @@ def _parts(path):
     return parts[0], namespace, parts[1] if len(parts) > 1 else ""
 
 
-def deployment(revision="hello-00001", *, replicas=0, annotations=None, conditions=(), container=None):
+def deployment(
+    revision: str = "hello-00001",
+    *,
+    replicas: int = 0,
+    annotations: dict[str, str] | None = None,
+    conditions: Sequence[dict[str, str]] = (),
+    container: dict[str, Any] | None = None,
+) -> Obj:
     meta = {
         "namespace": "default",
         "name": f"{revision}-deployment",
@@ -115,7 +135,7 @@ def deployment(revision="hello-00001", *, replicas=0, annotations=None, conditio
     return {"metadata": meta, "spec": spec, "status": {"conditions": list(conditions)}}
 
 
-def plain_deployment(name="web", *, replicas=1, host="web.default.example.com"):
+def plain_deployment(name: str = "web", *, replicas: int = 1, host: str = "web.default.example.com") -> Obj:
     meta = {
         "namespace": "default",
         "name": name,
@@ -128,7 +148,7 @@ def plain_deployment(name="web", *, replicas=1, host="web.default.example.com"):
     return {"metadata": meta, "spec": spec}
 
 
-def route(*shares, name="hello"):
+def route(*shares: tuple[Any, ...], name: str = "hello") -> Obj:
     """`shares` are (revision, percent) or (revision, percent, tag)."""
     url = f"http://{name}.default.example.com"
     traffic = []
@@ -142,16 +162,16 @@ def route(*shares, name="hello"):
 
 
 def pod(
-    name="p1",
+    name: str = "p1",
     *,
-    revision="hello-00001",
-    port=0,
-    ready=False,
-    deleting=False,
-    waiting="",
-    restarts=0,
-    labels=None,
-):
+    revision: str = "hello-00001",
+    port: int = 0,
+    ready: bool = False,
+    deleting: bool = False,
+    waiting: str = "",
+    restarts: int = 0,
+    labels: dict[str, str] | None = None,
+) -> Obj:
     """A pod as the process node reports it; without `port` it has no address yet."""
     meta = {
         "namespace": "default",
@@ -175,7 +195,7 @@ def pod(
     return {"metadata": meta, "spec": {"nodeName": "node"}, "status": status}
 
 
-def lease(address, holder="leader"):
+def lease(address: str, holder: str = "leader") -> Obj:
     meta = {
         "namespace": "zerogate-system",
         "name": "zerogate-autoscaler",

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import ssl
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from autoscaler.messages import Hello, Welcome, decode, encode
+from autoscaler.messages import Hello, Message, Welcome, decode, encode
 
 TOKEN = "secret"
 
@@ -17,14 +20,14 @@ class FakeAutoscaler:
 
     def __init__(self) -> None:
         self.names_owners = False
-        self.tokens = []
-        self.heard = []
+        self.tokens: list[str] = []
+        self.heard: list[Any] = []
         self.links = 0
         self.address = ""
-        self.link = None
+        self.link: Any = None
         self._news = asyncio.Condition()
 
-    async def _serve(self, request):
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.tokens.append(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if self.tokens[-1] != TOKEN:
             return web.Response(status=401)
@@ -41,10 +44,10 @@ class FakeAutoscaler:
                 self._news.notify_all()
         return link
 
-    async def say(self, message):
+    async def say(self, message: Message) -> None:
         await self.link.send_bytes(encode(message))
 
-    async def hears(self, is_it, within=3.0):
+    async def hears(self, is_it: Callable[..., Any], within: float = 60.0) -> Any:
         """The first message, past or coming, that `is_it` accepts; it and those before are forgotten."""
         async with asyncio.timeout(within), self._news:
             while True:
@@ -56,7 +59,7 @@ class FakeAutoscaler:
 
 
 @contextlib.asynccontextmanager
-async def fake_autoscaler(tls=None):
+async def fake_autoscaler(tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeAutoscaler]:
     fake = FakeAutoscaler()
     app = web.Application()
     app.router.add_get("/link", fake._serve)

@@ -7,30 +7,31 @@ the numbers that stood in the requests' paths, and ends.
 import asyncio
 import json
 import sys
+from typing import Any
 
 import uvloop
 
 from testkit.proxy.harness import ok
 
-ORDER = []
+ORDER: list[Any] = []
 ANSWER = ok()
 
 
 class Quick(asyncio.Protocol):
-    def connection_made(self, transport):
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         ORDER.append(int(data[5 : data.index(b" ", 5)]))
         self.transport.write(ANSWER)
 
 
-def say(what):
+def say(what: Any) -> None:
     sys.stdout.write(f"{what}\n")
     sys.stdout.flush()
 
 
-async def main():
+async def main() -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Quick, "127.0.0.1", 0, backlog=1024)
     reader = asyncio.StreamReader()

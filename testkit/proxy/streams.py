@@ -2,7 +2,9 @@
 
 import socket
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from testkit.proxy.harness import GET, ok, post
 
@@ -14,11 +16,11 @@ PATIENCE = 60.0
 
 
 @contextmanager
-def pod(serve):
+def pod(serve: Callable[..., Any]) -> Iterator[int]:
     """A server that calls `serve(connection)` in a thread for each connection. Gives its port."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
 
-        def accept():
+        def accept() -> None:
             while True:
                 try:
                     connection, _ = listening.accept()
@@ -31,7 +33,7 @@ def pod(serve):
         listening.shutdown(socket.SHUT_RDWR)
 
 
-def client(address, *, is_slow=False):
+def client(address: tuple[str, int], *, is_slow: bool = False) -> socket.socket:
     """A connection to the gateway."""
     connection = socket.socket()
     if is_slow:
@@ -41,7 +43,7 @@ def client(address, *, is_slow=False):
     return connection
 
 
-def head(connection):
+def head(connection: socket.socket) -> bytes:
     """What comes up to the empty line, and not one byte more."""
     found = b""
     while not found.endswith(b"\r\n\r\n"):
@@ -52,7 +54,7 @@ def head(connection):
     return found
 
 
-def pour(connection, size):
+def pour(connection: socket.socket, size: int) -> None:
     """Send as fast as it goes. A side that leaves ends it."""
     while size:
         try:
@@ -61,7 +63,7 @@ def pour(connection, size):
             return
 
 
-def drink(connection, size):
+def drink(connection: socket.socket, size: int) -> None:
     """Read so much. ConnectionError: there is no more."""
     into = bytearray(1 << 20)
     while size:
@@ -71,10 +73,10 @@ def drink(connection, size):
         size -= count
 
 
-def answer_of(size):
+def answer_of(size: int) -> Callable[..., Any]:
     """A pod's behaviour: it answers whatever comes with so many bytes, at once."""
 
-    def serve(connection):
+    def serve(connection: socket.socket) -> None:
         with connection:
             head(connection)
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
@@ -84,10 +86,10 @@ def answer_of(size):
     return serve
 
 
-def taking(size, may_read):
+def taking(size: int, may_read: threading.Event) -> Callable[..., Any]:
     """A pod's behaviour: it reads a body of so many bytes, slowly at first: once it may."""
 
-    def serve(connection):
+    def serve(connection: socket.socket) -> None:
         with connection:
             connection.settimeout(PATIENCE)
             head(connection)
@@ -99,7 +101,9 @@ def taking(size, may_read):
     return serve
 
 
-def asked(address, size, direction):
+def asked(
+    address: tuple[str, int], size: int, direction: str
+) -> tuple[socket.socket, threading.Thread | None]:
     """A client that has asked for a body, or begun to send one; its thread in the latter case."""
     connection = client(address, is_slow=direction == "down")
     if direction == "down":

@@ -32,7 +32,7 @@ class Listening:
         self._note("closed", peer.name)
 
     async def hears(self, count: int) -> list[tuple[str, object]]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.told) < count:
                 self.news.clear()
                 await self.news.wait()

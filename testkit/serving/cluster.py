@@ -4,13 +4,14 @@ reconcilers until nothing is left to do, and plays the Deployment controller whe
 
 import copy
 import itertools
+from typing import Any
 
 import pytest
 
-from kube.objects import controller_of, format_time, key, labels, name, namespace
-from kube.resources import CONFIGURATIONS, DEPLOYMENTS, PODS, REVISIONS, ROUTES, SERVICES
+from kube.objects import Obj, controller_of, format_time, key, labels, name, namespace
+from kube.resources import CONFIGURATIONS, DEPLOYMENTS, PODS, REVISIONS, ROUTES, SERVICES, Resource
 from serving.configs import parse_configs
-from serving.reconcile.actions import Create, Delete, Note, Replace, SetStatus
+from serving.reconcile.actions import Action, Create, Delete, Note, Replace, SetStatus
 from serving.reconcile.plan import reconcile
 from serving.reconcile.world import World
 from serving.targets import GIVEN_UP_ANNOTATION
@@ -22,27 +23,27 @@ START = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 class Cluster:
     """Objects, a clock, and the log of what the controller did."""
 
-    def __init__(self, configs=None, **settings):
+    def __init__(self, configs: dict[str, Any] | None = None, **settings: Any) -> None:
         self.maps = configs or {}
         self.admits = True  # False: an API server without our policies
         self.world = World(parse_configs(self.maps), **settings)
-        self.objects = {}
+        self.objects: dict[tuple[Resource, tuple[Any, ...]], Any] = {}
         self.now = START
-        self.writes = []
-        self.notes = []
-        self.due = {}
+        self.writes: list[tuple[str, str, str]] = []
+        self.notes: list[tuple[str, str]] = []
+        self.due: dict[tuple[Resource, tuple[Any, ...]], Any] = {}
         self.versions = itertools.count(1)
 
     # what a user does
 
-    def apply(self, resource, obj):
+    def apply(self, resource: Resource, obj: Obj) -> None:
         """Create or replace with admission and generation, then let everything settle."""
         obj = copy.deepcopy(obj)
         obj["metadata"].setdefault("namespace", "default")
         self.store(resource, obj)
         self.settle()
 
-    def delete(self, resource, where, home="default"):
+    def delete(self, resource: Resource, where: str, home: str = "default") -> None:
         """Deletion with background collection of what is owned."""
         gone = self.objects.pop((resource, (home, where)))
         self.tell(resource, key(gone), None)
@@ -52,15 +53,16 @@ class Cluster:
                 self.delete(other, place[1], place[0])
         self.settle()
 
-    def get(self, resource, where, home="default"):
+    def get(self, resource: Resource, where: str, home: str = "default") -> Any:
+        """The object as it stands, None when it is not there."""
         return self.objects.get((resource, (home, where)))
 
-    def names(self, resource):
+    def names(self, resource: Resource) -> list[str]:
         return sorted(place[1] for other, place in self.objects if other == resource)
 
     # what the API server does
 
-    def store(self, resource, obj, *, is_status=False):
+    def store(self, resource: Resource, obj: Obj, *, is_status: bool = False) -> None:
         old = self.objects.get((resource, key(obj)))
         obj = copy.deepcopy(obj)
         if not is_status and self.admits:
@@ -89,14 +91,14 @@ class Cluster:
         self.objects[resource, key(obj)] = obj
         self.tell(resource, key(obj), obj)
 
-    def tell(self, resource, place, obj):
+    def tell(self, resource: Resource, place: tuple[str, str], obj: Obj | None) -> None:
         """The watch event, and the work that follows from it."""
         work = self.world.remove(resource, place) if obj is None else self.world.put(resource, obj)
         self.due.update(dict.fromkeys(work))
 
     # what the controller does
 
-    def settle(self, limit=400):
+    def settle(self, limit: int = 400) -> None:
         """Reconcile until nothing is due."""
         for _ in range(limit):
             if not self.due:
@@ -107,7 +109,7 @@ class Cluster:
                 self.perform(action)
         pytest.fail(f"never settles: {self.writes[-6:]}")
 
-    def perform(self, action):
+    def perform(self, action: Action) -> None:
         if isinstance(action, Note):
             self.notes.append((action.reason, action.message))
             return
@@ -125,7 +127,15 @@ class Cluster:
 
     # what the Deployment controller and the autoscaler do
 
-    def scale(self, revision, replicas, ready=None, *, given_up="", is_complete=False):
+    def scale(
+        self,
+        revision: str,
+        replicas: int,
+        ready: int | None = None,
+        *,
+        given_up: str = "",
+        is_complete: bool = False,
+    ) -> None:
         """Set a revision's replicas and how many are ready (all of them unless told)."""
         deployment = copy.deepcopy(self.get(DEPLOYMENTS, f"{revision}-deployment"))
         deployment["spec"]["replicas"] = replicas
@@ -140,7 +150,7 @@ class Cluster:
         self.tell(DEPLOYMENTS, key(deployment), deployment)
         self.settle()
 
-    def pod(self, revision, **status):
+    def pod(self, revision: str, **status: Any) -> None:
         """The state of the revision's one pod; nothing said: it is gone."""
         deployment = self.get(DEPLOYMENTS, f"{revision}-deployment")
         marks = labels(deployment["spec"]["template"])
@@ -148,7 +158,7 @@ class Cluster:
         self.tell(PODS, key(pod), {**pod, "status": status} if status else None)
         self.settle()
 
-    def condition(self, resource, where, type_="Ready"):
+    def condition(self, resource: Resource, where: str, type_: str = "Ready") -> tuple[str, str, str]:
         """(status, reason, message) of a condition."""
         entries = self.get(resource, where)["status"]["conditions"]
         found = next(each for each in entries if each["type"] == type_)

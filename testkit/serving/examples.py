@@ -64,7 +64,8 @@ def service(**changes: Any) -> Obj:
     obj = yaml.safe_load(MANIFEST)
     for path, value in changes.items():
         put(obj, path, copy.deepcopy(value))
-    return obj
+    found: Obj = obj
+    return found
 
 
 def annotated(**values: str) -> Obj:
@@ -119,7 +120,7 @@ PORT = f"{BOX}.ports[0]"
 PROBE = f"{BOX}.readinessProbe"
 ALIVE = f"{BOX}.livenessProbe"
 
-FIELDS = [
+FIELDS: list[Any] = [
     ("spec__template", None, "spec.template", "missing field"),
     (f"{SPEC}containers", None, f"{POD}.containers", "missing field"),
     (f"{SPEC}containers", [], f"{POD}.containers", "missing field"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from activator.hold.budget import MINIMUM, SHARE, WINDOW, Budget
 
 
-def spend(budget, now, *, requests, in_flight=0, tries=10**6):
+def spend(budget: Budget, now: float, *, requests: int, in_flight: int = 0, tries: int = 10**6) -> int:
     """How many repeats there may be at this moment."""
     return next(
         (n for n in range(tries) if not budget.take(now, requests=requests, in_flight=in_flight)), tries
@@ -26,7 +26,7 @@ def spend(budget, now, *, requests, in_flight=0, tries=10**6):
     ],
     ids=["few", "a window later", "in flight", "as requests come", "of the window before", "of a long calm"],
 )
-def test_what_may_be_repeated(history, allowed):
+def test_what_may_be_repeated(history: list[tuple[float, int, int]], allowed: list[int]) -> None:
     """(time, requests so far, in flight) → repeats that there may be then, if all that may be are made."""
     budget = Budget()
     assert [spend(budget, now, requests=requests, in_flight=n) for now, requests, n in history] == allowed
@@ -36,7 +36,7 @@ def test_what_may_be_repeated(history, allowed):
     st.lists(st.tuples(st.floats(0, 3), st.integers(0, 200), st.integers(0, 300)), max_size=60),
     st.integers(0, 50),
 )
-def test_a_storm_is_a_share_of_the_requests(steps, in_flight):
+def test_a_storm_is_a_share_of_the_requests(steps: list[tuple[float, int, int]], in_flight: int) -> None:
     """Whatever comes and however much fails: in the long run no more than twice the share, the minimum and
     those in flight.
     """

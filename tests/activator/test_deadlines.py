@@ -7,10 +7,10 @@ from activator.hold.deadlines import FAR, NEVER, Deadlines
 
 
 class Item:
-    def __init__(self, due) -> None:
+    def __init__(self, due: float) -> None:
         self.due = due
 
-    def expired(self, now):
+    def expired(self, now: float) -> None:
         self.due = NEVER
 
 
@@ -20,7 +20,9 @@ class Item:
         max_size=60,
     )
 )
-def test_each_deadline_is_found_in_the_first_sweep_after_it(steps):
+def test_each_deadline_is_found_in_the_first_sweep_after_it(
+    steps: list[tuple[int, float | None, float]],
+) -> None:
     """Items get deadlines, lose them and get others, as assignments; no sweep finds one too early or late."""
     deadlines = Deadlines()
     items = [Item(NEVER) for _ in range(5)]
@@ -46,7 +48,7 @@ def test_each_deadline_is_found_in_the_first_sweep_after_it(steps):
     }
 
 
-def test_an_empty_one_is_calm():
+def test_an_empty_one_is_calm() -> None:
     """Nothing soon, nothing to hurry for."""
     deadlines = Deadlines()
     assert deadlines.sweep(1.0) == []

@@ -1,6 +1,7 @@
 """Kubernetes' word and our own probes, weighed: which pods serve."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ LEAVE = Leave("u")
         pytest.param([PROBED], [], False, id="an unknown pod's answer"),
     ],
 )
-def test_who_serves(history, steps, is_candidate):
+def test_who_serves(history: list[Any], steps: list[Any], is_candidate: bool) -> None:
     """Each history of one pod gives these steps and leaves it to be asked or not."""
     members, done = Members(), []
     for event in history:
@@ -56,7 +57,7 @@ def test_who_serves(history, steps, is_candidate):
     assert bool(members.candidates(EARLY)) == is_candidate
 
 
-def test_with_an_exec_probe_only_kubernetes_word_counts():
+def test_with_an_exec_probe_only_kubernetes_word_counts() -> None:
     """What only the kubelet can probe is neither asked nor let in by us."""
     members = Members()
     assert members.put(POD, LATE, ()) == []
@@ -67,7 +68,7 @@ def test_with_an_exec_probe_only_kubernetes_word_counts():
     assert members.candidates(LATE) == []
 
 
-def test_a_pod_under_an_order_joins_when_the_order_is_off():
+def test_a_pod_under_an_order_joins_when_the_order_is_off() -> None:
     """A cordoned pod that was not serving does not join, by neither way, until it may."""
     members = Members()
     assert members.put(READY, EARLY, {"u"}) == []
@@ -75,7 +76,7 @@ def test_a_pod_under_an_order_joins_when_the_order_is_off():
     assert members.settle(EARLY, ()) == [JOIN]
 
 
-def test_a_changed_port_moves_the_pods():
+def test_a_changed_port_moves_the_pods() -> None:
     """The target's port counts for pods without one of their own."""
     members = Members()
     members.put(READY, EARLY, ())

@@ -23,7 +23,9 @@ HELLO = ("default", "hello-00001")
         ([("uncordon", "a", 1, 0)], set()),
     ],
 )
-def test_an_order_holds_until_it_ends_or_runs_out(history, cordoned_at_20):
+def test_an_order_holds_until_it_ends_or_runs_out(
+    history: list[tuple[str, str, int, int]], cordoned_at_20: set[str]
+) -> None:
     """Orders and their expiry, as a table: what stands at second 20."""
     orders = Orders()
     for verb, pod, epoch, expires in history:
@@ -35,7 +37,7 @@ def test_an_order_holds_until_it_ends_or_runs_out(history, cordoned_at_20):
     assert {order.pod_uid for order in orders.in_force()} == cordoned_at_20
 
 
-def test_what_runs_out_is_told_once():
+def test_what_runs_out_is_told_once() -> None:
     """The pods to be used again are returned, with their revision, and not a second time."""
     orders = Orders()
     orders.cordon(HELLO, "a", 1, 10)
@@ -43,7 +45,7 @@ def test_what_runs_out_is_told_once():
     assert orders.expire(11) == []
 
 
-def test_one_veto_for_each_order_and_renewal():
+def test_one_veto_for_each_order_and_renewal() -> None:
     """However many requests wait, each order is vetoed once, and again when it is renewed all the same."""
     orders = Orders()
     assert not orders.veto(HELLO)
@@ -54,7 +56,7 @@ def test_one_veto_for_each_order_and_renewal():
     assert not orders.veto(("default", "other"))
 
 
-def test_a_pod_that_is_gone_has_no_order():
+def test_a_pod_that_is_gone_has_no_order() -> None:
     """The order ends with its pod."""
     orders = Orders()
     orders.cordon(HELLO, "a", 1, 10)
@@ -73,7 +75,7 @@ steps = st.tuples(
 
 
 @given(st.lists(steps, max_size=40))
-def test_the_index_by_revision_equals_a_recount(history):
+def test_the_index_by_revision_equals_a_recount(history: list[tuple[str, str, int, int]]) -> None:
     """Whatever happens, the pods listed for a revision are those with an order in force."""
     orders = Orders()
     for verb, pod, epoch, second in history:

@@ -1,5 +1,7 @@
 """Who owns a hard limit, as an activator knows it; the line that opens a connection to an owner."""
 
+from typing import Any
+
 import pytest
 
 from activator.http.greeting import LONGEST, Greeting, greeting_line, read_greeting
@@ -9,7 +11,7 @@ from autoscaler.messages import Claim, Owner, PodSlots
 KEY = ("n", "r")
 
 
-def said(activator, epoch, **more):
+def said(activator: str, epoch: int, **more: Any) -> Owner:
     return Owner(*KEY, activator, epoch, **more)
 
 
@@ -27,20 +29,20 @@ def said(activator, epoch, **more):
         ([said("us", 1, is_granted=True), said("other", 2, address="a:1")], Standing.FORWARD),
     ],
 )
-def test_standing_follows_the_newest_word(heard, standing):
+def test_standing_follows_the_newest_word(heard: list[Owner], standing: Standing) -> None:
     owners = Owners("us")
     for word in heard:
         owners.hear(word)
     assert owners.standing(KEY) is standing
 
 
-def test_where_owners_are_named_nobody_takes_a_slot_before():
+def test_where_owners_are_named_nobody_takes_a_slot_before() -> None:
     owners = Owners("us")
     owners.are_named = True
     assert owners.standing(KEY) is Standing.HOLD
 
 
-def test_words_of_old_are_not_heard_and_new_leaders_are_told_what_stands():
+def test_words_of_old_are_not_heard_and_new_leaders_are_told_what_stands() -> None:
     owners = Owners("us")
     assert owners.hear(said("us", 5, is_granted=True, reserved=(PodSlots("p", 2),)))
     assert not owners.hear(said("other", 4))
@@ -52,7 +54,7 @@ def test_words_of_old_are_not_heard_and_new_leaders_are_told_what_stands():
     assert (owners.claims(), owners.epoch(KEY), owners.get(KEY)) == ((), 0, None)
 
 
-def test_a_greeting_is_read_as_it_was_written():
+def test_a_greeting_is_read_as_it_was_written() -> None:
     line = greeting_line("s3cr_t-", 1 << 60, ("default", "hello-00001"))
     assert len(line) < LONGEST
     assert read_greeting(line) == Greeting(b"s3cr_t-", 1 << 60, ("default", "hello-00001"))
@@ -71,7 +73,7 @@ def test_a_greeting_is_read_as_it_was_written():
         b"",
     ],
 )
-def test_other_lines_are_no_greeting(line):
+def test_other_lines_are_no_greeting(line: bytes) -> None:
     assert read_greeting(line) is None
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from activator.hold.pacing import FIRST_WINDOW, OPEN, STEP, Pace
 
 
-def test_time_alone_opens_the_window():
+def test_time_alone_opens_the_window() -> None:
     """Nobody answers, and yet after a quarter of a second nothing is held back."""
     pace = Pace(5.0)
     windows = []
@@ -17,7 +17,7 @@ def test_time_alone_opens_the_window():
     assert windows[-1] == 0
 
 
-def test_a_failure_starts_anew():
+def test_a_failure_starts_anew() -> None:
     """Also when the window was open."""
     pace = Pace(0.0)
     pace.tick(10.0)
@@ -29,7 +29,7 @@ def test_a_failure_starts_anew():
 
 
 @given(st.lists(st.floats(0, 0.1), max_size=30), st.integers(0, 5))
-def test_ticks_are_never_lost_or_counted_twice(gaps, answers):
+def test_ticks_are_never_lost_or_counted_twice(gaps: list[float], answers: int) -> None:
     """However often it is told the time, the window depends on the time alone."""
     often, once = Pace(0.0), Pace(0.0)
     now = 0.0

@@ -1,14 +1,35 @@
 """What is read off a pod: where it is, whether it may be used, and why it can't start."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from activator.cluster.members import may_probe
-from activator.cluster.pods import pause_of, pod_view, replica_failure, revision_of, trouble_of, worry_of
+from activator.cluster.pods import (
+    PodView,
+    pause_of,
+    pod_view,
+    replica_failure,
+    revision_of,
+    trouble_of,
+    worry_of,
+)
+from kube.objects import Obj
 from serving.reconcile.pods import FAILED_WAITING
-from serving.targets import scale_target
+from serving.targets import ScaleTarget, scale_target
 
 
-def pod(*, ip="10.0.0.7", phase="Running", ready=False, deleting=False, labels=None, port="", statuses=()):
+def pod(
+    *,
+    ip: str = "10.0.0.7",
+    phase: str = "Running",
+    ready: bool = False,
+    deleting: bool = False,
+    labels: dict[str, str] | None = None,
+    port: str = "",
+    statuses: Sequence[dict[str, Any]] = (),
+) -> Obj:
     meta = {"namespace": "default", "name": "p", "uid": "u1", "labels": labels or {}}
     if port:
         meta["annotations"] = {"zerogate.dev/port": port}
@@ -19,15 +40,24 @@ def pod(*, ip="10.0.0.7", phase="Running", ready=False, deleting=False, labels=N
     return {"metadata": meta, "spec": {"nodeName": "n"}, "status": status}
 
 
-def waiting(reason, *, restarts=0, message="", exit_code=None):
+def waiting(
+    reason: str, *, restarts: int = 0, message: str = "", exit_code: int | None = None
+) -> dict[str, Any]:
     status = {"restartCount": restarts, "state": {"waiting": {"reason": reason, "message": message}}}
     if exit_code is not None:
         status["lastState"] = {"terminated": {"exitCode": exit_code}}
     return status
 
 
-def target(name="hello", *, replicas=1, given_up="", selector=None, revision=""):
-    meta = {"namespace": "default", "name": name, "labels": {}, "annotations": {}}
+def target(
+    name: str = "hello",
+    *,
+    replicas: int = 1,
+    given_up: str = "",
+    selector: dict[str, Any] | None = None,
+    revision: str = "",
+) -> ScaleTarget:
+    meta: dict[str, Any] = {"namespace": "default", "name": name, "labels": {}, "annotations": {}}
     if given_up:
         meta["annotations"]["zerogate.dev/given-up"] = given_up
     if revision:
@@ -58,7 +88,7 @@ def target(name="hello", *, replicas=1, given_up="", selector=None, revision="")
         ({"metadata": {"name": "bare"}}, "", 0, False, False),
     ],
 )
-def test_a_pod_is_read(given, address, port, is_ready, is_gone):
+def test_a_pod_is_read(given: Obj, address: str, port: int, is_ready: bool, is_gone: bool) -> None:
     """Address, port of its own on loopback alone, readiness, and whether it is leaving."""
     view = pod_view(given)
     assert (view.address, view.port, view.is_ready, view.is_gone) == (address, port, is_ready, is_gone)
@@ -78,12 +108,12 @@ def test_a_pod_is_read(given, address, port, is_ready, is_gone):
         ({"restartCount": 9, "state": {"running": {}}}, ""),
     ],
 )
-def test_why_a_pod_cannot_start(status, fault):
+def test_why_a_pod_cannot_start(status: dict[str, Any], fault: str) -> None:
     """Image back-off at once, crashes from the third restart on; a container that runs may still come up."""
     assert pod_view(pod(statuses=[status])).fault == fault
 
 
-def test_a_quota_is_a_fault_and_a_full_node_is_not():
+def test_a_quota_is_a_fault_and_a_full_node_is_not() -> None:
     """A full cluster may grow; a quota does not."""
     for message, fault in [("exceeded quota: pods=5", "exceeded quota: pods=5"), ("0/3 nodes", "")]:
         pending = pod(ip="", phase="Pending")
@@ -111,19 +141,21 @@ READY = pod_view(pod(ready=True))
         (target(replicas=0, given_up="no pod came up"), "", [], "no pod came up"),
     ],
 )
-def test_trouble_is_when_no_pod_can_come(given, failure, pods, trouble):
+def test_trouble_is_when_no_pod_can_come(
+    given: ScaleTarget, failure: str, pods: list[PodView], trouble: str
+) -> None:
     """One pod that runs or may still start is enough for hope; a target that was given up has none."""
     assert trouble_of(given, failure, pods) == trouble
 
 
-def test_pods_that_do_not_carry_the_label_are_not_waited_for():
+def test_pods_that_do_not_carry_the_label_are_not_waited_for() -> None:
     """Who asks for such a plain Deployment is told what is missing, and does not hang."""
     marks = {"zerogate.dev/scale": "true"}
     made = {"metadata": {"name": "hello", "namespace": "default", "labels": marks}, "spec": {"template": {}}}
     assert "the pod template lacks the label" in trouble_of(scale_target(made), "", [])
 
 
-def test_a_deployment_says_why_it_makes_no_pods():
+def test_a_deployment_says_why_it_makes_no_pods() -> None:
     """ReplicaFailure counts while it is True."""
     for status, told in [("True", "exceeded quota"), ("False", "")]:
         condition = {"type": "ReplicaFailure", "status": status, "message": "exceeded quota"}
@@ -140,7 +172,7 @@ def test_a_deployment_says_why_it_makes_no_pods():
         ({}, None),
     ],
 )
-def test_whose_pod_it_is(labels, key):
+def test_whose_pod_it_is(labels: dict[str, str], key: tuple[str, str] | None) -> None:
     """The revision's label names it; a plain Deployment's pods are found by its selector."""
     assert revision_of(pod(labels=labels), [target("none", selector={}), target("web")]) == key
 

@@ -24,13 +24,13 @@ TOKENS = {
 }
 
 
-def test_every_reason_has_its_status():
+def test_every_reason_has_its_status() -> None:
     """The table of the documentation."""
     found = [each for each in vars(replies).values() if isinstance(each, Refusal)]
     assert {each.reason: each.status for each in found} == TOKENS
 
 
-def test_plain_text():
+def test_plain_text() -> None:
     """Without a wish for JSON it is one line of text."""
     head, _, body = render(NO_ROUTE, as_json=False, close=False).partition(b"\r\n\r\n")
     assert head.split(b"\r\n") == [
@@ -43,7 +43,7 @@ def test_plain_text():
     assert body == b"No service answers to this host.\n"
 
 
-def test_problem_document():
+def test_problem_document() -> None:
     """RFC 9457, with the token as a member of its own."""
     head, _, body = render(QUEUE_FULL.after(7), as_json=True, close=True).partition(b"\r\n\r\n")
     assert b"\r\nContent-Type: application/problem+json\r\n" in head
@@ -57,7 +57,7 @@ def test_problem_document():
     }
 
 
-def test_a_detail_with_line_ends_stays_in_the_body():
+def test_a_detail_with_line_ends_stays_in_the_body() -> None:
     """Whatever a cause contains, it can't become a header."""
     head, _, body = render(CANNOT_START.because("a\r\nX-Evil: 1"), as_json=False, close=False).partition(
         b"\r\n\r\n"
@@ -66,7 +66,7 @@ def test_a_detail_with_line_ends_stays_in_the_body():
     assert b"X-Evil" in body
 
 
-def test_head_requests_get_no_body():
+def test_head_requests_get_no_body() -> None:
     """But the length that it would have."""
     answer = render(NO_ROUTE, as_json=False, close=False, without_body=True)
     assert answer.endswith(b"\r\n\r\n")
@@ -84,6 +84,6 @@ def test_head_requests_get_no_body():
         (b"X-Accept: application/json\r\n", False),
     ],
 )
-def test_who_wants_json(accept, expected):
+def test_who_wants_json(accept: bytes, expected: bool) -> None:
     """Only who names it."""
     assert wants_json(b"GET / HTTP/1.1\r\n" + accept + b"\r\n") == expected

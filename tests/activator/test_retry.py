@@ -17,7 +17,9 @@ from activator.hold.retry import Verdict, after_failure
         (True, False, True, True, Verdict.MAYBE_SENT),
     ],
 )
-def test_verdicts(was_sent, is_repeatable, has_attempts, is_patient, verdict):
+def test_verdicts(
+    was_sent: bool, is_repeatable: bool, has_attempts: bool, is_patient: bool, verdict: Verdict
+) -> None:
     """What was not sent goes again while there is patience; what was sent only if it may and can be
     repeated.
     """

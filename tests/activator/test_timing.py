@@ -1,5 +1,7 @@
 """Where a wait went, phase by phase."""
 
+from typing import Any
+
 import pytest
 
 from activator.hold.timing import Phases, server_timing, spans
@@ -35,13 +37,13 @@ from activator.hold.timing import Phases, server_timing, spans
         ),
     ],
 )  # fmt: skip
-def test_spans(phases, since, slot, answered, expected):
+def test_spans(phases: Phases, since: float, slot: float, answered: float, expected: dict[str, Any]) -> None:
     """Phases before the request came do not count; the sum of all but `connect` is the time it waited."""
     found = spans(phases, since=since, slot=slot, answered=answered)
     assert found == expected
     assert sum(found.values()) == pytest.approx(answered - since)
 
 
-def test_server_timing_is_in_milliseconds():
+def test_server_timing_is_in_milliseconds() -> None:
     """As browsers show it."""
     assert server_timing({"queue": 0.0015, "start": 1.25}) == b"queue;dur=1.5, start;dur=1250.0"

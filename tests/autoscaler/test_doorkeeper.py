@@ -14,7 +14,7 @@ from autoscaler.edge.certificate import make_certificate
 from autoscaler.edge.doorkeeper import TokenReviews
 from autoscaler.edge.link import LinkServer
 from autoscaler.messages import Hello, Welcome, decode, encode
-from kube.edge.client import ApiError, Client
+from kube.edge.client import ApiError, Before, Client
 from testkit.scaling.link import Listening
 
 ACCOUNT = "system:serviceaccount:zerogate-system:zerogate-activator"
@@ -30,7 +30,14 @@ class Reviewer:
         self.hangs = False
 
     async def request(
-        self, method: str, path: str, *, query: Mapping[str, str], body: Any = None, content_type: str = ""
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        body: Any = None,
+        content_type: str = "",
+        before: Before | None = None,
     ) -> tuple[int, Any]:
         assert (method, path) == ("POST", "/apis/authentication.k8s.io/v1/tokenreviews")
         if self.hangs:
@@ -44,9 +51,8 @@ class Reviewer:
             status |= {"audiences": body["spec"]["audiences"], "user": {"username": ACCOUNT}}
         return 201, {**body, "status": status}
 
-    async def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[Any]:
+    def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[Any]:
         raise NotImplementedError
-        yield
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -137,7 +137,7 @@ def test_a_history_is_taken_only_from_who_sleeps(monkeypatch: pytest.MonkeyPatch
     assert (a.history, b.history is None, c.history is None) == (None, False, False)
     monkeypatch.setattr(type(b), "is_asleep", property(lambda revision: revision is not b))
     into.remember(d)
-    assert d.history is None  # b is awake, and has its turn to leave later
+    assert (d.history,) == (None,)  # b is awake, and has its turn to leave later
     into.remember(d)
     assert d.history is not None
     assert c.history is None

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
 
 from autoscaler.edge.doorkeeper import SharedSecret
 from autoscaler.edge.link import GOODBYE, LinkServer
-from autoscaler.messages import Bye, Hello, Stats, Uncordon, Welcome, decode, encode
+from autoscaler.messages import Bye, Hello, Message, Stats, Uncordon, Welcome, decode, encode
 from testkit.scaling.link import HELLO, TOKEN, Listening
 
 
@@ -32,7 +33,7 @@ async def test_hello_is_answered_by_a_welcome_and_frames_reach_the_leader_in_ord
             await socket.send_bytes(encode(HELLO))
             assert decode(await socket.receive_bytes(timeout=5)) == Welcome(7, "me", names_owners=True)
             assert server.connections == 1
-            frames = [Stats("a", 5, ()), Stats("a", 6, ()), Bye("a")]
+            frames: list[Message] = [Stats("a", 5, ()), Stats("a", 6, ()), Bye("a")]
             for frame in frames:
                 await socket.send_bytes(encode(frame))
             assert await leader.hears(4) == [("opened", "a"), *(("a", frame) for frame in frames)]
@@ -137,7 +138,7 @@ async def test_an_activator_that_reads_no_more_keeps_no_leader_from_ending() -> 
     async with serving(leader) as (server, url, session), session.ws_connect(url, headers=auth()) as socket:
         await socket.send_bytes(encode(HELLO))
         await socket.receive(timeout=5)
-        connection = socket._conn.transport
+        connection: Any = socket._conn.transport  # type: ignore[union-attr] # it is open
         connection.pause_reading()
         order = Uncordon("n", "r" * 10_000, "p", 8)
         async with asyncio.timeout(30):

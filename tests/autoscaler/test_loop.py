@@ -1,6 +1,7 @@
 """The whole loop in virtual time: from zero, to as many pods as it takes, and back."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -130,7 +131,7 @@ def test_a_plain_deployment_that_a_request_woke_goes_down_under_the_next_leader_
         api.put("configmaps", config())
         for name, manager in (("woken", "zerogate-autoscaler"), ("made", "kubectl")):
             one = deployment(name, replicas=1, is_plain=True)
-            fields = {"f:spec": {"f:replicas": {}}}
+            fields: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
             one["metadata"]["managedFields"] = [{"manager": manager, "fieldsV1": fields}]
             api.put("deployments", one)
         async with leading(api) as leader, reporting(FakeActivator("a", leader)):
@@ -285,4 +286,5 @@ def test_another_class_of_autoscaler_is_left_to_its_own() -> None:
         await until(150)
         assert written(api) == []
 
-    play(scene, **{"class": "mine"})
+    other: Any = {"class": "mine"}
+    play(scene, **other)

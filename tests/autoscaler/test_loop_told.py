@@ -31,7 +31,7 @@ def test_the_history_replayed_prints_the_same_decisions() -> None:
         ):
             await until(20 + second * 45.137)
             activator.arrive(load)
-        lines = [json.dumps(line) for line in leader.fleet.revisions["default", "hello"].history.lines()]  # type: ignore[union-attr]
+        lines = [json.dumps(line) for line in leader.fleet.revisions["default", "hello"].history.lines()]  # type: ignore[union-attr] # it has one
         assert len(lines) > 600
         told = list(replay(lines))[1:]
         base = json.loads(told[0])["t"] - json.loads(decided[-len(told)])["t"]

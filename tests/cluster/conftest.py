@@ -1,5 +1,6 @@
 """A control plane of these tests' own: they read its whole audit log, and uninstall what others need."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from testkit.kubernetes.control_plane import ControlPlane
 from testkit.kubernetes.programs import Programs, install
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything in this folder; the test that uninstalls the programs comes last."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -18,7 +19,7 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def own_plane(tmp_path_factory):
+def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     plane = ControlPlane(tmp_path_factory.mktemp("own-control-plane"))
     plane.start()
     yield plane
@@ -26,14 +27,14 @@ def own_plane(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def installed(own_plane):
+def installed(own_plane: ControlPlane) -> ControlPlane:
     """The control plane with config/ as it is shipped, whatever other files' tests did to it."""
     install(own_plane)
     return own_plane
 
 
 @pytest.fixture
-def programs(installed, tmp_path):
+def programs(installed: ControlPlane, tmp_path: Path) -> Iterator[Programs]:
     """None of our programs runs yet; whatever happens, none is left running, nor is the node they had."""
     made = Programs(installed, tmp_path)
     yield made

@@ -1,14 +1,18 @@
 """What the accounts of activator and autoscaler may patch is less than Roles can say; policies can."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from kube.edge.client import ApiError, Client
 from kube.edge.credentials import load_credentials
 from kube.edge.http import HttpTransport
+from kube.objects import Obj
 from kube.objects import name as name_of
-from kube.resources import DEPLOYMENTS, PODS
+from kube.resources import DEPLOYMENTS, PODS, Resource
+from testkit.kubernetes.control_plane import ControlPlane
 
 LABEL = "zerogate.dev/scale"
 WAKE = {"spec": {"replicas": 1}}
@@ -19,7 +23,7 @@ NO_METADATA = "changes nothing of a Deployment's metadata"
 ONLY_LABELLED = "only Deployments with the label"
 
 
-def deployment(name, replicas, labels):
+def deployment(name: str, replicas: int, labels: dict[str, str]) -> dict[str, Any]:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -35,15 +39,15 @@ def deployment(name, replicas, labels):
     }
 
 
-def spec(**fields):
+def spec(**fields: Any) -> dict[str, Any]:
     return {"spec": {"replicas": 1, **fields}}
 
 
-def image(name):
+def image(name: str) -> dict[str, Any]:
     return spec(template={"spec": {"containers": [{"name": "c", "image": name}]}})
 
 
-REFUSED = [
+REFUSED: list[tuple[str, int, dict[str, str], Obj, str]] = [
     ("0 to 2", 0, {LABEL: "true"}, {"spec": {"replicas": 2}}, f"{ONLY_WAKES}, not from 0 to 2"),
     ("1 to 0", 1, {LABEL: "true"}, {"spec": {"replicas": 0}}, f"{ONLY_WAKES}, not from 1 to 0"),
     ("1 to 2", 1, {LABEL: "true"}, {"spec": {"replicas": 2}}, f"{ONLY_WAKES}, not from 1 to 2"),
@@ -64,7 +68,7 @@ REFUSED = [
 
 
 @pytest.fixture
-async def clients(installed):
+async def clients(installed: ControlPlane) -> AsyncIterator[dict[str, Client]]:
     """By account; "" is the administrator's. What they made is deleted afterwards."""
     files = {"": installed.kubeconfig}
     files |= {name: installed.kubeconfig_of(f"zerogate-{name}") for name in ("activator", "autoscaler")}
@@ -80,7 +84,7 @@ async def clients(installed):
         await client.close()
 
 
-async def in_force(attempt):
+async def in_force(attempt: Any) -> None:
     """Wait until what is to be refused is refused: policies that were just applied take a moment."""
     end = asyncio.get_running_loop().time() + 30
     while asyncio.get_running_loop().time() < end:
@@ -91,11 +95,11 @@ async def in_force(attempt):
         await asyncio.sleep(0.1)
 
 
-async def test_the_activator_may_wake_and_nothing_else(clients):
+async def test_the_activator_may_wake_and_nothing_else(clients: dict[str, Client]) -> None:
     """Each refusal says why, and changes nothing."""
     admin, activator = clients[""], clients["activator"]
 
-    async def attempt(name, patch):
+    async def attempt(name: str, patch: Obj) -> Obj:
         return await activator.patch(DEPLOYMENTS, "default", name, patch, kind="merge")
 
     await admin.create(DEPLOYMENTS, deployment("wakes", 0, {LABEL: "true"}))
@@ -113,7 +117,7 @@ async def test_the_activator_may_wake_and_nothing_else(clients):
         assert (after["spec"], after["metadata"].get("labels", {})) == (before["spec"], labels)
 
 
-async def test_the_activator_may_not_scale_make_or_delete(clients):
+async def test_the_activator_may_not_scale_make_or_delete(clients: dict[str, Client]) -> None:
     """It has no right to, so the policy need not say it."""
     admin, activator = clients[""], clients["activator"]
     await admin.create(DEPLOYMENTS, deployment("theirs", 0, {LABEL: "true"}))
@@ -130,7 +134,7 @@ async def test_the_activator_may_not_scale_make_or_delete(clients):
         assert refusal.value.status == 403
 
 
-async def the_pod(admin):
+async def the_pod(admin: Client) -> str:
     """The first pod that its Deployment was given."""
     async with asyncio.timeout(30):
         while not (found := (await admin.list(PODS, "default"))["items"]):
@@ -138,17 +142,17 @@ async def the_pod(admin):
     return name_of(found[0])
 
 
-def annotation(key, value):
+def annotation(key: str, value: str | None) -> dict[str, Any]:
     return {"metadata": {"annotations": {key: value}}}
 
 
-async def test_the_autoscaler_may_scale_and_mark_and_nothing_else(clients):
+async def test_the_autoscaler_may_scale_and_mark_and_nothing_else(clients: dict[str, Client]) -> None:
     """Replicas through the scale sub-resource, and one annotation of Deployments and pods each."""
     admin, autoscaler = clients[""], clients["autoscaler"]
     await admin.create(DEPLOYMENTS, deployment("scaled", 1, {LABEL: "true"}))
     pod = await the_pod(admin)
 
-    async def attempt(resource, name, patch, **more):
+    async def attempt(resource: Resource, name: str, patch: Obj, **more: Any) -> Obj:
         return await autoscaler.patch(resource, "default", name, patch, kind="merge", **more)
 
     await in_force(lambda: attempt(DEPLOYMENTS, "scaled", {"spec": {"replicas": 1, "paused": False}}))

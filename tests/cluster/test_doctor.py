@@ -4,15 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from testkit.kubernetes.programs import SYSTEM, install
+from testkit.kubernetes.programs import SYSTEM, Programs, install
 from testkit.paths import ROOT
 from testkit.waiting import wait_for
 
 
-def doctor(kubeconfig):
+def doctor(kubeconfig: Path) -> tuple[int, dict[str, tuple[str, str]]]:
     """(exit status, {about: (level, message)})."""
     done = subprocess.run(
         [sys.executable, "-m", "zerogate", "doctor", "-o", "json"],
@@ -25,13 +27,13 @@ def doctor(kubeconfig):
 
 
 @pytest.fixture
-def spoilt(programs):
+def spoilt(programs: Programs) -> Iterator[Programs]:
     """What a test takes away is there again afterwards."""
     yield programs
     install(programs.plane)
 
 
-def test_the_doctor_on_a_cluster(spoilt):
+def test_the_doctor_on_a_cluster(spoilt: Programs) -> None:
     """All is well once the leaders lead; then a right is taken, a config map lost, a definition changed."""
     programs, plane = spoilt, spoilt.plane
     plane.kubectl("delete", "deployments", "--all", "-n", SYSTEM)  # their pods can't run here

@@ -11,11 +11,14 @@ import os
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from testkit.kubernetes.control_plane import ControlPlane
 from testkit.kubernetes.fault_proxy import FaultProxy
 from testkit.kubernetes.programs import NODE, SYSTEM, Programs
 from testkit.load import Load
@@ -29,7 +32,7 @@ RESULTS = os.environ.get("FAULT_RESULTS", "")
 AT_ONCE, PER_SECOND = 250, 15
 """Requests that the four programs may send while a fault lasts: some twenty watches begin again, each a few
 times quickly, and then every few seconds."""
-STORMS = {
+STORMS: dict[str, dict[str, Any]] = {
     "slow": {"delay": 2.0},
     "watches-dropped": {"watch_life": 0.3},
     "gone": {"gone": "answer"},
@@ -45,17 +48,17 @@ class Proxied:
 
     names = ("controller", "autoscaler", "node", "activator")
 
-    def __init__(self, plane, folder):
+    def __init__(self, plane: ControlPlane, folder: Path) -> None:
         self.plane = plane
         self.folder = folder
         self.programs = Programs(plane, folder)
         self.proxy = FaultProxy(plane.server, plane.authority, folder / "proxy")
 
-    def start(self):
+    def start(self) -> None:
         kubectl = self.plane.kubectl
         kubectl("apply", "-k", str(CONFIG))
         kubectl("apply", "-f", str(CONFIG / "node.yaml"), "-f", str(CONFIG / "config-images.yaml"))
-        kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
+        kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=180s")
         kubectl("scale", "deployment", "--all", "-n", SYSTEM, "--replicas=0")
         windows = json.dumps({"data": QUICK_WINDOWS})
         kubectl("patch", "configmap", "config-autoscaler", "-n", SYSTEM, "--type=merge", "-p", windows)
@@ -66,7 +69,7 @@ class Proxied:
             self.programs.start(name, kubeconfig=self._kubeconfig(name))
         self.programs.admit_all_pods()
 
-    def _kubeconfig(self, name):
+    def _kubeconfig(self, name: str) -> Path:
         cluster = {"server": self.proxy.url, "certificate-authority": str(self.folder / "authority.crt")}
         config = {
             "clusters": [{"name": "c", "cluster": cluster}],
@@ -78,15 +81,15 @@ class Proxied:
         file.write_text(json.dumps(config))
         return file
 
-    def token_file(self, name):
+    def token_file(self, name: str) -> Path:
         return self.folder / f"token-{name}"
 
-    def renew_token(self, name):
+    def renew_token(self, name: str) -> None:
         """Give the program a new token; it finds it by itself."""
         account = ("token", f"zerogate-{name}", "-n", SYSTEM, "--duration", "1h")
         self.token_file(name).write_text(self.plane.kubectl("create", *account))
 
-    def stop(self):
+    def stop(self) -> None:
         """Leave neither programs nor objects behind."""
         self.plane.kubectl("delete", "ksvc", "--all", "--wait=false")
         self.programs.stop()
@@ -96,32 +99,32 @@ class Proxied:
 
     # What a user does, past the proxy.
 
-    def apply(self, *services):
+    def apply(self, *services: Any) -> None:
         objects = {"apiVersion": "v1", "kind": "List", "items": [*services]}
         file = self.folder / "applied.json"
         file.write_text(json.dumps(objects))
         self.plane.kubectl("apply", "-f", str(file))
 
-    def delete(self, name):
+    def delete(self, name: str) -> None:
         self.plane.kubectl("delete", "ksvc", name, "--wait=false")
 
-    def wait_ready(self, name):
+    def wait_ready(self, name: str) -> None:
         ready = ("--for=condition=Ready", "--timeout=120s")
         subprocess.run(
             ["kubectl", "wait", f"ksvc/{name}", *ready],
             env={**os.environ, "KUBECONFIG": str(self.plane.kubeconfig)}, check=True, timeout=150,
         )  # fmt: skip
 
-    def pods(self, revision):
+    def pods(self, revision: str) -> int:
         """How many there are that are not on their way out."""
         path = "/api/v1/namespaces/default/pods?labelSelector=serving.knative.dev/revision%3D"
         found = json.loads(self.plane.get(path + revision))["items"]
         return len([pod for pod in found if "deletionTimestamp" not in pod["metadata"]])
 
-    def wait_pods(self, revision, count):
+    def wait_pods(self, revision: str, count: int) -> None:
         wait_for(f"{count} pods of {revision}", lambda: self.pods(revision) == count, 240, 0.25)
 
-    def ask(self, name, seconds=10):
+    def ask(self, name: str, seconds: int = 10) -> int:
         """The status code of a request, 0 for none."""
         done = subprocess.run(
             ["curl", "-s", "-m", str(seconds), "-o", os.devnull, "-w", "%{http_code}",
@@ -132,7 +135,7 @@ class Proxied:
 
 
 @pytest.fixture(scope="module")
-def cluster(own_plane, tmp_path_factory):
+def cluster(own_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     """The programs, a Service that stays warm, and one for each fault that goes to zero."""
     made = Proxied(own_plane, tmp_path_factory.mktemp("faults"))
     try:
@@ -149,9 +152,9 @@ def cluster(own_plane, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def results():
+def results() -> Iterator[dict[str, Any]]:
     """What was observed, by fault; written when all is over."""
-    found = {}
+    found: dict[str, Any] = {}
     yield found
     if RESULTS:
         Path(RESULTS).write_text(json.dumps({"machine": described(), **found}, indent=1) + "\n")
@@ -160,7 +163,7 @@ def results():
 class Watched:
     """One fault: traffic that ought to go on, a cold request, and what the programs ask meanwhile."""
 
-    def __init__(self, cluster, name, pool):
+    def __init__(self, cluster: Proxied, name: str, pool: ThreadPoolExecutor) -> None:
         self.cluster = cluster
         self.name = name
         self.revision = f"cold-{name}-00001"
@@ -171,17 +174,17 @@ class Watched:
         self._pool = pool
         self.cold: Future[tuple[int, float]] | None = None
 
-    def ask(self):
+    def ask(self) -> Any:
         """Send the cold request; a future of its status and seconds."""
         return self._pool.submit(self._ask)
 
-    def _ask(self):
+    def _ask(self) -> Any:
         begun = time.monotonic()
         status = self.cluster.ask(f"cold-{self.name}", 240)
         self.answered = time.monotonic()
         return status, self.answered - begun
 
-    def told(self, waited):
+    def told(self, waited: float) -> dict[str, Any]:
         """Check what holds for each fault; what was observed."""
         seconds = time.monotonic() - self.begun
         asked = self.cluster.proxy.since(self.begun)
@@ -214,7 +217,7 @@ class Watched:
 
 
 @contextlib.contextmanager
-def watched(cluster, name):
+def watched(cluster: Proxied, name: str) -> Iterator[Watched]:
     """The fault's story, with warm traffic all the while."""
     with ThreadPoolExecutor() as pool:
         story = Watched(cluster, name, pool)
@@ -222,7 +225,7 @@ def watched(cluster, name):
             yield story
 
 
-def recovered(cluster, name):
+def recovered(cluster: Proxied, name: str) -> None:
     """Afterwards: what was made, changed and deleted behind the fault's back is known, and pods go again."""
     cluster.wait_ready(f"fresh-{name}")
     wait_for("the new host", lambda: cluster.ask(f"fresh-{name}") == 200, 60)
@@ -231,14 +234,14 @@ def recovered(cluster, name):
     cluster.delete(f"fresh-{name}")
 
 
-def change_behind(cluster, name):
+def change_behind(cluster: Proxied, name: str) -> None:
     """What the programs can learn of by their watches alone."""
     cluster.delete(f"old-{name}")
     cluster.apply(service(f"fresh-{name}"))
 
 
 @pytest.fixture
-def known(cluster, name):
+def known(cluster: Proxied, name: str) -> None:
     """A Service that will be deleted while the fault lasts."""
     cluster.apply(service(f"old-{name}"))
     cluster.wait_ready(f"old-{name}")
@@ -247,8 +250,8 @@ def known(cluster, name):
 
 @pytest.mark.parametrize("name", STORMS)
 def test_under_a_bad_api_server_warm_traffic_goes_on_and_a_cold_request_is_answered(
-    cluster, results, known, name
-):
+    cluster: Proxied, results: dict[str, Any], known: set[Any], name: str
+) -> None:
     """While it is slow by two seconds; cuts each watch after 0.3 s; tells 410 to each; tells each third
     request to come back in a second; refuses each second write with 409. One pod is started, once.
     """
@@ -265,8 +268,8 @@ def test_under_a_bad_api_server_warm_traffic_goes_on_and_a_cold_request_is_answe
 
 @pytest.mark.parametrize("name", ["down"])
 def test_while_the_api_server_is_away_warm_traffic_goes_on_and_a_cold_request_waits(
-    cluster, results, known, name
-):
+    cluster: Proxied, results: dict[str, Any], known: set[Any], name: str
+) -> None:
     """Connections are reset, then refused; the request is answered once it is back."""
     with watched(cluster, name) as story:
         cluster.proxy.go_down()
@@ -282,7 +285,9 @@ def test_while_the_api_server_is_away_warm_traffic_goes_on_and_a_cold_request_wa
 
 
 @pytest.mark.parametrize("name", ["silent"])
-def test_while_the_api_server_takes_requests_and_never_answers_it_is_the_same(cluster, results, known, name):
+def test_while_the_api_server_takes_requests_and_never_answers_it_is_the_same(
+    cluster: Proxied, results: dict[str, Any], known: set[Any], name: str
+) -> None:
     """Each wait has an end; what was asked in vain is asked again."""
     with watched(cluster, name) as story:
         with cluster.proxy.having(is_silent=True):
@@ -298,7 +303,9 @@ def test_while_the_api_server_takes_requests_and_never_answers_it_is_the_same(cl
 
 
 @pytest.mark.parametrize("name", ["expired"])
-def test_while_all_tokens_are_refused_a_cold_request_waits_for_new_ones(cluster, results, known, name):
+def test_while_all_tokens_are_refused_a_cold_request_waits_for_new_ones(
+    cluster: Proxied, results: dict[str, Any], known: set[Any], name: str
+) -> None:
     """The tokens' files change, as the kubelet changes them, and nobody is restarted."""
     with watched(cluster, name) as story:
         old = {cluster.token_file(program).read_text() for program in cluster.names}

@@ -3,9 +3,11 @@
 import json
 import re
 from functools import partial
+from typing import Any
 
 import pytest
 
+from testkit.kubernetes.control_plane import ControlPlane
 from testkit.kubernetes.programs import SYSTEM
 from testkit.paths import CONFIG
 from testkit.waiting import wait_for
@@ -14,7 +16,7 @@ KINDS = ("services", "configurations", "revisions", "routes")
 PROGRAMS = ("controller", "autoscaler", "activator")
 
 
-def objects(plane):
+def objects(plane: ControlPlane) -> Any:
     """Each object that is in config/ as the API server has it, but for its status and its bookkeeping."""
     found = json.loads(plane.kubectl("get", "-k", str(CONFIG), "-o", "json"))["items"]
     for item in found:
@@ -24,18 +26,18 @@ def objects(plane):
     return found
 
 
-def has_two_pods(plane, program):
+def has_two_pods(plane: ControlPlane, program: str) -> bool:
     pods = ("get", "pods", "-n", SYSTEM, "-l", f"app.kubernetes.io/name=zerogate-{program}", "-o", "name")
     return len(plane.kubectl(*pods).splitlines()) == 2
 
 
-def test_the_pods_of_the_programs_are_let_in(installed):
+def test_the_pods_of_the_programs_are_let_in(installed: ControlPlane) -> None:
     """By the namespace's own standard; each Deployment gets its pods, the activator's by its autoscaler."""
     for program in PROGRAMS:
         wait_for(f"two pods of the {program}", partial(has_two_pods, installed, program), 60)
 
 
-def test_applying_twice_changes_nothing(installed):
+def test_applying_twice_changes_nothing(installed: ControlPlane) -> None:
     """... and kubectl finds no difference."""
     wait_for("two activators", partial(has_two_pods, installed, "activator"), 60)
     before = objects(installed)
@@ -47,7 +49,7 @@ def test_applying_twice_changes_nothing(installed):
     assert installed.kubectl("diff", "-k", str(CONFIG)) == ""
 
 
-def test_the_api_server_takes_every_field_without_a_warning(installed):
+def test_the_api_server_takes_every_field_without_a_warning(installed: ControlPlane) -> None:
     """Strictly, and by a server-side apply too."""
     told = installed.kubectl(
         "apply",
@@ -61,13 +63,13 @@ def test_the_api_server_takes_every_field_without_a_warning(installed):
     assert all(line.endswith("serverside-applied (server dry run)") for line in told.splitlines())
 
 
-def test_a_pod_that_wants_more_is_kept_out(installed):
+def test_a_pod_that_wants_more_is_kept_out(installed: ControlPlane) -> None:
     """The namespace is for programs that need nothing of their node."""
     with pytest.raises(RuntimeError, match='violates PodSecurity "restricted'):
         installed.kubectl("run", "curious", "--image=x", "-n", SYSTEM, "--privileged")
 
 
-def has_kinds(plane, who, verbs):
+def has_kinds(plane: ControlPlane, who: str, verbs: Any) -> bool:
     """Whether the user has these verbs for each of our kinds, and none for their status."""
     listed = plane.kubectl("auth", "can-i", "--list", f"--as={who}", "-n", "default").splitlines()
     may = {line.split()[0]: set(re.findall(r"\w+", line.rpartition("[")[2])) for line in listed}
@@ -75,7 +77,7 @@ def has_kinds(plane, who, verbs):
     return ours == {f"{kind}.serving.knative.dev": verbs for kind in KINDS}
 
 
-def test_who_may_edit_a_namespace_may_edit_services_there(installed):
+def test_who_may_edit_a_namespace_may_edit_services_there(installed: ControlPlane) -> None:
     """By the roles that every cluster has; nobody needs another one for our kinds."""
     reads, writes = {"get", "list", "watch"}, {"create", "update", "patch", "delete", "deletecollection"}
     for who, role, verbs in (("reader", "view", reads), ("writer", "edit", reads | writes)):

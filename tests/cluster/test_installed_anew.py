@@ -3,6 +3,9 @@
 import json
 import subprocess
 
+import pytest
+
+from kube.objects import Obj
 from testkit.kubernetes.control_plane import ControlPlane
 from testkit.kubernetes.programs import SYSTEM, install
 from testkit.kubernetes.readme import commands, in_place
@@ -10,7 +13,7 @@ from testkit.serving.examples import service
 from testkit.waiting import wait_for
 
 
-def refusal(plane, obj):
+def refusal(plane: ControlPlane, obj: Obj) -> str:
     """What the API server says against an object; "" when it would take it."""
     done = subprocess.run(
         ["kubectl", "--kubeconfig", plane.kubeconfig, "create", "--dry-run=server", "-f", "-"],
@@ -19,11 +22,13 @@ def refusal(plane, obj):
     return done.stderr if done.returncode else ""
 
 
-def lasting(seconds):
+def lasting(seconds: float) -> Obj:
     return service(spec__template__spec__timeoutSeconds=seconds)
 
 
-def test_after_a_new_installation_no_policy_holds_to_old_limits(tmp_path_factory):
+def test_after_a_new_installation_no_policy_holds_to_old_limits(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     """An API server forgets to look at config maps for policies; what it remembers must not be an old map."""
     plane = ControlPlane(tmp_path_factory.mktemp("installed-anew"))
     plane.start()

@@ -10,11 +10,16 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from autoscaler.messages import Hello, Welcome, decode, encode
+from kube.objects import Obj
+from testkit.kubernetes.control_plane import ControlPlane
 from testkit.kubernetes.programs import SYSTEM, Programs, install
 from testkit.machines.laptop import host, service
 from testkit.waiting import wait_for
@@ -30,14 +35,14 @@ AFTER_A_BAD_ONE = 20.0
 class Replicas:
     """The programs, each instance with a token of its own, so that the audit log tells them apart."""
 
-    def __init__(self, plane, folder):
+    def __init__(self, plane: ControlPlane, folder: Path) -> None:
         self.programs = Programs(plane, folder)
         self.plane = plane
-        self.tokens = {}
+        self.tokens: dict[str, Any] = {}
         self.secret = folder / "admin-token"
         self.secret.write_text(f"{SECRET}\n")
 
-    def start(self, *instances):
+    def start(self, *instances: Any) -> None:
         for instance in instances:
             kubeconfig = self.plane.kubeconfig_of(f"zerogate-{instance.partition('-')[0]}")
             own = kubeconfig.rename(self.programs.folder / f"kubeconfig-{instance}")
@@ -46,13 +51,16 @@ class Replicas:
             flags = [] if instance == "node" else [f"--admin-token-file={self.secret}"]
             self.programs.start(instance, kubeconfig=own, flags=flags)
 
-    def lease(self, name):
-        return json.loads(self.plane.get(f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/{name}"))
+    def lease(self, name: str) -> Obj:
+        found: Obj = json.loads(
+            self.plane.get(f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/{name}")
+        )
+        return found
 
-    def leader(self, name):
+    def leader(self, name: str) -> str:
         return self.lease(name)["spec"].get("holderIdentity") or ""
 
-    def next_leader(self, name, old, since):
+    def next_leader(self, name: str, old: Any, since: float) -> Any:
         """Who leads after `old`, and seconds until it said so, or for an autoscaler until it was linked."""
         wait_for(f"another leader of {name}", lambda: self.leader(name) not in {"", old}, 60, 0.05)
         lease = self.lease(name)
@@ -63,7 +71,7 @@ class Replicas:
             where, words = new, f"Leading, epoch {epoch}"
         return new, wait_for(words, lambda: self.told_at(where, words, since), 60) - since
 
-    def told_at(self, instance, words, since):
+    def told_at(self, instance: str, words: str, since: float) -> Any:
         """When it logged after then something that begins so, unix seconds; None: not yet."""
         for line in self.programs.log(instance).splitlines():
             entry = json.loads(line)
@@ -72,7 +80,7 @@ class Replicas:
                 return when
         return None
 
-    def steady(self):
+    def steady(self) -> Any:
         """By Lease who leads, once another one waits for each and has seen a sign of life of it."""
         leaders = {name: self.leader(name) for name in LEASES}
         for name, leader in leaders.items():
@@ -83,7 +91,7 @@ class Replicas:
             wait_for(f"{leader} to renew", lambda: self.lease(name)["spec"]["renewTime"] != seen)  # noqa: B023
         return leaders
 
-    def hand_over(self, number):
+    def hand_over(self, number: int) -> Any:
         """Both leaders get the signal; who leads then, by Lease, and after how many seconds."""
         old = self.steady()
         since = time.time()
@@ -92,7 +100,7 @@ class Replicas:
         found = {name: self.next_leader(name, old[name], since) for name in LEASES}
         return old, found
 
-    def state(self, instance, token=SECRET):
+    def state(self, instance: str, token: str = SECRET) -> Any:
         """Its /debug/state, or the status and text of a refusal."""
         asked = urllib.request.Request(
             f"http://127.0.0.1:{self.programs.admin[instance]}/debug/state",
@@ -104,7 +112,7 @@ class Replicas:
         except urllib.error.HTTPError as refused:
             return refused.code, refused.read().decode()
 
-    def requests_of(self, instance):
+    def requests_of(self, instance: str) -> Iterator[Any]:
         """(seconds of the unix clock, verb, path, status) of all that it asked."""
         for line in self.plane.audit_log.read_text().splitlines():
             event = json.loads(line)
@@ -116,13 +124,14 @@ class Replicas:
                 )  # fmt: skip
 
 
-def _claims(token):
+def _claims(token: str) -> dict[str, Any]:
     part = token.split(".")[1]
-    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return claims
 
 
 @pytest.fixture(scope="module")
-def replicas(own_plane, tmp_path_factory):
+def replicas(own_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
     """Two controllers, two autoscalers, an activator, a node, and the Service hello; all run."""
     install(own_plane)
     made = Replicas(own_plane, tmp_path_factory.mktemp("replicas"))
@@ -130,7 +139,7 @@ def replicas(own_plane, tmp_path_factory):
         made.start("node", "controller-a", "controller-b", "autoscaler-a", "autoscaler-b", "activator-a")
         made.programs.admit_all_pods()
         apply(made, service("hello", annotations={"autoscaling.knative.dev/min-scale": "1"}))
-        own_plane.kubectl("wait", "ksvc/hello", "--for=condition=Ready", "--timeout=60s")
+        own_plane.kubectl("wait", "ksvc/hello", "--for=condition=Ready", "--timeout=180s")
         yield made
     finally:
         made.programs.stop()
@@ -138,26 +147,27 @@ def replicas(own_plane, tmp_path_factory):
         own_plane.kubectl("delete", "node", "--all")
 
 
-def apply(replicas, *objects):
+def apply(replicas: Replicas, *objects: Any) -> None:
     file = replicas.programs.folder / "applied.json"
     file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
     replicas.plane.kubectl("apply", "-f", str(file))
 
 
-def ask(replicas, name):
+def ask(replicas: Replicas, name: str) -> int:
     asked = urllib.request.Request(
         f"http://127.0.0.1:{replicas.programs.gateway}/", headers={"Host": host(name)}
     )
     with urllib.request.urlopen(asked, timeout=60) as answer:
-        return answer.status
+        return int(answer.status)
 
 
 @contextlib.contextmanager
-def asked_all_the_time(replicas):
+def asked_all_the_time(replicas: Replicas) -> Iterator[None]:
     """A client that asks again and again; each answer is 200."""
-    ends, answers = threading.Event(), []
+    ends = threading.Event()
+    answers: list[int | OSError] = []
 
-    def client():
+    def client() -> None:
         while not ends.is_set():
             try:
                 answers.append(ask(replicas, "hello"))
@@ -177,13 +187,15 @@ def asked_all_the_time(replicas):
     assert set(answers) == {200}
 
 
-def told(capsys, what, found):
+def told(capsys: pytest.CaptureFixture[str], what: Any, found: Any) -> None:
     with capsys.disabled():
         seconds = ", ".join(f"{name} {took:.2f} s" for name, (_, took) in found.items())
         print(f"\n  hand-over after {what}: {seconds}")  # noqa: T201 - a measured figure
 
 
-def test_a_leader_that_ends_hands_over_within_five_seconds(replicas, capsys):
+def test_a_leader_that_ends_hands_over_within_five_seconds(
+    replicas: Replicas, capsys: pytest.CaptureFixture[str]
+) -> None:
     """SIGTERM, as at each roll-out: the Lease is given back, the next one watches it; activators follow."""
     with asked_all_the_time(replicas):
         old, found = replicas.hand_over(signal.SIGTERM)
@@ -193,7 +205,9 @@ def test_a_leader_that_ends_hands_over_within_five_seconds(replicas, capsys):
     assert all(took < AFTER_A_GOOD_END for _, took in found.values())
 
 
-def test_a_leader_that_is_killed_is_replaced_within_twenty_seconds(replicas, capsys):
+def test_a_leader_that_is_killed_is_replaced_within_twenty_seconds(
+    replicas: Replicas, capsys: pytest.CaptureFixture[str]
+) -> None:
     """kill -9, or a node that is gone: the Lease runs out. Meanwhile requests are answered."""
     with asked_all_the_time(replicas):
         old, found = replicas.hand_over(signal.SIGKILL)
@@ -203,7 +217,9 @@ def test_a_leader_that_is_killed_is_replaced_within_twenty_seconds(replicas, cap
     assert all(took < AFTER_A_BAD_ONE for _, took in found.values())
 
 
-def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(replicas, capsys):
+def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(
+    replicas: Replicas, capsys: pytest.CaptureFixture[str]
+) -> None:
     """SIGSTOP, and SIGCONT when another one leads. It finds much to do in what had come for it meanwhile: a
     Service without its Configuration, a Deployment to be scaled. It only reads, and waits for its turn.
     """
@@ -214,7 +230,7 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(replicas, capsys
     apply(replicas, service("meanwhile"))
     found = {name: replicas.next_leader(name, old[name], since) for name in LEASES}
     told(capsys, "SIGSTOP", found)
-    replicas.plane.kubectl("wait", "ksvc/meanwhile", "--for=condition=Ready", "--timeout=60s")
+    replicas.plane.kubectl("wait", "ksvc/meanwhile", "--for=condition=Ready", "--timeout=180s")
     replicas.plane.kubectl("delete", "ksvc/meanwhile", "--wait=false")
     before = {leader: len([*replicas.requests_of(leader)]) for leader in old.values()}
     assert all(before.values())
@@ -231,7 +247,7 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(replicas, capsys
     assert ask(replicas, "hello") == 200
 
 
-async def linked(replicas, token, *, certificate="", scheme="https"):
+async def linked(replicas: Replicas, token: str, *, certificate: str = "", scheme: str = "https") -> Any:
     """What the leader answers to one who shows this token: its welcome, or the status of its refusal."""
     notes = replicas.lease("zerogate-autoscaler")["metadata"]["annotations"]
     pinned = aiohttp.Fingerprint(bytes.fromhex(certificate or notes["zerogate.dev/certificate"]))
@@ -247,11 +263,11 @@ async def linked(replicas, token, *, certificate="", scheme="https"):
             return refused.status
 
 
-async def test_the_link_opens_for_the_activators_own_token_alone(replicas):
+async def test_the_link_opens_for_the_activators_own_token_alone(replicas: Replicas) -> None:
     """Made for the link's audience, of the activators' account; the API server says whose it is."""
     kubectl = replicas.plane.kubectl
 
-    def token(account, *more, namespace=SYSTEM):
+    def token(account: Any, *more: Any, namespace: str = SYSTEM) -> Any:
         return kubectl("create", "token", account, "-n", namespace, *more)
 
     ours = ("--audience", "zerogate-link")
@@ -275,7 +291,7 @@ async def test_the_link_opens_for_the_activators_own_token_alone(replicas):
     kubectl("delete", "serviceaccount", "zerogate-activator", "-n", "default")
 
 
-def test_an_activator_talks_to_the_certificate_on_the_lease_and_to_no_other(replicas):
+def test_an_activator_talks_to_the_certificate_on_the_lease_and_to_no_other(replicas: Replicas) -> None:
     """Somebody changed the Lease: no link, until its leader puts that right with its next renewal."""
     activator = replicas.programs.log
     links = activator("activator-a").count("Linked to the autoscaler")
@@ -286,7 +302,7 @@ def test_an_activator_talks_to_the_certificate_on_the_lease_and_to_no_other(repl
     assert not re.search(r"00000000", str(replicas.lease("zerogate-autoscaler")["metadata"]["annotations"]))
 
 
-def make_ready(replicas, pod):
+def make_ready(replicas: Replicas, pod: Any) -> None:
     """What a scheduler and a kubelet do, on a node that is nowhere."""
     kubectl = replicas.plane.kubectl
     node, bound = replicas.programs.folder / "node.json", replicas.programs.folder / "binding.json"
@@ -306,7 +322,7 @@ def make_ready(replicas, pod):
     kubectl("patch", "pod", pod, "-n", SYSTEM, "--subresource=status", "-p", patch)
 
 
-def test_a_ready_pod_of_the_gateways_service_is_expected_to_report(replicas):
+def test_a_ready_pod_of_the_gateways_service_is_expected_to_report(replicas: Replicas) -> None:
     """A real EndpointSlice names it; that it never did is seen, and nothing is scaled down blindly."""
     unbound = ("-l", "app.kubernetes.io/name=zerogate-activator", "--field-selector", "spec.nodeName=")
     pods = wait_for(
@@ -317,7 +333,7 @@ def test_a_ready_pod_of_the_gateways_service_is_expected_to_report(replicas):
     make_ready(replicas, pod)
     leader = replicas.leader("zerogate-autoscaler")
 
-    def missed():
+    def missed() -> Any:
         seen = replicas.state(leader)["activators"]
         return seen if seen.get(pod, {"silentFor": 0})["silentFor"] > 3 else None
 
@@ -326,7 +342,7 @@ def test_a_ready_pod_of_the_gateways_service_is_expected_to_report(replicas):
     assert seen["activator-a"]["isLinked"]
 
 
-def test_the_inside_of_each_program_is_for_those_who_have_its_secret(replicas):
+def test_the_inside_of_each_program_is_for_those_who_have_its_secret(replicas: Replicas) -> None:
     """Leaders and those that wait say which they are."""
     for instance in ("controller-a", "controller-b", "autoscaler-a", "autoscaler-b", "activator-a"):
         assert replicas.state(instance, "wrong")[0] == 401

@@ -4,11 +4,12 @@ One long story in which everything happens that our programs do at the API serve
 against the Roles in config/.
 """
 
+from testkit.kubernetes.programs import Programs
 from testkit.kubernetes.rights import granted, requests
 from testkit.kubernetes.story import Story
 
 
-def test_each_right_is_used_and_nothing_is_denied(programs):
+def test_each_right_is_used_and_nothing_is_denied(programs: Programs) -> None:
     """Least privilege, measured: granted is what was used; and what was asked for was granted."""
     story, since = Story(programs), programs.plane.audit_log.stat().st_size
     story.begins()

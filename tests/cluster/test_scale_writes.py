@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -13,23 +15,24 @@ from kube.edge.client import ApiError, Client
 from kube.edge.credentials import load_credentials
 from kube.edge.http import HttpTransport
 from kube.resources import DEPLOYMENTS
+from testkit.kubernetes.control_plane import ControlPlane
 
 
 class Counted(HttpTransport):
     """Notes the writes."""
 
-    def __init__(self, credentials, **settings):
+    def __init__(self, credentials: Any, **settings: Any) -> None:
         super().__init__(credentials, **settings)
-        self.writes = []
+        self.writes: list[Any] = []
 
-    async def request(self, method, path, **rest):
+    async def request(self, method: Any, path: str, **rest: Any) -> Any:
         if method != "GET":
             self.writes.append((method, path.rsplit("/", 1)[1]))
         return await super().request(method, path, **rest)
 
 
 @contextlib.asynccontextmanager
-async def scene(control_plane, name):
+async def scene(control_plane: ControlPlane, name: str) -> AsyncIterator[Any]:
     """A Deployment at zero without a scheduler's interest, a client of ours, another one's, and a writer."""
     credentials = await load_credentials(str(control_plane.kubeconfig))
     transport = Counted(credentials, user_agent="zerogate-autoscaler")
@@ -58,7 +61,7 @@ async def scene(control_plane, name):
         await other.close()
 
 
-async def write(client, name, was, replicas):
+async def write(client: Client, name: str, was: Any, replicas: Any) -> Any:
     """Have the writer write; how it ended."""
     ended = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
@@ -67,7 +70,7 @@ async def write(client, name, was, replicas):
     return await ended
 
 
-async def settled(client, name, replicas):
+async def settled(client: Client, name: str, replicas: Any) -> None:
     """Until the Deployment controller has nothing more to say."""
     async with asyncio.timeout(30):
         while True:
@@ -79,7 +82,9 @@ async def settled(client, name, replicas):
             await asyncio.sleep(0.05)
 
 
-async def test_each_decision_is_one_write_and_none_over_a_number_that_is_another_ones(control_plane):
+async def test_each_decision_is_one_write_and_none_over_a_number_that_is_another_ones(
+    control_plane: ControlPlane,
+) -> None:
     """From zero, up, down and to zero; a Scale of zero has an empty spec, which is what is tested then."""
     async with scene(control_plane, "writes") as (transport, ours, other):
         for was, replicas in ((0, 1), (1, 5), (5, 2), (2, 0)):
@@ -100,7 +105,7 @@ async def test_each_decision_is_one_write_and_none_over_a_number_that_is_another
             assert found["spec"]["replicas"] == stands
 
 
-async def test_another_writer_is_known_even_after_zero(control_plane):
+async def test_another_writer_is_known_even_after_zero(control_plane: ControlPlane) -> None:
     """Kubernetes forgets who writes a number once that was patched to zero; ours is applied."""
     async with scene(control_plane, "owned") as (_, ours, other):
         for was, replicas in ((0, 1), (1, 0)):
@@ -115,11 +120,13 @@ async def test_another_writer_is_known_even_after_zero(control_plane):
         assert foreign_writer(before, after, is_others=True) == "other"
 
 
-async def test_the_activators_patch_wakes_from_zero_and_does_nothing_else(control_plane):
+async def test_the_activators_patch_wakes_from_zero_and_does_nothing_else(
+    control_plane: ControlPlane,
+) -> None:
     """One where another number stands, or one stands already, is refused and changes nothing."""
     async with scene(control_plane, "woken") as (_, ours, other):
 
-        async def wake():
+        async def wake() -> Any:
             return await ours.patch(DEPLOYMENTS, "default", "woken", WAKE_PATCH, kind="json")
 
         assert (await wake())["spec"]["replicas"] == 1

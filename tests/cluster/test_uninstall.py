@@ -2,15 +2,18 @@
 
 import json
 import urllib.request
+from typing import Any
 
-from testkit.kubernetes.programs import SYSTEM
+from kube.objects import Obj
+from testkit.kubernetes.control_plane import ControlPlane
+from testkit.kubernetes.programs import SYSTEM, Programs
 from testkit.kubernetes.readme import commands, in_place
 from testkit.kubernetes.story import Story, plain
 from testkit.machines.laptop import service
 from testkit.waiting import wait_for
 
 
-def workloads(plane):
+def workloads(plane: ControlPlane) -> dict[tuple[str, str, str], Any]:
     """Deployments with their replicas, pods with their restarts, each by its identity."""
     found = json.loads(plane.kubectl("get", "deployments,pods", "-n", "default", "-o", "json"))["items"]
     return {
@@ -22,7 +25,7 @@ def workloads(plane):
     }
 
 
-def address(plane):
+def address(plane: ControlPlane) -> str:
     """Where the Service's pod listens."""
     (pod,) = json.loads(plane.kubectl("get", "pods", "-l", "serving.knative.dev/service=kept", "-o", "json"))[
         "items"
@@ -30,12 +33,13 @@ def address(plane):
     return f"{pod['status']['podIP']}:{pod['metadata']['annotations']['zerogate.dev/port']}"
 
 
-def owners(plane, deployment):
+def owners(plane: ControlPlane, deployment: str) -> list[Obj]:
     found = json.loads(plane.kubectl("get", "deployment", deployment, "-n", "default", "-o", "json"))
-    return found["metadata"].get("ownerReferences", [])
+    owned_by: list[Obj] = found["metadata"].get("ownerReferences", [])
+    return owned_by
 
 
-def test_what_users_run_stays_as_it_was(programs):
+def test_what_users_run_stays_as_it_was(programs: Programs) -> None:
     """With the programs gone, and then with the definitions gone as well."""
     plane, story = programs.plane, Story(programs)
     # The node is the cluster's here, and goes on.
@@ -48,10 +52,10 @@ def test_what_users_run_stays_as_it_was(programs):
     before, where = workloads(plane), address(plane)
     remove_programs, orphan, remove_rest = commands("Uninstall")
 
-    def is_as_before():
+    def is_as_before() -> bool:
         with urllib.request.urlopen(f"http://{where}/", timeout=10) as answer:
             assert answer.status == 200
-        return workloads(plane) == before
+        return bool(workloads(plane) == before)
 
     plane.kubectl(*in_place(remove_programs))
     assert is_as_before()

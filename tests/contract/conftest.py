@@ -1,6 +1,10 @@
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from testkit.contract.engine import Engine
 
 pytest.register_assert_rewrite("testkit.contract.table")
 
@@ -9,7 +13,7 @@ from testkit.contract import engines  # noqa: E402
 from testkit.contract.objects import WIDGET_DEFINITION, WIDGETS  # noqa: E402
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder starts processes."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -17,7 +21,7 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="package", params=["embedded", "kubernetes"])
-def engine(request, tmp_path_factory):
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """A running Kubernetes API of either kind, started once for all files of this folder."""
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "embedded":
@@ -29,7 +33,7 @@ def engine(request, tmp_path_factory):
 
 
 @pytest.fixture
-def namespace(engine):
+def namespace(engine: Engine) -> Iterator[str]:
     """A fresh namespace, which goes with all that the test left in it."""
     name = engine.new_namespace()
     yield name
@@ -37,7 +41,7 @@ def namespace(engine):
 
 
 @pytest.fixture
-def pods(engine, namespace):
+def pods(engine: Engine, namespace: str) -> str:
     """A fresh namespace whose pods get processes."""
     if engine.logs is None:
         pytest.skip("the pods' images are commands of our own node, which no given cluster has")
@@ -45,7 +49,7 @@ def pods(engine, namespace):
 
 
 @pytest.fixture(scope="package")
-def widgets(engine):
+def widgets(engine: Engine) -> Callable[..., Any]:
     """The path of the widgets of a namespace, whose definition the engine knows."""
     engine.define(WIDGET_DEFINITION)
     return WIDGETS.path

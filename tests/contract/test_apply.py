@@ -1,18 +1,22 @@
 """Server-side apply: who owns what, conflicts, giving up, and what is written down of it."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from kube.objects import Obj
 from kube.resources import CONFIGMAPS, DEPLOYMENTS
-from testkit.contract.engine import JSON_PATCH
+from testkit.contract.engine import JSON_PATCH, Answer, Engine
 from testkit.contract.objects import config_map, deployment, pod, widget
 
 
 @pytest.fixture
-def path(namespace):
+def path(namespace: str) -> str:
     return CONFIGMAPS.path(namespace, "x")
 
 
-def owners(obj):
+def owners(obj: Obj) -> dict[str, Any]:
     """manager → (operation, subresource, fields) of what is written down."""
     found = obj["metadata"].get("managedFields") or ()
     return {
@@ -21,11 +25,11 @@ def owners(obj):
     }
 
 
-def data_of(*keys, own=False):
+def data_of(*keys: str, own: bool = False) -> dict[str, Any]:
     return {"f:data": {**({".": {}} if own else {}), **{f"f:{key}": {} for key in keys}}}
 
 
-def test_an_apply_creates_and_is_idempotent(engine, path):
+def test_an_apply_creates_and_is_idempotent(engine: Engine, path: str) -> None:
     """201, then 200 with the same version."""
     first = engine.apply(path, config_map(data={"a": "1"}), "one")
     again = engine.apply(path, config_map(data={"a": "1"}), "one")
@@ -37,7 +41,7 @@ def test_an_apply_creates_and_is_idempotent(engine, path):
     assert entry["time"] == first.body["metadata"]["creationTimestamp"]
 
 
-def test_another_value_for_an_owned_field_is_a_conflict(engine, path):
+def test_another_value_for_an_owned_field_is_a_conflict(engine: Engine, path: str) -> None:
     """409 that names owner and fields; `force` takes them."""
     engine.apply(path, config_map(data={"a": "1", "b": "1"}), "one")
     answer = engine.apply(path, config_map(data={"a": "2"}), "two")
@@ -55,7 +59,7 @@ def test_another_value_for_an_owned_field_is_a_conflict(engine, path):
     }
 
 
-def test_the_same_value_is_shared(engine, path):
+def test_the_same_value_is_shared(engine: Engine, path: str) -> None:
     """Two owners, and the field goes with the second of them."""
     engine.apply(path, config_map(data={"a": "1", "b": "1"}), "one")
     answer = engine.apply(path, config_map(data={"a": "1"}), "two")
@@ -69,7 +73,7 @@ def test_the_same_value_is_shared(engine, path):
     assert answer.body["data"] == {"c": "1", "z": "1"}
 
 
-def test_giving_up_the_last_field_leaves_no_empty_map(engine, path):
+def test_giving_up_the_last_field_leaves_no_empty_map(engine: Engine, path: str) -> None:
     """And no entry without fields."""
     engine.apply(path, config_map(data={"a": "1"}), "one")
     bare = {key: value for key, value in config_map().items() if key != "data"}
@@ -79,7 +83,7 @@ def test_giving_up_the_last_field_leaves_no_empty_map(engine, path):
     assert owners(answer.body) == {}
 
 
-def test_ordinary_writes_own_what_they_change(engine, path):
+def test_ordinary_writes_own_what_they_change(engine: Engine, path: str) -> None:
     """A writer who does not apply is in conflict as well, named with its API version."""
     engine.apply(path, config_map(data={"a": "1"}), "one")
     engine.patch(
@@ -94,28 +98,30 @@ def test_ordinary_writes_own_what_they_change(engine, path):
     assert "one" not in found, "it has no field left"
 
 
-def test_a_creation_is_owned_by_its_manager(engine, namespace, widgets):
+def test_a_creation_is_owned_by_its_manager(
+    engine: Engine, namespace: str, widgets: Callable[..., Any]
+) -> None:
     """Maps of built-in kinds, and all objects of custom ones, with themselves."""
     made = engine.create(CONFIGMAPS, config_map(namespace=namespace), fieldManager="maker")
     assert owners(made) == {"maker": ("Update", "", data_of("a", own=True))}
     answer = engine.request("POST", widgets(namespace), widget(), query={"fieldManager": "maker"})
-    spec = {".": {}, "f:colour": {}, "f:size": {}}
+    spec: dict[str, Any] = {".": {}, "f:colour": {}, "f:size": {}}
     assert owners(answer.body) == {"maker": ("Update", "", {"f:spec": spec})}
 
 
-def test_lists_by_key_have_an_owner_for_each_element(engine, namespace):
+def test_lists_by_key_have_an_owner_for_each_element(engine: Engine, namespace: str) -> None:
     """Containers, environment: each applier brings and takes its own."""
     path = DEPLOYMENTS.path(namespace, "d")
     env = [{"name": "A", "value": "1"}, {"name": "B", "value": "1"}]
     assert engine.apply(path, deployment(container={"env": env}), "one").status == 201
 
-    def by_two(*variables, **more):
+    def by_two(*variables: str, **more: Any) -> Answer:
         container = {"name": "main", "env": [{"name": name, "value": "2"} for name in variables]}
         spec = {"containers": [container, *more.get("containers", ())]}
         head = {key: deployment()[key] for key in ("apiVersion", "kind", "metadata")}
         return engine.apply(path, {**head, "spec": {"template": {"spec": spec}}}, "two")
 
-    def shown(answer):
+    def shown(answer: Answer) -> dict[str, Any]:
         assert answer.status == 200, answer
         containers = answer.body["spec"]["template"]["spec"]["containers"]
         return {each["name"]: [one["name"] for one in each.get("env", ())] for each in containers}
@@ -130,7 +136,9 @@ def test_lists_by_key_have_an_owner_for_each_element(engine, namespace):
     assert shown(by_two("C")) == {"main": ["A", "C"]}, "the sidecar went with its owner"
 
 
-def test_lists_of_custom_resources_follow_their_types(engine, namespace, widgets):
+def test_lists_of_custom_resources_follow_their_types(
+    engine: Engine, namespace: str, widgets: Callable[..., Any]
+) -> None:
     """Sets and keyed lists are shared, others belong to one."""
     path = widgets(namespace, "w")
     engine.apply(path, widget(tags=["a"], parts=[{"name": "p", "count": 1}], plain=[1]), "one")
@@ -143,12 +151,12 @@ def test_lists_of_custom_resources_follow_their_types(engine, namespace, widgets
     assert answer.body["spec"]["tags"] == ["a"]
 
 
-def test_sub_resources_are_written_down_apart(engine, namespace):
+def test_sub_resources_are_written_down_apart(engine: Engine, namespace: str) -> None:
     """What /scale and /status wrote is told with their names, in conflicts too."""
     path = DEPLOYMENTS.path(namespace, "d")
     engine.apply(path, deployment(), "one")
     engine.patch(f"{path}/scale", {"spec": {"replicas": 2}}, fieldManager="scaler")
-    replicas = {"f:spec": {"f:replicas": {}}}
+    replicas: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
     assert owners(engine.get(path))["scaler"] == ("Update", "scale", replicas)
     answer = engine.apply(path, deployment(), "one")
     told = 'conflict with "scaler" with subresource "scale" using apps/v1: .spec.replicas'
@@ -171,7 +179,7 @@ def test_sub_resources_are_written_down_apart(engine, namespace):
     assert owners(answer.body)["teller"][:2] == ("Apply", "status")
 
 
-def test_who_wrote_can_be_forgotten(engine, path):
+def test_who_wrote_can_be_forgotten(engine: Engine, path: str) -> None:
     """An empty list of managed fields; from then on the first apply finds all else before it."""
     engine.apply(path, config_map(data={"a": "1"}), "one")
     wipe = [{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]
@@ -201,7 +209,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_refused_applies(engine, path, row):
+def test_refused_applies(engine: Engine, path: str, row: tuple[Any, dict[str, str], int, str, str]) -> None:
     """Each with its code, and nothing is stored."""
     body, query, status, reason, text = row
     before = engine.apply(path, config_map(data={"a": "1"}), "one").body
@@ -211,7 +219,7 @@ def test_refused_applies(engine, path, row):
     assert engine.get(path) == before
 
 
-def test_a_name_is_needed_to_create_alone(engine, path):
+def test_a_name_is_needed_to_create_alone(engine: Engine, path: str) -> None:
     """What is there has one."""
     answer = engine.apply(path, NAMELESS, "one")
     assert (answer.status, answer.reason) == (400, "BadRequest")
@@ -220,14 +228,14 @@ def test_a_name_is_needed_to_create_alone(engine, path):
     assert engine.apply(path, NAMELESS, "two").body["data"] == {"a": "1", "b": "1"}
 
 
-def test_force_is_for_applies_alone(engine, path):
+def test_force_is_for_applies_alone(engine: Engine, path: str) -> None:
     """422."""
     engine.apply(path, config_map(), "one")
     answer = engine.patch(path, {"data": {"a": "2"}}, force="true")
     assert (answer.status, answer.causes) == (422, ["force"])
 
 
-def test_an_apply_with_a_uid_creates_nothing(engine, path):
+def test_an_apply_with_a_uid_creates_nothing(engine: Engine, path: str) -> None:
     """409: who sends a UID knows an object, and that one is gone."""
     answer = engine.apply(path, config_map(uid="x"), "one")
     assert (answer.status, answer.reason) == (409, "Conflict")
@@ -244,7 +252,9 @@ UNTYPED = [
 
 @pytest.mark.parametrize("validation", ["Strict", "Warn", "Ignore"])
 @pytest.mark.parametrize(("more", "text"), [row[1:] for row in UNTYPED], ids=[row[0] for row in UNTYPED])
-def test_what_nobody_could_own_is_refused(engine, namespace, more, text, validation):
+def test_what_nobody_could_own_is_refused(
+    engine: Engine, namespace: str, more: dict[str, Any], text: str, validation: str
+) -> None:
     """Whatever validation is asked for. Kubernetes answers 500 to this mistake, the embedded API 400."""
     path = DEPLOYMENTS.path(namespace, "d")
     answer = engine.apply(path, {**deployment(), **more}, "one", fieldValidation=validation)

@@ -1,7 +1,11 @@
 """Deleting: preconditions, finalizers, what goes with an owner and what stays, namespaces."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from kube.objects import Obj
 from kube.resources import (
     CONFIGMAPS,
     CORE_SERVICES,
@@ -11,26 +15,26 @@ from kube.resources import (
     REPLICASETS,
     SERVICEACCOUNTS,
 )
-from testkit.contract.engine import APPLY
+from testkit.contract.engine import APPLY, Engine
 from testkit.contract.objects import config_map, deployment, pod, replica_set
 from testkit.waiting import wait_for
 
 
-def options(**more):
+def options(**more: Any) -> Obj:
     return {"apiVersion": "v1", "kind": "DeleteOptions", **more}
 
 
 @pytest.fixture
-def path(engine, namespace):
+def path(engine: Engine, namespace: str) -> str:
     engine.create(CONFIGMAPS, config_map(namespace=namespace))
     return CONFIGMAPS.path(namespace, "x")
 
 
-def is_gone(engine, path):
+def is_gone(engine: Engine, path: str) -> bool:
     return engine.request("GET", path).status == 404
 
 
-def test_a_deletion_answers_what_is_gone(engine, path):
+def test_a_deletion_answers_what_is_gone(engine: Engine, path: str) -> None:
     """A Status of success with name, kind and UID."""
     uid = engine.get(path)["metadata"]["uid"]
     answer = engine.request("DELETE", path)
@@ -39,7 +43,7 @@ def test_a_deletion_answers_what_is_gone(engine, path):
     assert is_gone(engine, path)
 
 
-def test_preconditions(engine, path):
+def test_preconditions(engine: Engine, path: str) -> None:
     """Another UID or version: 409, and it stays."""
     meta = engine.get(path)["metadata"]
     answer = engine.request("DELETE", path, options(preconditions={"uid": "other"}))
@@ -62,7 +66,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_refused_deletions(engine, path, row):
+def test_refused_deletions(
+    engine: Engine, path: str, row: tuple[Obj | None, dict[str, str], int, str, str]
+) -> None:
     """It stays."""
     body, query, status, reason, text = row
     answer = engine.request("DELETE", path, body, query=query)
@@ -71,7 +77,7 @@ def test_refused_deletions(engine, path, row):
     assert not is_gone(engine, path)
 
 
-def test_a_collection_is_deleted_by_selector(engine, namespace):
+def test_a_collection_is_deleted_by_selector(engine: Engine, namespace: str) -> None:
     """The others stay; the answer lists what was there."""
     path = CONFIGMAPS.path(namespace)
     for name in "abc":
@@ -83,7 +89,7 @@ def test_a_collection_is_deleted_by_selector(engine, namespace):
     assert [item["metadata"]["name"] for item in found] == ["c"]
 
 
-def test_finalizers_hold_an_object(engine, namespace):
+def test_finalizers_hold_an_object(engine: Engine, namespace: str) -> None:
     """Until the last of them is taken away; meanwhile it can be changed, and no finalizer added."""
     body = config_map(namespace=namespace, finalizers=["a.test/1", "a.test/2"])
     engine.create(CONFIGMAPS, body)
@@ -114,7 +120,7 @@ def test_finalizers_hold_an_object(engine, namespace):
     assert is_gone(engine, path)
 
 
-def test_the_generation_rises_with_a_deletion(engine, namespace):
+def test_the_generation_rises_with_a_deletion(engine: Engine, namespace: str) -> None:
     """Of kinds that count it."""
     made = deployment()
     made["metadata"] |= {"namespace": namespace, "finalizers": ["a.test/1"]}
@@ -125,11 +131,11 @@ def test_the_generation_rises_with_a_deletion(engine, namespace):
 
 
 @pytest.fixture
-def family(engine, namespace):
+def family(engine: Engine, namespace: str) -> tuple[str, Callable[..., Any]]:
     """A config map that owns another: (owner's path, child's path)."""
     owner = engine.create(CONFIGMAPS, config_map("owner", namespace=namespace))
 
-    def bear(name="child", **more):
+    def bear(name: str = "child", **more: Any) -> str:
         reference = {
             "apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"], **more,
         }  # fmt: skip
@@ -140,7 +146,9 @@ def family(engine, namespace):
 
 
 @pytest.mark.parametrize("body", [None, options(), options(propagationPolicy="Background")])
-def test_in_the_background_children_go_after_their_owner(engine, family, body):
+def test_in_the_background_children_go_after_their_owner(
+    engine: Engine, family: tuple[str, Callable[..., Any]], body: Obj | None
+) -> None:
     """The owner at once."""
     owner, bear = family
     child = bear()
@@ -150,7 +158,9 @@ def test_in_the_background_children_go_after_their_owner(engine, family, body):
 
 
 @pytest.mark.parametrize("body", [options(propagationPolicy="Orphan"), options(orphanDependents=True)])
-def test_orphans_stay_without_an_owner(engine, family, body):
+def test_orphans_stay_without_an_owner(
+    engine: Engine, family: tuple[str, Callable[..., Any]], body: Obj
+) -> None:
     """Their reference is taken away."""
     owner, bear = family
     child = bear()
@@ -159,7 +169,9 @@ def test_orphans_stay_without_an_owner(engine, family, body):
     wait_for("the reference to go", lambda: "ownerReferences" not in engine.get(child)["metadata"])
 
 
-def test_in_the_foreground_children_go_first(engine, namespace, family):
+def test_in_the_foreground_children_go_first(
+    engine: Engine, namespace: str, family: tuple[str, Callable[..., Any]]
+) -> None:
     """Those that block their owner's deletion hold it, by a finalizer."""
     owner, bear = family
     child = bear(blockOwnerDeletion=True)
@@ -177,7 +189,9 @@ def test_in_the_foreground_children_go_first(engine, namespace, family):
     engine.patch(other, {"metadata": {"finalizers": None}})
 
 
-def test_a_child_of_two_goes_with_the_second(engine, namespace, family):
+def test_a_child_of_two_goes_with_the_second(
+    engine: Engine, namespace: str, family: tuple[str, Callable[..., Any]]
+) -> None:
     """And forgets the first."""
     owner, bear = family
     child = bear()
@@ -194,7 +208,7 @@ def test_a_child_of_two_goes_with_the_second(engine, namespace, family):
     wait_for("the child to go", lambda: is_gone(engine, child))
 
 
-def test_a_child_of_nobody_goes(engine, namespace):
+def test_a_child_of_nobody_goes(engine: Engine, namespace: str) -> None:
     """An owner's name without its UID is no owner."""
     engine.create(CONFIGMAPS, config_map("owner", namespace=namespace))
     reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "none"}
@@ -203,15 +217,16 @@ def test_a_child_of_nobody_goes(engine, namespace):
 
 
 @pytest.mark.parametrize("policy", ["Background", "Foreground", "Orphan"])
-def test_a_deployment_and_what_it_owns(engine, namespace, policy):
+def test_a_deployment_and_what_it_owns(engine: Engine, namespace: str, policy: str) -> None:
     """ReplicaSet and pod go with it, or stay as orphans."""
     made = deployment(replicas=1)
     made["spec"]["template"]["spec"]["nodeSelector"] = {"nowhere": "true"}  # the pods stay Pending
     engine.create(DEPLOYMENTS, {**made, "metadata": {"name": "d", "namespace": namespace}})
     places = [REPLICASETS.path(namespace), PODS.path(namespace)]
 
-    def found(path):
-        return engine.request("GET", path, query={"labelSelector": "app=d"}).body["items"]
+    def found(path: str) -> list[Obj]:
+        found: list[Obj] = engine.request("GET", path, query={"labelSelector": "app=d"}).body["items"]
+        return found
 
     wait_for("a ReplicaSet and a pod", lambda: all(found(path) for path in places))
     engine.request("DELETE", DEPLOYMENTS.path(namespace, "d"), options(propagationPolicy=policy))
@@ -224,7 +239,7 @@ def test_a_deployment_and_what_it_owns(engine, namespace, policy):
         wait_for("all to go", lambda: not any(found(path) for path in places))
 
 
-def test_a_replica_set_alone_can_leave_its_pods(engine, namespace):
+def test_a_replica_set_alone_can_leave_its_pods(engine: Engine, namespace: str) -> None:
     """`kubectl delete --cascade=orphan`."""
     made = replica_set(replicas=1, namespace=namespace)
     made["spec"]["template"]["spec"]["nodeSelector"] = {"nowhere": "true"}
@@ -236,7 +251,7 @@ def test_a_replica_set_alone_can_leave_its_pods(engine, namespace):
     wait_for("an orphan", lambda: "ownerReferences" not in engine.get(name)["metadata"])
 
 
-def test_a_namespace_goes_with_what_is_in_it(engine):
+def test_a_namespace_goes_with_what_is_in_it(engine: Engine) -> None:
     """First Terminating, in which nothing new is taken; it waits for what a finalizer holds."""
     namespace = engine.new_namespace()
     made = engine.get(NAMESPACES.path(name=namespace))
@@ -262,7 +277,7 @@ def test_a_namespace_goes_with_what_is_in_it(engine):
     wait_for("the namespace to go", lambda: is_gone(engine, NAMESPACES.path(name=namespace)))
 
 
-def test_the_first_namespaces_stay(engine):
+def test_the_first_namespaces_stay(engine: Engine) -> None:
     """403."""
     for name in ("default", "kube-system"):
         answer = engine.request("DELETE", NAMESPACES.path(name=name))
@@ -270,7 +285,7 @@ def test_the_first_namespaces_stay(engine):
         assert (answer.status, answer.reason, answer.message) == (403, "Forbidden", told)
 
 
-def test_some_kinds_are_shown_once_more(engine, namespace):
+def test_some_kinds_are_shown_once_more(engine: Engine, namespace: str) -> None:
     """Services and accounts: their deletion answers the object, as of a namespace or a pod."""
     for resource, spec in (
         (CORE_SERVICES, {"clusterIP": "None", "ports": [{"port": 80}]}),
@@ -284,7 +299,7 @@ def test_some_kinds_are_shown_once_more(engine, namespace):
         assert is_gone(engine, resource.path(namespace, "s"))
 
 
-def test_a_pending_pod_goes_at_once(engine, namespace):
+def test_a_pending_pod_goes_at_once(engine: Engine, namespace: str) -> None:
     """Nothing runs that would need its time."""
     engine.create(
         PODS, {**pod(nodeSelector={"nowhere": "true"}), "metadata": {"name": "p", "namespace": namespace}}

@@ -1,8 +1,12 @@
 """What clients learn of the API before they use it: versions, groups, kinds, schemas."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+
+from testkit.contract.engine import Engine
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 SERVED = {
@@ -33,7 +37,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("path", SERVED)
-def test_the_kinds_of_a_group(engine, path):
+def test_the_kinds_of_a_group(engine: Engine, path: str) -> None:
     """Each with its verbs, short names and categories."""
     answer = engine.get(path)
     assert (answer["kind"], answer["groupVersion"]) == (
@@ -51,7 +55,7 @@ def test_the_kinds_of_a_group(engine, path):
         assert (name, *shown, sorted(each["verbs"])) == (name, *KINDS[name])
 
 
-def test_groups_and_versions(engine, widgets):
+def test_groups_and_versions(engine: Engine, widgets: Callable[..., Any]) -> None:
     """The core's and all others, those of definitions too."""
     assert engine.get("/api")["versions"] == ["v1"]
     groups = {each["name"]: each for each in engine.get("/apis")["groups"]}
@@ -68,7 +72,7 @@ def test_groups_and_versions(engine, widgets):
     assert (found["kind"], found["singularName"], found["shortNames"]) == ("Widget", "widget", ["wg"])
 
 
-def test_all_of_it_in_two_documents(engine, widgets):
+def test_all_of_it_in_two_documents(engine: Engine, widgets: Callable[..., Any]) -> None:
     """Aggregated discovery, as kubectl asks for it."""
     for path, group, resource in (
         ("/api", None, "pods"),
@@ -90,7 +94,7 @@ def test_all_of_it_in_two_documents(engine, widgets):
         assert {"status"} <= {each["subresource"] for each in served["subresources"]}
 
 
-def test_version_health_and_schemas(engine, widgets):
+def test_version_health_and_schemas(engine: Engine, widgets: Callable[..., Any]) -> None:
     """What kubectl, probes and explain ask for."""
     version = engine.get("/version")
     assert version["major"] == "1"
@@ -105,7 +109,8 @@ def test_version_health_and_schemas(engine, widgets):
     assert {"group": "apps", "version": "v1", "kind": "Deployment"} in kinds
 
 
-def document(engine, path):
+def document(engine: Engine, path: str) -> dict[str, Any]:
     """JSON, of whatever type a server says that it is."""
     found = engine.get(path)
-    return json.loads(found) if isinstance(found, str) else found
+    answer: dict[str, Any] = json.loads(found) if isinstance(found, str) else found
+    return answer

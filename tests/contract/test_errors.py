@@ -1,9 +1,12 @@
 """Status errors: their codes, reasons, messages and details."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from kube.resources import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, PODS
-from testkit.contract.engine import JSON
+from testkit.contract.engine import JSON, Answer, Engine
 from testkit.contract.objects import config_map, deployment, pod, widget
 
 METHOD = "the server does not allow this method on the requested resource"
@@ -12,12 +15,12 @@ STALE = "the object has been modified; please apply your changes to the latest v
 
 
 @pytest.fixture
-def path(engine, namespace):
+def path(engine: Engine, namespace: str) -> str:
     engine.create(CONFIGMAPS, config_map(namespace=namespace))
     return CONFIGMAPS.path(namespace)
 
 
-def status(answer):
+def status(answer: Answer) -> tuple[int, str, str, dict[str, Any]]:
     """A refusal without the parts that are the same in all of them."""
     body = answer.body
     assert (body["kind"], body["apiVersion"], body["status"]) == ("Status", "v1", "Failure")
@@ -45,16 +48,16 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
-def test_refusals_word_by_word(engine, path, row):
+def test_refusals_word_by_word(engine: Engine, path: str, row: tuple[Any, ...]) -> None:
     """As kubectl prints them."""
     method, name, body, *wanted = row
     assert status(engine.request(method, path + name, body)) == tuple(wanted)
 
 
-def test_groups_are_told(engine, namespace):
+def test_groups_are_told(engine: Engine, namespace: str) -> None:
     """In message and details."""
     answer = engine.request("GET", DEPLOYMENTS.path(namespace, "none"))
-    details = {"name": "none", "group": "apps", "kind": "deployments"}
+    details: dict[str, Any] = {"name": "none", "group": "apps", "kind": "deployments"}
     assert status(answer) == (404, "NotFound", 'deployments.apps "none" not found', details)
     answer = engine.request("POST", DEPLOYMENTS.path(namespace), deployment(replicas=-1))
     cause = {
@@ -77,7 +80,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in PLACES], ids=[row[0] for row in PLACES])
-def test_places_where_nothing_is(engine, namespace, row):
+def test_places_where_nothing_is(engine: Engine, namespace: str, row: tuple[str, str, int, str]) -> None:
     """Before the body is looked at."""
     method, place, code, reason = row
     answer = engine.request(method, place.format(namespace), {} if method == "POST" else None)
@@ -98,14 +101,14 @@ BODIES = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in BODIES], ids=[row[0] for row in BODIES])
-def test_bodies_that_are_no_object(engine, path, row):
+def test_bodies_that_are_no_object(engine: Engine, path: str, row: tuple[Any, str, int, str]) -> None:
     """Each with its code."""
     body, content_type, code, reason = row
     answer = engine.request("POST", path, body, content_type=content_type)
     assert status(answer)[:2] == (code, reason)
 
 
-def test_wrong_types_cannot_be_handled(engine, namespace, widgets):
+def test_wrong_types_cannot_be_handled(engine: Engine, namespace: str, widgets: Callable[..., Any]) -> None:
     """400 for Kubernetes' kinds, 422 with the field where a definition has the schema."""
     answer = engine.request("POST", DEPLOYMENTS.path(namespace), deployment(replicas="3"))
     assert (answer.status, answer.reason) == (400, "BadRequest")
@@ -134,7 +137,9 @@ def test_wrong_types_cannot_be_handled(engine, namespace, widgets):
     ]
 
 
-def test_a_custom_resource_says_what_it_is(engine, namespace, widgets):
+def test_a_custom_resource_says_what_it_is(
+    engine: Engine, namespace: str, widgets: Callable[..., Any]
+) -> None:
     """Without its kind, or with another one, nothing is taken."""
     path, body = widgets(namespace), widget()
     answer = engine.request("POST", path, {key: value for key, value in body.items() if key != "kind"})
@@ -153,7 +158,7 @@ def test_a_custom_resource_says_what_it_is(engine, namespace, widgets):
     assert (answer.status, answer.message) == (422, f'widgets.contract.zerogate.dev "w" is invalid: {told}')
 
 
-def test_optimistic_concurrency(engine, path):
+def test_optimistic_concurrency(engine: Engine, path: str) -> None:
     """Of two writers who read the same version the second is refused; who sends none writes over."""
     read = engine.get(f"{path}/x")
     first = engine.request("PUT", f"{path}/x", {**read, "data": {"a": "2"}})
@@ -168,7 +173,7 @@ def test_optimistic_concurrency(engine, path):
     assert f"UID in object meta: {read['metadata']['uid']}" in answer.message
 
 
-def test_what_can_be_answered(engine, path):
+def test_what_can_be_answered(engine: Engine, path: str) -> None:
     """406 for other media types; without a wish, and with any, it is JSON."""
     answer = engine.request("GET", f"{path}/x", headers={"Accept": "text/plain"})
     assert status(answer)[:2] == (406, "NotAcceptable")
@@ -177,7 +182,7 @@ def test_what_can_be_answered(engine, path):
         assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
 
 
-def test_a_wrong_credential_is_unauthorized(engine, path):
+def test_a_wrong_credential_is_unauthorized(engine: Engine, path: str) -> None:
     """401. Without any, Kubernetes has a name for who asks, "anonymous"; the embedded API has not."""
     answer = engine.request("GET", path, headers={"Authorization": "Bearer wrong"})
     assert status(answer) == (401, "Unauthorized", "Unauthorized", {})
@@ -185,14 +190,14 @@ def test_a_wrong_credential_is_unauthorized(engine, path):
     assert answer.status == (401 if engine.name == "embedded" else 403)
 
 
-def test_a_version_on_a_new_object_is_refused(engine, path):
+def test_a_version_on_a_new_object_is_refused(engine: Engine, path: str) -> None:
     """Kubernetes answers 500 to this mistake of the client, the embedded API 400."""
     answer = engine.request("POST", path, config_map("y", resourceVersion="5"))
     assert answer.status == (400 if engine.name == "embedded" else 500)
     assert answer.message == "resourceVersion should not be set on objects to be created"
 
 
-def test_nothing_is_made_where_there_is_no_namespace(engine):
+def test_nothing_is_made_where_there_is_no_namespace(engine: Engine) -> None:
     """404 that names the namespace."""
     answer = engine.request("POST", CONFIGMAPS.path("nowhere"), config_map())
     assert status(answer) == (

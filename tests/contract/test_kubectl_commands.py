@@ -6,16 +6,17 @@ import re
 import pytest
 
 from kube.resources import NODES
+from testkit.contract.engine import Engine
 from testkit.contract.table.kinds import KINDS
 from testkit.contract.table.reading import rows
 
 
-def told(engine, namespace, *words):
+def told(engine: Engine, namespace: str, *words: str) -> str:
     """What kubectl prints, in the namespace."""
     return engine.kubectl(*words, "-n", namespace).strip()
 
 
-def test_generators_make_objects(engine, namespace):
+def test_generators_make_objects(engine: Engine, namespace: str) -> None:
     """create KIND and run, which send what they made as protobuf or JSON."""
     made = [
         ("create configmap c --from-literal=a=b", "configmap/c created", "configmap/c", "{.data.a}", "b"),
@@ -39,17 +40,17 @@ def test_generators_make_objects(engine, namespace):
     assert told(engine, namespace, "delete", "pod", "p", "--now").startswith('pod "p" deleted')
 
 
-def test_what_is_served_is_listed(engine):
+def test_what_is_served_is_listed(engine: Engine) -> None:
     """api-resources, api-versions: each kind of the table, with its short names and its scope."""
     found = {}
     for line in engine.kubectl("api-resources", "--no-headers", "--verbs=list,create").splitlines():
-        plural, *short, version, namespaced, kind = line.split()
-        found[version, kind] = (plural, short, namespaced)
+        plural, *names, version, namespaced, word = line.split()
+        found[version, word] = (plural, names, namespaced)
     for kind in KINDS:
         plural, _, namespaced = found[kind.resource.api_version, kind.resource.kind]
         assert (plural, namespaced) == (kind.resource.plural, str(kind.resource.namespaced).lower())
     short = {
-        kind: found[version, kind][1] for version, kind in (("apps/v1", "Deployment"), ("v1", "ConfigMap"))
+        word: found[version, word][1] for version, word in (("apps/v1", "Deployment"), ("v1", "ConfigMap"))
     }
     assert short == {"Deployment": ["deploy"], "ConfigMap": ["cm"]}
     assert found["serving.knative.dev/v1", "Service"][1] == ["kservice,ksvc"]
@@ -57,7 +58,7 @@ def test_what_is_served_is_listed(engine):
     assert {"v1", "apps/v1", "serving.knative.dev/v1", "coordination.k8s.io/v1"} <= set(versions)
 
 
-def test_all_is_many_kinds(engine, namespace):
+def test_all_is_many_kinds(engine: Engine, namespace: str) -> None:
     """`get all`, and several kinds in one command."""
     told(engine, namespace, "create", "deployment", "d", "--image=contract/talker:1", "--replicas=0")
     told(engine, namespace, "create", "service", "clusterip", "e", "--tcp=80:8080")
@@ -72,7 +73,7 @@ def test_all_is_many_kinds(engine, namespace):
     assert done.stderr == 'Error from server (NotFound): services "none" not found\n'
 
 
-def test_who_may_what(engine, namespace):
+def test_who_may_what(engine: Engine, namespace: str) -> None:
     """auth can-i and whoami for the administrator."""
     assert (
         told(engine, namespace, "auth", "can-i", "create", "deployments.apps", "--subresource=scale") == "yes"
@@ -81,7 +82,7 @@ def test_who_may_what(engine, namespace):
     assert "system:masters" in told(engine, namespace, "auth", "whoami")
 
 
-def test_the_server_tells_what_it_is(engine):
+def test_the_server_tells_what_it_is(engine: Engine) -> None:
     """version, cluster-info, its health."""
     found = json.loads(engine.kubectl("version", "-o", "json").partition("WARNING")[0])["serverVersion"]
     assert re.fullmatch(r"v1\.\d+\.\d+\S*", found["gitVersion"])
@@ -91,13 +92,13 @@ def test_the_server_tells_what_it_is(engine):
 
 
 @pytest.mark.parametrize("what", ["pods", "nodes"])
-def test_top_is_for_clusters_that_measure(engine, what):
+def test_top_is_for_clusters_that_measure(engine: Engine, what: str) -> None:
     """Neither engine brings the metrics API; kubectl says that it is missing."""
     done = engine.kubectl_result("top", what)
     assert (done.returncode, done.stderr.strip()) == (1, "error: Metrics API not available")
 
 
-def test_a_second_autoscaler_is_kubernetes_own(engine, namespace):
+def test_a_second_autoscaler_is_kubernetes_own(engine: Engine, namespace: str) -> None:
     """`kubectl autoscale` makes an HPA on a cluster; on a laptop one is told what scales there."""
     told(engine, namespace, "create", "deployment", "d", "--image=contract/talker:1", "--replicas=0")
     done = engine.kubectl_result("autoscale", "deployment", "d", "--max=3", "-n", namespace)
@@ -111,7 +112,7 @@ def test_a_second_autoscaler_is_kubernetes_own(engine, namespace):
         assert done.stdout.strip() == "horizontalpodautoscaler.autoscaling/d autoscaled"
 
 
-def test_settings_of_a_template(engine, namespace):
+def test_settings_of_a_template(engine: Engine, namespace: str) -> None:
     """set resources and set serviceaccount, as `set image` and `set env` of the table."""
     told(engine, namespace, "create", "deployment", "d", "--image=contract/talker:1", "--replicas=0")
     limited = told(engine, namespace, "set", "resources", "deployment", "d", "--limits=cpu=100m")
@@ -123,7 +124,7 @@ def test_settings_of_a_template(engine, namespace):
     assert spec["serviceAccountName"] == "other"
 
 
-def test_a_node_is_taken_out_and_back(engine, namespace):
+def test_a_node_is_taken_out_and_back(engine: Engine, namespace: str) -> None:
     """cordon, uncordon, taint."""
     name = f"{namespace}-node"
     engine.create(NODES, {"metadata": {"name": name}})
@@ -140,7 +141,7 @@ def test_a_node_is_taken_out_and_back(engine, namespace):
         engine.request("DELETE", NODES.path(name=name))
 
 
-def test_what_is_not_there_is_said_in_the_same_words(engine, namespace):
+def test_what_is_not_there_is_said_in_the_same_words(engine: Engine, namespace: str) -> None:
     """Unknown kinds, names, namespaces and fields."""
     said = {
         ("get", "nonsense"): 'error: the server doesn\'t have a resource type "nonsense"',

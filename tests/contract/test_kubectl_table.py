@@ -1,10 +1,13 @@
 """kubectl on both engines: each kind by each verb, the same outcome."""
 
 import re
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from testkit.contract.engine import Engine
 from testkit.contract.table import ending, reading, running, writing  # noqa: F401 - they fill VERBS
 from testkit.contract.table.cells import VERBS, Cell, Table
 from testkit.contract.table.kinds import BY_NAME, KINDS
@@ -21,14 +24,16 @@ AT_ONCE = 4
 
 
 @pytest.fixture(scope="package")
-def results(request, engine):
+def results(request: pytest.FixtureRequest, engine: Engine) -> Iterator[dict[tuple[str, str], Any]]:
     """The outcome of each cell of this run; they are independent, so the next begin before their turn."""
     path = "/api/v1/namespaces/zerogate-system/configmaps/config-autoscaler"
     answer = engine.patch(path, {"data": {"allow-zero-initial-scale": "true"}})
     assert answer.status == 200, answer
     engine.kubectl("api-resources")  # or kubectl remembers for a while what was served before our definitions
     table = Table(engine, engine.new_namespace())
-    items = [item for item in request.session.items if getattr(item, "originalname", "") == "test_a_cell"]
+    items: list[Any] = [
+        item for item in request.session.items if getattr(item, "originalname", "") == "test_a_cell"
+    ]
     asked = [item.callspec.params for item in items if item.callspec.params["engine"] == engine.name]
     wanted = [(each["kind"], each["verb"]) for each in asked]
     with ThreadPoolExecutor(AT_ONCE) as threads:

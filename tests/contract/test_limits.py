@@ -1,8 +1,21 @@
 """What the kinds that we use refuse beyond their types, and what they fill in."""
 
+from typing import Any
+
 import pytest
 
-from kube.resources import CONFIGMAPS, CORE_SERVICES, DEPLOYMENTS, LEASES, PODS, REPLICASETS, SECRETS
+from kube.objects import Obj
+from kube.resources import (
+    CONFIGMAPS,
+    CORE_SERVICES,
+    DEPLOYMENTS,
+    LEASES,
+    PODS,
+    REPLICASETS,
+    SECRETS,
+    Resource,
+)
+from testkit.contract.engine import Engine
 from testkit.contract.objects import deployment, pod_spec, replica_set
 
 DRY = {"dryRun": "All"}
@@ -139,7 +152,9 @@ PODS_REFUSED = [
 
 
 @pytest.mark.parametrize("row", PODS_REFUSED, ids=[row[2] for row in PODS_REFUSED])
-def test_pods_that_are_refused(engine, namespace, row):
+def test_pods_that_are_refused(
+    engine: Engine, namespace: str, row: tuple[dict[str, Any], dict[str, Any], str, str]
+) -> None:
     """By themselves and as a Deployment's template, at its path."""
     container, more, field, message = row
     spec = pod_spec()
@@ -179,7 +194,9 @@ DEPLOYMENTS_REFUSED = [
 
 
 @pytest.mark.parametrize("row", DEPLOYMENTS_REFUSED, ids=[str(row[0]) for row in DEPLOYMENTS_REFUSED])
-def test_deployments_that_are_refused(engine, namespace, row):
+def test_deployments_that_are_refused(
+    engine: Engine, namespace: str, row: tuple[dict[str, Any], str]
+) -> None:
     """With the field."""
     more, field = row
     answer = engine.request("POST", DEPLOYMENTS.path(namespace), deployment(**more), query=DRY)
@@ -200,7 +217,9 @@ SERVICES_REFUSED = [
 
 
 @pytest.mark.parametrize("row", SERVICES_REFUSED, ids=[str(row[0]) for row in SERVICES_REFUSED])
-def test_services_that_are_refused(engine, namespace, row):
+def test_services_that_are_refused(
+    engine: Engine, namespace: str, row: tuple[dict[str, Any], list[str]]
+) -> None:
     """With their fields."""
     spec, fields = row
     body = {"metadata": {"name": "s"}, "spec": spec}
@@ -208,7 +227,7 @@ def test_services_that_are_refused(engine, namespace, row):
     assert (answer.status, answer.causes) == (422, fields)
 
 
-def test_leases_that_are_refused(engine, namespace):
+def test_leases_that_are_refused(engine: Engine, namespace: str) -> None:
     """Durations and counts."""
     for spec, field in (
         ({"leaseDurationSeconds": 0}, "leaseDurationSeconds"),
@@ -220,7 +239,7 @@ def test_leases_that_are_refused(engine, namespace):
         assert (answer.status, answer.causes) == (422, [f"spec.{field}"])
 
 
-def test_what_may_not_change_later(engine, namespace):
+def test_what_may_not_change_later(engine: Engine, namespace: str) -> None:
     """A Deployment's selector, what a pod runs."""
     engine.create(DEPLOYMENTS, {**deployment(), "metadata": {"name": "d", "namespace": namespace}})
     path = DEPLOYMENTS.path(namespace, "d")
@@ -239,14 +258,15 @@ def test_what_may_not_change_later(engine, namespace):
     assert answer.status == 200
 
 
-def made(engine, resource, namespace, body):
+def made(engine: Engine, resource: Resource, namespace: str, body: Obj) -> Obj:
     """As it would be stored."""
     answer = engine.request("POST", resource.path(namespace), body, query=DRY)
     assert answer.status == 201, answer
-    return answer.body
+    found: Obj = answer.body
+    return found
 
 
-def test_what_a_pod_is_filled_in_with(engine, namespace):
+def test_what_a_pod_is_filled_in_with(engine: Engine, namespace: str) -> None:
     """Field by field; a real API server adds the account and its mount."""
     container = {
         "name": "main",
@@ -302,7 +322,7 @@ def test_what_a_pod_is_filled_in_with(engine, namespace):
     assert (found["status"]["phase"], found["status"]["qosClass"]) == ("Pending", "Burstable")
 
 
-def test_what_other_kinds_are_filled_in_with(engine, namespace):
+def test_what_other_kinds_are_filled_in_with(engine: Engine, namespace: str) -> None:
     """Deployment, ReplicaSet, Service, Secret, and nothing empty."""
     template = {"metadata": {"labels": {"app": "d"}}, "spec": pod_spec()}
     selector = {"matchLabels": {"app": "d"}}

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from kube.resources import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, PODS, REPLICASETS
+from kube.resources import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, PODS, REPLICASETS, Resource
+from testkit.contract.engine import Answer, Engine
 from testkit.contract.objects import config_map, pod
 
 LABELS = {"a": {"app": "x"}, "b": {"app": "x", "tier": "t"}, "c": {"app": "y"}, "d": {"tier": "t"}}
@@ -13,18 +14,18 @@ OURS = "mine=yes"  # a real API server puts a config map of its own into each na
 
 
 @pytest.fixture
-def path(engine, namespace):
+def path(engine: Engine, namespace: str) -> str:
     for name, labels in LABELS.items():
         engine.create(CONFIGMAPS, config_map(name, namespace=namespace, labels={"mine": "yes", **labels}))
     return CONFIGMAPS.path(namespace)
 
 
-def names(answer):
+def names(answer: Answer) -> str:
     assert answer.status == 200, answer
     return "".join(item["metadata"]["name"] for item in answer.body["items"])
 
 
-def test_label_selectors(engine, path):
+def test_label_selectors(engine: Engine, path: str) -> None:
     """Equality, sets, existence; several terms are all to hold."""
     for selector, wanted in {
         "app=x": "ab",
@@ -47,14 +48,14 @@ def test_label_selectors(engine, path):
         assert (selector, names(answer)) == (selector, wanted)
 
 
-def test_unreadable_label_selectors(engine, path):
+def test_unreadable_label_selectors(engine: Engine, path: str) -> None:
     """400, not an empty list."""
     for selector in ("a=b=c", "app in x", "app in (x", "app=a b", "=x", ",", "app=a,,tier", "a b"):
         answer = engine.request("GET", path, query={"labelSelector": selector})
         assert (selector, answer.status, answer.reason) == (selector, 400, "BadRequest")
 
 
-def test_field_selectors(engine, path, namespace):
+def test_field_selectors(engine: Engine, path: str, namespace: str) -> None:
     """Every kind has name and namespace."""
     for selector, wanted in {
         "metadata.name=b": "b",
@@ -68,7 +69,7 @@ def test_field_selectors(engine, path, namespace):
         assert (selector, names(answer)) == (selector, wanted)
 
 
-def test_field_selectors_of_pods(engine, namespace):
+def test_field_selectors_of_pods(engine: Engine, namespace: str) -> None:
     """What schedulers, nodes and kubectl select by."""
     engine.create(
         PODS, {"metadata": {"name": "p", "namespace": namespace}, "spec": pod(nodeName="nowhere")["spec"]}
@@ -92,7 +93,7 @@ def test_field_selectors_of_pods(engine, namespace):
 
 
 @pytest.mark.parametrize("resource", [CONFIGMAPS, DEPLOYMENTS, REPLICASETS], ids=lambda found: found.kind)
-def test_fields_that_cannot_be_selected_by(engine, namespace, resource):
+def test_fields_that_cannot_be_selected_by(engine: Engine, namespace: str, resource: Resource) -> None:
     """400 with the fields there are."""
     answer = engine.request("GET", resource.path(namespace), query={"fieldSelector": "status.phase=x"})
     told = '"status.phase" is not a known field selector: only "metadata.name", "metadata.namespace"'
@@ -101,7 +102,7 @@ def test_fields_that_cannot_be_selected_by(engine, namespace, resource):
     assert answer.status == 400
 
 
-def test_other_kinds_fields(engine, namespace):
+def test_other_kinds_fields(engine: Engine, namespace: str) -> None:
     """Namespaces by their phase, secrets by their type, events by what they are about."""
     for path, selector in (
         (NAMESPACES.path(), f"status.phase=Active,metadata.name={namespace}"),
@@ -117,7 +118,7 @@ def test_other_kinds_fields(engine, namespace):
     )
 
 
-def test_pages_together_are_one_list(engine, path):
+def test_pages_together_are_one_list(engine: Engine, path: str) -> None:
     """Each object once, in order, as they were when the first page was asked for; then none is left."""
     whole = engine.request("GET", path, query={"labelSelector": OURS}).body
     page = engine.request("GET", path, query={"limit": "1"}).body
@@ -137,7 +138,7 @@ def test_pages_together_are_one_list(engine, path):
     assert names(engine.request("GET", path, query={"limit": "0", "labelSelector": OURS})) == "abce"
 
 
-def test_a_list_of_an_exact_version(engine, path):
+def test_a_list_of_an_exact_version(engine: Engine, path: str) -> None:
     """As it was then; any version not older is the present one."""
     before = engine.request("GET", path, query={"labelSelector": OURS}).body
     version = before["metadata"]["resourceVersion"]
@@ -150,7 +151,7 @@ def test_a_list_of_an_exact_version(engine, path):
         assert names(engine.request("GET", path, query={**query, **more})) == "acd"
 
 
-def test_a_list_that_is_forgotten_is_gone(engine, path):
+def test_a_list_that_is_forgotten_is_gone(engine: Engine, path: str) -> None:
     """410 Expired; a page that cannot be continued says how to go on all the same."""
     first = engine.request("GET", path, query={"limit": "2", "labelSelector": OURS}).body["metadata"]
     if engine.name == "embedded":
@@ -173,7 +174,7 @@ def test_a_list_that_is_forgotten_is_gone(engine, path):
     assert names(rest) == "cd"
 
 
-def _aged(token, version):
+def _aged(token: str, version: int) -> str:
     """A page's token as an older page had it."""
     told = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     aged = json.dumps({**told, "rv": version}).encode()
@@ -193,7 +194,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=lambda row: "-".join(f"{k}={v}" for k, v in row[0].items()))
-def test_refused_lists(engine, namespace, row):
+def test_refused_lists(engine: Engine, namespace: str, row: tuple[dict[str, str], int, str, str]) -> None:
     """Each with its code."""
     query, status, reason, text = row
     answer = engine.request("GET", CONFIGMAPS.path(namespace), query=query)

@@ -1,8 +1,12 @@
 """Names, labels, annotations, finalizers, owners, keys of config maps: what is refused, in which words."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from kube.resources import CONFIGMAPS, CORE_SERVICES, NAMESPACES, PODS, SECRETS
+from kube.resources import CONFIGMAPS, CORE_SERVICES, NAMESPACES, PODS, SECRETS, Resource
+from testkit.contract.engine import Answer, Engine
 from testkit.contract.objects import config_map, pod, widget
 
 SUBDOMAIN = (
@@ -40,14 +44,16 @@ CONTROLLERS = [{**OWNER, "controller": True}, {**OWNER, "uid": "v", "name": "b",
 DRY = {"dryRun": "All"}
 
 
-def refused(answer):
+def refused(answer: Answer) -> list[tuple[str, str]]:
     """(field, message) of each fault, none twice: some kinds are validated by two layers of Kubernetes."""
     assert (answer.status, answer.reason) == (422, "Invalid"), answer
     return sorted({(cause["field"], cause["message"]) for cause in answer.body["details"]["causes"]})
 
 
 @pytest.mark.parametrize("name", ["A", "a_b", "-a", "a-", "a.", "a..b", "a/b", "a b", "ü"])
-def test_names_that_no_object_may_have(engine, namespace, widgets, name):
+def test_names_that_no_object_may_have(
+    engine: Engine, namespace: str, widgets: Callable[..., Any], name: str
+) -> None:
     """Of built-in and custom kinds."""
     wrong = ("metadata.name", f'Invalid value: "{name}": {SUBDOMAIN}')
     for path, body in (
@@ -58,7 +64,7 @@ def test_names_that_no_object_may_have(engine, namespace, widgets, name):
         assert refused(engine.request("POST", path, body, query=DRY)) == [wrong]
 
 
-def test_names_of_namespaces_and_services(engine, namespace):
+def test_names_of_namespaces_and_services(engine: Engine, namespace: str) -> None:
     """They are labels of DNS."""
     for path, body, name, words in (
         (NAMESPACES.path(), {}, "a.b", "must not contain dots"),
@@ -70,7 +76,7 @@ def test_names_of_namespaces_and_services(engine, namespace):
         assert ("metadata.name", f'Invalid value: "{name}": {words}') in refused(answer)
 
 
-def test_names_that_are_too_long_or_missing(engine, namespace):
+def test_names_that_are_too_long_or_missing(engine: Engine, namespace: str) -> None:
     """253 characters are the most."""
     path = CONFIGMAPS.path(namespace)
     assert engine.request("POST", path, config_map("a" * 253), query=DRY).status == 201
@@ -86,7 +92,7 @@ def test_names_that_are_too_long_or_missing(engine, namespace):
     assert answer.body["details"]["causes"][0]["reason"] == "FieldValueRequired"
 
 
-def test_generated_names(engine, namespace):
+def test_generated_names(engine: Engine, namespace: str) -> None:
     """A prefix and five characters; a name wins over it; a long prefix is cut."""
     path = CONFIGMAPS.path(namespace)
     found = set()
@@ -138,7 +144,7 @@ HEADS = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in HEADS], ids=[row[0] for row in HEADS])
-def test_what_no_head_may_say(engine, namespace, row):
+def test_what_no_head_may_say(engine: Engine, namespace: str, row: tuple[dict[str, Any], str, str]) -> None:
     """The field, and why."""
     meta, field, message = row
     answer = engine.request("POST", CONFIGMAPS.path(namespace), config_map("l", **meta), query=DRY)
@@ -146,7 +152,7 @@ def test_what_no_head_may_say(engine, namespace, row):
     assert answer.message == f'ConfigMap "l" is invalid: {field}: {message}'
 
 
-def test_one_owner_alone_controls(engine, namespace):
+def test_one_owner_alone_controls(engine: Engine, namespace: str) -> None:
     """Two are refused, two owners of which one controls are not."""
     path = CONFIGMAPS.path(namespace)
     answer = engine.request("POST", path, config_map("l", ownerReferences=CONTROLLERS), query=DRY)
@@ -174,14 +180,16 @@ DATA = [
 
 
 @pytest.mark.parametrize("row", DATA, ids=[f"{row[0].kind} {row[2]}" for row in DATA])
-def test_what_config_maps_and_secrets_may_not_hold(engine, namespace, row):
+def test_what_config_maps_and_secrets_may_not_hold(
+    engine: Engine, namespace: str, row: tuple[Resource, dict[str, Any], str, str]
+) -> None:
     """Keys, and more than a megabyte."""
     resource, body, field, message = row
     answer = engine.request("POST", resource.path(namespace), {"metadata": {"name": "l"}, **body}, query=DRY)
     assert refused(answer) == [(field, message)]
 
 
-def test_what_is_immutable_stays(engine, namespace):
+def test_what_is_immutable_stays(engine: Engine, namespace: str) -> None:
     """Its data and that it is; a secret's type always."""
     for resource, data, other in (
         (CONFIGMAPS, {"data": {"a": "1"}}, {"data": {"a": "2"}}),

@@ -1,21 +1,25 @@
 """Options of writes: what becomes of unknown and doubled fields, and writing for trial."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from kube.objects import Obj
 from kube.resources import CONFIGMAPS, DEPLOYMENTS
-from testkit.contract.engine import APPLY, JSON_PATCH, MERGE, STRATEGIC
+from testkit.contract.engine import APPLY, JSON_PATCH, MERGE, STRATEGIC, Engine
 from testkit.contract.objects import config_map, deployment, widget
 
 TWICE = b'{"metadata":{"name":"x"},"data":{"a":"1","a":"2"}}'
 DEEP = 'unknown field "spec.template.spec.containers[0].imagee"'
 
 
-def misspelt():
+def misspelt() -> Obj:
     made = deployment(container={"imagee": "x"})
     return {**made, "foo": 1}
 
 
-def test_strict_validation_refuses(engine, namespace, widgets):
+def test_strict_validation_refuses(engine: Engine, namespace: str, widgets: Callable[..., Any]) -> None:
     """400 with all that is wrong; nothing is stored."""
     strict = {"fieldValidation": "Strict"}
     path = DEPLOYMENTS.path(namespace)
@@ -37,7 +41,7 @@ def test_strict_validation_refuses(engine, namespace, widgets):
     )
 
 
-def test_a_warning_is_the_rule(engine, namespace, widgets):
+def test_a_warning_is_the_rule(engine: Engine, namespace: str, widgets: Callable[..., Any]) -> None:
     """For each field; it is dropped, the last of two counts. `Ignore` says nothing."""
     path = DEPLOYMENTS.path(namespace)
     for query in ({}, {"fieldValidation": "Warn"}):
@@ -64,7 +68,9 @@ PATCHES = [
 
 
 @pytest.mark.parametrize(("kind", "patch"), PATCHES, ids=["merge", "strategic", "json"])
-def test_what_a_patch_leads_to_is_validated_too(engine, namespace, kind, patch):
+def test_what_a_patch_leads_to_is_validated_too(
+    engine: Engine, namespace: str, kind: str, patch: dict[str, Any] | list[dict[str, Any]]
+) -> None:
     """422 that names the patch, or a warning."""
     engine.create(DEPLOYMENTS, {**deployment(), "metadata": {"name": "d", "namespace": namespace}})
     path = DEPLOYMENTS.path(namespace, "d")
@@ -86,7 +92,9 @@ DRY = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in DRY], ids=[row[0] for row in DRY])
-def test_a_dry_run_answers_and_changes_nothing(engine, namespace, row):
+def test_a_dry_run_answers_and_changes_nothing(
+    engine: Engine, namespace: str, row: tuple[str, str, dict[str, Any] | None, str, int]
+) -> None:
     """The answer as if: name, UID and time are there."""
     method, name, body, kind, status = row
     engine.create(CONFIGMAPS, config_map("a", namespace=namespace))
@@ -104,7 +112,7 @@ def test_a_dry_run_answers_and_changes_nothing(engine, namespace, row):
         assert "resourceVersion" not in meta
 
 
-def test_a_dry_run_is_refused_as_the_real_one_is(engine, namespace):
+def test_a_dry_run_is_refused_as_the_real_one_is(engine: Engine, namespace: str) -> None:
     """And generates a name."""
     path = CONFIGMAPS.path(namespace)
     engine.create(CONFIGMAPS, config_map("a", namespace=namespace))
@@ -124,7 +132,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=lambda row: f"{row[0]}-{'-'.join(row[1])}")
-def test_refused_options(engine, namespace, row):
+def test_refused_options(engine: Engine, namespace: str, row: tuple[str, dict[str, str], str, str]) -> None:
     """422 in the name of the options."""
     method, query, kind, text = row
     engine.create(CONFIGMAPS, config_map("a", namespace=namespace))

@@ -1,21 +1,24 @@
 """JSON patch (RFC 6902), with what Kubernetes' API server does beside the RFC."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from kube.resources import CONFIGMAPS
-from testkit.contract.engine import JSON_PATCH
+from testkit.contract.engine import JSON_PATCH, Engine
 from testkit.contract.objects import config_map
 
 FINALIZERS = ["a.test/1", "a.test/2", "a.test/3"]
 REJECTED = "the server rejected our request due to an error in our request"
 
 
-def op(name, path, *value, **more):
+def op(name: str, path: str, *value: str | dict[str, str] | None, **more: Any) -> dict[str, Any]:
     return {"op": name, "path": path, **({"value": value[0]} if value else {}), **more}
 
 
 @pytest.fixture
-def path(engine, namespace):
+def path(engine: Engine, namespace: str) -> Iterator[str]:
     engine.create(
         CONFIGMAPS, config_map(namespace=namespace, data={"a": "1", "b": "2"}, finalizers=FINALIZERS)
     )
@@ -42,7 +45,9 @@ DATA = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in DATA], ids=[row[0] for row in DATA])
-def test_operations_on_objects(engine, path, row):
+def test_operations_on_objects(
+    engine: Engine, path: str, row: tuple[list[dict[str, Any]], dict[str, str]]
+) -> None:
     """What each operation leaves of the data."""
     operations, data = row
     answer = engine.patch(path, operations, JSON_PATCH)
@@ -62,14 +67,14 @@ LISTS = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in LISTS], ids=[row[0] for row in LISTS])
-def test_operations_on_lists(engine, path, row):
+def test_operations_on_lists(engine: Engine, path: str, row: tuple[list[dict[str, str]], list[str]]) -> None:
     """Indexes, `-` for the place behind the end, negative ones from it."""
     operations, finalizers = row
     answer = engine.patch(path, operations, JSON_PATCH)
     assert (answer.status, answer.body["metadata"]["finalizers"]) == (200, finalizers)
 
 
-def test_a_slash_and_a_tilde_in_a_key_are_escaped(engine, path):
+def test_a_slash_and_a_tilde_in_a_key_are_escaped(engine: Engine, path: str) -> None:
     """`~1` and `~0`."""
     operations = [op("add", "/metadata/labels", {}), op("add", "/metadata/labels/a.test~1b", "1")]
     operations += [op("add", "/metadata/annotations", {"a.test/~x": "no key"})]
@@ -101,7 +106,9 @@ MISFITS = [
 
 
 @pytest.mark.parametrize("operations", [row[1] for row in MISFITS], ids=[row[0] for row in MISFITS])
-def test_a_patch_that_does_not_fit_is_invalid_and_changes_nothing(engine, path, operations):
+def test_a_patch_that_does_not_fit_is_invalid_and_changes_nothing(
+    engine: Engine, path: str, operations: list[dict[str, str]]
+) -> None:
     """422 Invalid, also when an operation before it fitted."""
     before = engine.get(path)
     answer = engine.patch(path, operations, JSON_PATCH)
@@ -119,7 +126,7 @@ NO_PATCHES = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in NO_PATCHES], ids=[row[0] for row in NO_PATCHES])
-def test_what_is_no_patch_is_refused(engine, path, row):
+def test_what_is_no_patch_is_refused(engine: Engine, path: str, row: tuple[Any, int, str, str]) -> None:
     """Each with its code and reason."""
     body, status, reason, text = row
     answer = engine.patch(path, body, JSON_PATCH)

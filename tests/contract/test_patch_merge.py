@@ -1,14 +1,17 @@
 """JSON merge patch (RFC 7386), and what holds for every language: types, heads, media types."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from kube.resources import CONFIGMAPS, DEPLOYMENTS
-from testkit.contract.engine import APPLY, JSON, JSON_PATCH, MERGE, STRATEGIC
+from testkit.contract.engine import APPLY, JSON, JSON_PATCH, MERGE, STRATEGIC, Engine
 from testkit.contract.objects import config_map, deployment, widget
 
 
 @pytest.fixture
-def path(engine, namespace):
+def path(engine: Engine, namespace: str) -> str:
     engine.create(CONFIGMAPS, config_map(namespace=namespace, data={"a": "1", "b": "2"}))
     return CONFIGMAPS.path(namespace, "x")
 
@@ -26,13 +29,15 @@ def path(engine, namespace):
         ({"data": {}}, {"a": "1", "b": "2"}),
     ],
 )
-def test_objects_merge_and_null_removes(engine, path, patch, data):
+def test_objects_merge_and_null_removes(
+    engine: Engine, path: str, patch: dict[str, Any], data: dict[str, str] | None
+) -> None:
     """A map that nothing is left of is gone."""
     answer = engine.patch(path, patch)
     assert (answer.status, answer.body.get("data")) == (200, data)
 
 
-def test_lists_are_replaced_as_a_whole(engine, namespace):
+def test_lists_are_replaced_as_a_whole(engine: Engine, namespace: str) -> None:
     """The container that the patch does not name is gone, and so is what it says nothing of."""
     made = deployment(container={"env": [{"name": "A", "value": "1"}], "args": ["x", "y"]})
     engine.create(DEPLOYMENTS, {**made, "metadata": {"name": "d", "namespace": namespace}})
@@ -46,7 +51,7 @@ def test_lists_are_replaced_as_a_whole(engine, namespace):
 
 @pytest.mark.parametrize("body", [[], "x", 1, b"{"], ids=["list", "text", "number", "no JSON"])
 @pytest.mark.parametrize("kind", [MERGE, STRATEGIC])
-def test_what_is_no_object_is_a_bad_request(engine, path, kind, body):
+def test_what_is_no_object_is_a_bad_request(engine: Engine, path: str, kind: str, body: Any) -> None:
     """400."""
     answer = engine.patch(path, body, kind)
     assert (answer.status, answer.reason) == (400, "BadRequest")
@@ -65,7 +70,9 @@ HEADS = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in HEADS], ids=[row[0] for row in HEADS])
-def test_what_a_patch_may_not_change(engine, path, row):
+def test_what_a_patch_may_not_change(
+    engine: Engine, path: str, row: tuple[dict[str, Any], int, str, str]
+) -> None:
     """Nothing is stored."""
     patch, status, reason, text = row
     before = engine.get(path)
@@ -75,7 +82,7 @@ def test_what_a_patch_may_not_change(engine, path, row):
     assert engine.get(path) == before
 
 
-def test_what_the_server_writes_stays_as_it_is(engine, path):
+def test_what_the_server_writes_stays_as_it_is(engine: Engine, path: str) -> None:
     """Whatever a patch says of it, without a word."""
     before = engine.get(path)
     patch = {"metadata": {"creationTimestamp": None, "generation": 5, "selfLink": "x", "resourceVersion": ""}}
@@ -84,13 +91,15 @@ def test_what_the_server_writes_stays_as_it_is(engine, path):
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", JSON, "application/yaml", "multipart/form-data"])
-def test_other_media_types_are_no_patch(engine, path, content_type):
+def test_other_media_types_are_no_patch(engine: Engine, path: str, content_type: str) -> None:
     """415."""
     answer = engine.patch(path, {}, content_type)
     assert (answer.status, answer.reason) == (415, "UnsupportedMediaType")
 
 
-def test_a_custom_resource_has_no_strategic_patch(engine, namespace, widgets):
+def test_a_custom_resource_has_no_strategic_patch(
+    engine: Engine, namespace: str, widgets: Callable[..., Any]
+) -> None:
     """415, on which kubectl falls back; the other three languages are there."""
     path = widgets(namespace, "w")
     assert engine.request("POST", widgets(namespace), widget()).status == 201

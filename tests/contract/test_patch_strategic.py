@@ -1,16 +1,20 @@
 """Strategic merge patch: lists by their keys, and the directives."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
+from kube.objects import Obj
 from kube.resources import DEPLOYMENTS
-from testkit.contract.engine import STRATEGIC
+from testkit.contract.engine import STRATEGIC, Engine
 from testkit.contract.objects import deployment
 
 ENV = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
 
 
 @pytest.fixture
-def path(engine, namespace):
+def path(engine: Engine, namespace: str) -> Iterator[str]:
     container = {"env": ENV, "args": ["x"], "ports": [{"containerPort": 80}]}
     made = deployment(container=container)
     made["metadata"] |= {
@@ -28,19 +32,19 @@ def path(engine, namespace):
     engine.patch(DEPLOYMENTS.path(namespace, "d"), {"metadata": {"finalizers": None}})
 
 
-def containers(*wanted):
+def containers(*wanted: dict[str, Any]) -> dict[str, Any]:
     return {"spec": {"template": {"spec": {"containers": list(wanted)}}}}
 
 
-def main(**fields):
+def main(**fields: Any) -> dict[str, Any]:
     return containers({"name": "main", **fields})
 
 
-def pods(**fields):
+def pods(**fields: Any) -> dict[str, Any]:
     return {"spec": {"template": {"spec": fields}}}
 
 
-def _names(deployed, field):
+def _names(deployed: Obj, field: str) -> list[str]:
     (container,) = deployed["spec"]["template"]["spec"]["containers"]
     return [entry["name"] for entry in container.get(field) or ()]
 
@@ -58,7 +62,9 @@ ENVIRONMENTS = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in ENVIRONMENTS], ids=[row[0] for row in ENVIRONMENTS])
-def test_a_list_with_a_merge_key(engine, path, row):
+def test_a_list_with_a_merge_key(
+    engine: Engine, path: str, row: tuple[dict[str, Any], dict[str, str]]
+) -> None:
     """Environment variables by their name."""
     patch, wanted = row
     answer = engine.patch(path, patch, STRATEGIC)
@@ -77,7 +83,9 @@ def test_a_list_with_a_merge_key(engine, path, row):
         (["A", "C", "B"], [{"name": "C", "value": "3"}, {"name": "B", "value": "x"}], ["A", "C", "B"]),
     ],
 )
-def test_an_order_for_a_list(engine, path, order, env, names):
+def test_an_order_for_a_list(
+    engine: Engine, path: str, order: list[str], env: list[dict[str, str]] | None, names: list[str]
+) -> None:
     """`$setElementOrder`, as kubectl apply sends it."""
     fields = {"$setElementOrder/env": [{"name": name} for name in order], **({"env": env} if env else {})}
     answer = engine.patch(path, main(**fields), STRATEGIC)
@@ -94,7 +102,9 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in OTHERS], ids=[row[0] for row in OTHERS])
-def test_other_lists_with_a_merge_key(engine, path, row):
+def test_other_lists_with_a_merge_key(
+    engine: Engine, path: str, row: tuple[dict[str, Any], str, list[str]]
+) -> None:
     """In no order that matters."""
     patch, field, names = row
     answer = engine.patch(path, patch, STRATEGIC)
@@ -102,7 +112,7 @@ def test_other_lists_with_a_merge_key(engine, path, row):
     assert sorted(entry["name"] for entry in answer.body["spec"]["template"]["spec"][field]) == names
 
 
-def test_lists_without_a_merge_key_are_replaced(engine, path):
+def test_lists_without_a_merge_key_are_replaced(engine: Engine, path: str) -> None:
     """Arguments, tolerations."""
     engine.patch(path, main(args=["y", "z"]), STRATEGIC)
     answer = engine.patch(path, pods(tolerations=[{"key": "b", "operator": "Exists"}]), STRATEGIC)
@@ -111,7 +121,7 @@ def test_lists_without_a_merge_key_are_replaced(engine, path):
     assert [each["key"] for each in spec["tolerations"]] == ["b"]
 
 
-def test_ports_merge_by_number(engine, path):
+def test_ports_merge_by_number(engine: Engine, path: str) -> None:
     """A name is given to the port that is there."""
     wanted = [{"containerPort": 80, "name": "web"}, {"containerPort": 81}]
     answer = engine.patch(path, main(ports=wanted), STRATEGIC)
@@ -133,14 +143,16 @@ FINALIZERS = [
 @pytest.mark.parametrize(
     ("patch", "wanted"), FINALIZERS, ids=["merged", "there already", "deleted", "removed"]
 )
-def test_a_list_of_plain_values_merges(engine, path, patch, wanted):
+def test_a_list_of_plain_values_merges(
+    engine: Engine, path: str, patch: dict[str, Any], wanted: set[str]
+) -> None:
     """Finalizers."""
     answer = engine.patch(path, {"metadata": patch}, STRATEGIC)
     assert answer.status == 200
     assert set(answer.body["metadata"].get("finalizers") or ()) == wanted
 
 
-def test_maps_merge_and_are_replaced_when_asked(engine, path):
+def test_maps_merge_and_are_replaced_when_asked(engine: Engine, path: str) -> None:
     """Labels: null removes one, `$patch: replace` all others."""
     patch = {"metadata": {"labels": {"a": None, "c": "3"}}}
     assert engine.patch(path, patch, STRATEGIC).body["metadata"]["labels"] == {"b": "2", "c": "3"}
@@ -148,7 +160,7 @@ def test_maps_merge_and_are_replaced_when_asked(engine, path):
     assert engine.patch(path, patch, STRATEGIC).body["metadata"]["labels"] == {"d": "4"}
 
 
-def test_keys_to_retain_clear_the_others(engine, path):
+def test_keys_to_retain_clear_the_others(engine: Engine, path: str) -> None:
     """`$retainKeys`, where one field of several may be set."""
     answer = engine.patch(path, {"spec": {"strategy": {"type": "Recreate"}}}, STRATEGIC)
     assert (answer.status, answer.causes) == (422, ["spec.strategy.rollingUpdate"])
@@ -170,7 +182,9 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN])
-def test_a_patch_against_the_rules_changes_nothing(engine, path, row):
+def test_a_patch_against_the_rules_changes_nothing(
+    engine: Engine, path: str, row: tuple[dict[str, Any], str]
+) -> None:
     """Kubernetes answers 500 to this mistake of the client, the embedded API 400; both say what is wrong."""
     patch, text = row
     before = engine.get(path)
@@ -182,7 +196,7 @@ def test_a_patch_against_the_rules_changes_nothing(engine, path, row):
     assert after["metadata"]["finalizers"] == before["metadata"]["finalizers"]
 
 
-def test_the_result_is_validated_as_an_object_is(engine, path):
+def test_the_result_is_validated_as_an_object_is(engine: Engine, path: str) -> None:
     """Several mistakes are told at once, each with its field."""
     replaced = {"$patch": "replace", "metadata": {"name": "d"}}
     answer = engine.patch(path, replaced, STRATEGIC)

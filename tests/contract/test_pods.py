@@ -1,35 +1,41 @@
 """Pods of processes: how long they may take to end, which of them go first, who may bind and evict them."""
 
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kube.objects import parse_time
+from kube.objects import Obj, parse_time
 from kube.resources import PODS, REPLICASETS
+from testkit.contract.engine import Engine
 from testkit.contract.objects import pod, replica_set
 from testkit.waiting import wait_for
 
 COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
-def options(**more):
+def options(**more: Any) -> Obj:
     return {"apiVersion": "v1", "kind": "DeleteOptions", **more}
 
 
-def is_gone(engine, path):
+def is_gone(engine: Engine, path: str) -> bool:
     return engine.request("GET", path).status == 404
 
 
-def is_ready(obj):
+def is_ready(obj: Obj) -> bool:
     conditions = (obj.get("status") or {}).get("conditions") or ()
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 @pytest.fixture
-def running(engine, pods):
+def running(engine: Engine, pods: str) -> Callable[..., Any]:
     """Makes a pod that is Ready; `stubborn` ones ignore SIGTERM. Its path."""
 
-    def make(name="p", image="polite", *, container=None, **spec):
+    def make(
+        name: str = "p", image: str = "polite", *, container: dict[str, Any] | None = None, **spec: Any
+    ) -> str:
         made = pod(name, **spec)
         made["metadata"]["namespace"] = pods
         made["spec"]["containers"][0] |= {"image": f"contract/{image}:1", **(container or {})}
@@ -43,7 +49,7 @@ def running(engine, pods):
     return make
 
 
-def seconds_to_end(engine, path, body=None):
+def seconds_to_end(engine: Engine, path: str, body: Any = None) -> float:
     """From the deletion to the pod's end."""
     begun = time.monotonic()
     answer = engine.request("DELETE", path, body)
@@ -52,7 +58,7 @@ def seconds_to_end(engine, path, body=None):
     return time.monotonic() - begun
 
 
-def test_a_running_pod_gets_time_to_end(engine, running):
+def test_a_running_pod_gets_time_to_end(engine: Engine, running: Callable[..., Any]) -> None:
     """Its grace period, told by the deletion's answer; a pod that minds SIGTERM goes before."""
     path = running()
     begun = time.time()
@@ -63,13 +69,13 @@ def test_a_running_pod_gets_time_to_end(engine, running):
     assert time.time() - begun < 20
 
 
-def test_after_the_grace_period_it_is_killed(engine, running):
+def test_after_the_grace_period_it_is_killed(engine: Engine, running: Callable[..., Any]) -> None:
     """A pod that ignores SIGTERM lives as long as it may."""
     path = running(image="stubborn", terminationGracePeriodSeconds=3)
     assert 2.5 < seconds_to_end(engine, path) < 15
 
 
-def test_a_deletion_may_give_less_time(engine, running):
+def test_a_deletion_may_give_less_time(engine: Engine, running: Callable[..., Any]) -> None:
     """By its options, also when the pod is ending already; more than it has it does not get."""
     path = running(image="stubborn")
     assert engine.request("DELETE", path).body["metadata"]["deletionGracePeriodSeconds"] == 30
@@ -80,7 +86,7 @@ def test_a_deletion_may_give_less_time(engine, running):
     wait_for("the pod to go", lambda: is_gone(engine, path), 15)
 
 
-def test_without_any_time_the_object_is_gone_at_once(engine, running):
+def test_without_any_time_the_object_is_gone_at_once(engine: Engine, running: Callable[..., Any]) -> None:
     """`kubectl delete --force --grace-period=0`: the name is free again, whatever the process does."""
     path = running(image="stubborn")
     answer = engine.request("DELETE", path, options(gracePeriodSeconds=0))
@@ -88,7 +94,7 @@ def test_without_any_time_the_object_is_gone_at_once(engine, running):
     assert is_gone(engine, path)
 
 
-def test_a_pre_stop_sleep_comes_before_the_signal(engine, running):
+def test_a_pre_stop_sleep_comes_before_the_signal(engine: Engine, running: Callable[..., Any]) -> None:
     """The pod serves on meanwhile; its time counts into the grace period."""
     hook = {"lifecycle": {"preStop": {"sleep": {"seconds": 3}}}}
     path = running(container=hook)
@@ -97,7 +103,7 @@ def test_a_pre_stop_sleep_comes_before_the_signal(engine, running):
     assert 3.5 < seconds_to_end(engine, path) < 15
 
 
-def test_an_eviction_is_a_deletion_that_asks(engine, running):
+def test_an_eviction_is_a_deletion_that_asks(engine: Engine, running: Callable[..., Any]) -> None:
     """As `kubectl drain` does it."""
     path = running()
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}
@@ -107,7 +113,7 @@ def test_an_eviction_is_a_deletion_that_asks(engine, running):
     assert engine.request("POST", f"{path}/eviction", eviction).status == 404
 
 
-def test_a_pod_is_bound_once(engine, namespace):
+def test_a_pod_is_bound_once(engine: Engine, namespace: str) -> None:
     """Where another scheduler is to do it; POST …/binding gives it its node."""
     made = pod(schedulerName="nobody")
     engine.create(PODS, {**made, "metadata": {"name": "p", "namespace": namespace}})
@@ -130,13 +136,13 @@ def test_a_pod_is_bound_once(engine, namespace):
     engine.request("DELETE", path, options(gracePeriodSeconds=0))
 
 
-def test_a_pod_that_no_node_suits_waits(engine, namespace):
+def test_a_pod_that_no_node_suits_waits(engine: Engine, namespace: str) -> None:
     """Pending, with the reason in a condition."""
     made = pod(nodeSelector={"contract.test/there": "no"})
     engine.create(PODS, {**made, "metadata": {"name": "p", "namespace": namespace}})
     path = PODS.path(namespace, "p")
 
-    def verdict():
+    def verdict() -> list[dict[str, str]]:
         conditions = engine.get(path)["status"].get("conditions") or ()
         return [each for each in conditions if each["type"] == "PodScheduled"]
 
@@ -147,7 +153,7 @@ def test_a_pod_that_no_node_suits_waits(engine, namespace):
     assert engine.get(path)["status"]["phase"] == "Pending"
 
 
-def test_which_pods_of_a_replica_set_go_first(engine, pods, tmp_path):
+def test_which_pods_of_a_replica_set_go_first(engine: Engine, pods: str, tmp_path: Path) -> None:
     """Those that are not ready, then those that cost less to lose."""
     made = replica_set(replicas=4, namespace=pods)
     container = made["spec"]["template"]["spec"]["containers"][0]
@@ -164,10 +170,10 @@ def test_which_pods_of_a_replica_set_go_first(engine, pods, tmp_path):
     engine.create(REPLICASETS, made)
     path = PODS.path(pods)
 
-    def living():
+    def living() -> list[Obj]:
         return [each for each in engine.get(path)["items"] if not each["metadata"].get("deletionTimestamp")]
 
-    def names():
+    def names() -> set[str]:
         return {each["metadata"]["name"] for each in living()}
 
     wait_for("four ready pods", lambda: sum(map(is_ready, living())) == 4, 60)

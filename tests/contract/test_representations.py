@@ -1,5 +1,8 @@
 """Answers as tables and as metadata alone, which kubectl and controllers ask for."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from kube.resources import (
@@ -13,7 +16,9 @@ from kube.resources import (
     REPLICASETS,
     SECRETS,
     SERVICEACCOUNTS,
+    Resource,
 )
+from testkit.contract.engine import Engine
 from testkit.contract.objects import config_map, widget
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -36,12 +41,12 @@ COLUMNS = {
 }
 
 
-def told(definitions):
+def told(definitions: list[dict[str, Any]]) -> list[tuple[str, str, bool]]:
     """In the words of the table above."""
     return [(each["name"].replace(" ", "_"), each["type"], bool(each["priority"])) for each in definitions]
 
 
-def expected(text):
+def expected(text: str) -> list[tuple[str, str, bool]]:
     shown, _, wide = text.partition("|")
     found = []
     for part, is_wide in [(part, False) for part in shown.split()] + [(part, True) for part in wide.split()]:
@@ -51,14 +56,14 @@ def expected(text):
 
 
 @pytest.mark.parametrize("resource", COLUMNS, ids=lambda found: found.kind)
-def test_the_columns_of_a_kind(engine, namespace, resource):
+def test_the_columns_of_a_kind(engine: Engine, namespace: str, resource: Resource) -> None:
     """Names, types, and which of them are for `-o wide`."""
     answer = engine.request("GET", resource.path(namespace), headers={"Accept": TABLE})
     assert (answer.body["kind"], answer.body["apiVersion"]) == ("Table", "meta.k8s.io/v1")
     assert told(answer.body["columnDefinitions"]) == expected(COLUMNS[resource])
 
 
-def test_a_table_of_objects(engine, namespace):
+def test_a_table_of_objects(engine: Engine, namespace: str) -> None:
     """A row for each, with as much of the object as is asked for."""
     engine.create(CONFIGMAPS, config_map("a", {"k": "1", "l": "2"}, namespace=namespace))
     path = CONFIGMAPS.path(namespace)
@@ -80,7 +85,9 @@ def test_a_table_of_objects(engine, namespace):
     assert answer.status == 400
 
 
-def test_a_custom_resource_has_the_columns_of_its_definition(engine, namespace, widgets):
+def test_a_custom_resource_has_the_columns_of_its_definition(
+    engine: Engine, namespace: str, widgets: Callable[..., Any]
+) -> None:
     """And its name."""
     engine.request("POST", widgets(namespace), widget(size=3))
     found = engine.request("GET", widgets(namespace), headers={"Accept": TABLE}).body
@@ -88,7 +95,7 @@ def test_a_custom_resource_has_the_columns_of_its_definition(engine, namespace, 
     assert found["rows"][0]["cells"] == ["w", 3]
 
 
-def test_a_watch_of_tables_tells_the_columns_once(engine, namespace):
+def test_a_watch_of_tables_tells_the_columns_once(engine: Engine, namespace: str) -> None:
     """The rows that follow have none."""
     path = CONFIGMAPS.path(namespace)
     for name in "ab":
@@ -101,7 +108,7 @@ def test_a_watch_of_tables_tells_the_columns_once(engine, namespace):
     assert second["object"]["rows"][0]["cells"][0] == "b"
 
 
-def test_metadata_alone(engine, namespace):
+def test_metadata_alone(engine: Engine, namespace: str) -> None:
     """Of one object, of a list, in a watch."""
     engine.create(CONFIGMAPS, config_map("a", namespace=namespace, labels={"mine": "1"}))
     path = CONFIGMAPS.path(namespace)

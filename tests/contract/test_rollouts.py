@@ -1,8 +1,12 @@
 """Deployments: what they own, what their status says, how they go over to a new template."""
 
+from typing import Any
+
 import pytest
 
+from kube.objects import Obj
 from kube.resources import DEPLOYMENTS, PODS, REPLICASETS
+from testkit.contract.engine import Engine
 from testkit.contract.objects import deployment
 from testkit.waiting import wait_for
 
@@ -10,20 +14,20 @@ REVISION = "deployment.kubernetes.io/revision"
 
 
 @pytest.fixture
-def path(engine, pods):
+def path(engine: Engine, pods: str) -> str:
     """A Deployment of one pod."""
     engine.create(DEPLOYMENTS, {**deployment(replicas=1), "metadata": {"name": "d", "namespace": pods}})
     return DEPLOYMENTS.path(pods, "d")
 
 
-def conditions(obj):
+def conditions(obj: Obj) -> dict[str, Any]:
     return {each["type"]: (each["status"], each["reason"]) for each in obj["status"].get("conditions") or ()}
 
 
-def settled(engine, path):
+def settled(engine: Engine, path: str) -> Obj:
     """The Deployment once its newest template runs alone."""
 
-    def look():
+    def look() -> Obj | None:
         obj = engine.get(path)
         status, wanted = obj["status"], obj["spec"]["replicas"]
         counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
@@ -33,17 +37,18 @@ def settled(engine, path):
         )
         return obj if is_done and status.get("observedGeneration") == obj["metadata"]["generation"] else None
 
-    return wait_for("the rollout", look, 60)
+    found: Obj = wait_for("the rollout", look, 60)
+    return found
 
 
-def sets(engine, path):
+def sets(engine: Engine, path: str) -> dict[str, Any]:
     """revision → ReplicaSet."""
     namespace = path.split("/")[5]
     found = engine.get(REPLICASETS.path(namespace))["items"]
     return {each["metadata"]["annotations"][REVISION]: each for each in found}
 
 
-def test_a_deployment_becomes_available(engine, path, pods):
+def test_a_deployment_becomes_available(engine: Engine, path: str, pods: str) -> None:
     """Counts, conditions and what it saw; its ReplicaSet and pod are its own."""
     obj = settled(engine, path)
     assert conditions(obj) == {
@@ -78,7 +83,7 @@ def test_a_deployment_becomes_available(engine, path, pods):
     )
 
 
-def test_scaling_is_no_rollout(engine, path):
+def test_scaling_is_no_rollout(engine: Engine, path: str) -> None:
     """The same ReplicaSet, another size; at zero the counts are left out."""
     settled(engine, path)
     engine.patch(f"{path}/scale", {"spec": {"replicas": 2}})
@@ -91,7 +96,7 @@ def test_scaling_is_no_rollout(engine, path):
     assert conditions(obj)["Available"] == ("True", "MinimumReplicasAvailable")
 
 
-def test_a_new_template_is_rolled_out(engine, path):
+def test_a_new_template_is_rolled_out(engine: Engine, path: str) -> None:
     """A second ReplicaSet replaces the first, which is kept with no pods; going back makes it the third."""
     settled(engine, path)
     patch = {"spec": {"template": {"metadata": {"annotations": {"a": "1"}}}}}
@@ -107,7 +112,7 @@ def test_a_new_template_is_rolled_out(engine, path):
     assert sizes == {"2": 0, "3": 1}
 
 
-def test_a_template_that_fails_leaves_the_old_pod(engine, path):
+def test_a_template_that_fails_leaves_the_old_pod(engine: Engine, path: str) -> None:
     """Nothing is taken away before the new one is available; after its deadline the rollout says so."""
     settled(engine, path)
     broken = {"containers": [{"name": "main", "image": "contract/nowhere:1"}]}
@@ -128,15 +133,16 @@ def test_a_template_that_fails_leaves_the_old_pod(engine, path):
     assert obj["status"]["availableReplicas"] == 1
 
 
-def test_a_deployment_that_is_paused_waits(engine, path):
+def test_a_deployment_that_is_paused_waits(engine: Engine, path: str) -> None:
     """Its template is not rolled out before it is resumed."""
     settled(engine, path)
     engine.patch(path, {"spec": {"paused": True}})
     engine.patch(path, {"spec": {"template": {"metadata": {"annotations": {"a": "1"}}}}})
 
-    def is_seen():
+    def is_seen() -> Obj:
         obj = engine.get(path)
-        return obj["status"]["observedGeneration"] == obj["metadata"]["generation"] and obj
+        found: Obj = obj["status"]["observedGeneration"] == obj["metadata"]["generation"] and obj
+        return found
 
     obj = wait_for("the change to be seen", is_seen)
     assert conditions(obj)["Progressing"] == ("Unknown", "DeploymentPaused")

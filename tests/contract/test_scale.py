@@ -1,15 +1,19 @@
 """The sub-resources /scale and /status."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from kube.objects import Obj
 from kube.resources import DEPLOYMENTS, REPLICASETS
-from testkit.contract.engine import APPLY, JSON_PATCH, MERGE, STRATEGIC
+from testkit.contract.engine import APPLY, JSON_PATCH, MERGE, STRATEGIC, Engine
 from testkit.contract.objects import deployment, replica_set, widget
 
 WAKE = [{"op": "test", "path": "/spec", "value": {}}, {"op": "add", "path": "/spec/replicas", "value": 1}]
 
 
-def scale(name, replicas, **meta):
+def scale(name: str, replicas: int, **meta: Any) -> Obj:
     return {
         "apiVersion": "autoscaling/v1",
         "kind": "Scale",
@@ -19,7 +23,7 @@ def scale(name, replicas, **meta):
 
 
 @pytest.fixture(params=["Deployment", "ReplicaSet"])
-def path(request, engine, namespace):
+def path(request: pytest.FixtureRequest, engine: Engine, namespace: str) -> str:
     """An object of no replicas, with a selector that no pod has."""
     resource, make = {"Deployment": (DEPLOYMENTS, deployment), "ReplicaSet": (REPLICASETS, replica_set)}[
         request.param
@@ -31,7 +35,7 @@ def path(request, engine, namespace):
     return resource.path(namespace, "x")
 
 
-def test_a_scale_shows_wanted_and_found(engine, path):
+def test_a_scale_shows_wanted_and_found(engine: Engine, path: str) -> None:
     """A zero is left out of the spec, never of the status."""
     found = engine.get(f"{path}/scale")
     obj = engine.get(path)
@@ -41,7 +45,7 @@ def test_a_scale_shows_wanted_and_found(engine, path):
     assert (found["spec"], found["status"]) == ({}, {"replicas": 0, "selector": "app=x"})
 
 
-def test_a_wake_is_a_patch_that_tests(engine, path):
+def test_a_wake_is_a_patch_that_tests(engine: Engine, path: str) -> None:
     """0 → 1 succeeds once; the spec's generation rises with it."""
     before = engine.get(path)["metadata"]["generation"]
     answer = engine.patch(f"{path}/scale", WAKE, JSON_PATCH)
@@ -61,7 +65,9 @@ def test_a_wake_is_a_patch_that_tests(engine, path):
         (APPLY, scale("x", 2)),
     ],
 )
-def test_every_language_scales(engine, path, kind, body):
+def test_every_language_scales(
+    engine: Engine, path: str, kind: str, body: list[dict[str, Any]] | dict[str, Any]
+) -> None:
     """Up, and to zero again by a whole Scale."""
     force = {"force": "true"} if kind == APPLY else {}
     answer = engine.patch(f"{path}/scale", body, kind, fieldManager="m", **force)
@@ -85,7 +91,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_refused_scales(engine, namespace, row):
+def test_refused_scales(
+    engine: Engine, namespace: str, row: tuple[str, dict[str, Any] | None, int, str, str]
+) -> None:
     """Nothing changes."""
     method, body, status, reason, text = row
     engine.create(DEPLOYMENTS, {**deployment("x"), "metadata": {"name": "x", "namespace": namespace}})
@@ -98,13 +106,15 @@ def test_refused_scales(engine, namespace, row):
     assert engine.get(path)["spec"]["replicas"] == 0
 
 
-def test_an_unknown_field_of_a_scale_is_warned_of(engine, path):
+def test_an_unknown_field_of_a_scale_is_warned_of(engine: Engine, path: str) -> None:
     """As of any object."""
     answer = engine.patch(f"{path}/scale", {"spec": {"foo": 1}})
     assert (answer.status, answer.warnings) == (200, ('unknown field "spec.foo"',))
 
 
-def test_a_custom_resource_has_a_scale_where_its_definition_says_so(engine, namespace, widgets):
+def test_a_custom_resource_has_a_scale_where_its_definition_says_so(
+    engine: Engine, namespace: str, widgets: Callable[..., Any]
+) -> None:
     """By the paths it names."""
     path = widgets(namespace, "w")
     engine.request("POST", widgets(namespace), widget(replicas=2))
@@ -118,12 +128,14 @@ def test_a_custom_resource_has_a_scale_where_its_definition_says_so(engine, name
 
 
 @pytest.mark.parametrize("suffix", ["/scale", "/status", "/frob"])
-def test_a_part_of_nothing_is_not_found(engine, namespace, suffix):
+def test_a_part_of_nothing_is_not_found(engine: Engine, namespace: str, suffix: str) -> None:
     """Nor is a part that nothing has."""
     assert engine.request("GET", DEPLOYMENTS.path(namespace, "none") + suffix).status == 404
 
 
-def test_spec_and_status_are_written_apart(engine, namespace, widgets):
+def test_spec_and_status_are_written_apart(
+    engine: Engine, namespace: str, widgets: Callable[..., Any]
+) -> None:
     """By whole objects and by patches; only a change of the spec is a generation."""
     engine.request("POST", widgets(namespace), {**widget(), "status": {"replicas": 7}})
     path = widgets(namespace, "w")

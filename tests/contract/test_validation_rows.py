@@ -1,6 +1,7 @@
 """Each row of the table of rules, on both engines: the same path, and the same message in it."""
 
 import json
+from typing import Any
 
 import pytest
 import yaml
@@ -64,7 +65,7 @@ def is_refused(answer: Answer, example: Example) -> bool:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def shipped(engine):
+def shipped(engine: Engine) -> None:
     """The config maps as they are shipped; the policies are at work."""
     restore(engine)
     bad = service(spec__traffic=[{"percent": 50, "tag": "t"}, {"percent": 50, "tag": "t"}])
@@ -82,7 +83,7 @@ def restore(engine: Engine) -> None:
             engine.request("PUT", path, {**stored, "data": wanted.get("data") or {}})
 
 
-def test_what_is_wrong_is_refused_at_apply_time(engine, namespace):
+def test_what_is_wrong_is_refused_at_apply_time(engine: Engine, namespace: str) -> None:
     """The path and the message of every rule that looks at an object by itself."""
     failed = {}
     for example in BY_ITSELF:
@@ -92,7 +93,7 @@ def test_what_is_wrong_is_refused_at_apply_time(engine, namespace):
     assert failed == {}
 
 
-def test_what_is_right_is_taken(engine, namespace):
+def test_what_is_right_is_taken(engine: Engine, namespace: str) -> None:
     failed = {}
     for obj in GOOD:
         answer = create(engine, namespace, obj)
@@ -101,7 +102,7 @@ def test_what_is_right_is_taken(engine, namespace):
     assert failed == {}
 
 
-def test_a_field_that_a_revision_does_not_have_is_unknown(engine, namespace):
+def test_a_field_that_a_revision_does_not_have_is_unknown(engine: Engine, namespace: str) -> None:
     """Those that Knative switches by feature flags among them; a lax client's are dropped, with a warning."""
     for path, value, field in UNKNOWN:
         answer = create(engine, namespace, service(**{path: value}))
@@ -113,7 +114,7 @@ def test_a_field_that_a_revision_does_not_have_is_unknown(engine, namespace):
     assert f'unknown field \\"{field}\\"' in lax.headers["warning"]
 
 
-def test_a_value_of_another_type_is_refused(engine, namespace):
+def test_a_value_of_another_type_is_refused(engine: Engine, namespace: str) -> None:
     for path, value, field, wanted in (
         (C0 + "ports__0__containerPort", True, f"{BOX}.ports[0].containerPort", "integer"),
         (C0 + "image", 3, f"{BOX}.image", "string"),
@@ -128,7 +129,7 @@ def test_a_value_of_another_type_is_refused(engine, namespace):
         assert f"must be of type {wanted}" in answer.message
 
 
-def test_what_may_not_change_is_refused(engine, namespace):
+def test_what_may_not_change_is_refused(engine: Engine, namespace: str) -> None:
     for example in CHANGES:
         assert example.old
         path = resource_of(example.obj).path(namespace, example.obj["metadata"]["name"])
@@ -140,7 +141,7 @@ def test_what_may_not_change_is_refused(engine, namespace):
         assert same.status == 200, same
 
 
-def test_a_bad_value_in_a_config_map_is_refused_by_its_key(engine):
+def test_a_bad_value_in_a_config_map_is_refused_by_its_key(engine: Engine) -> None:
     failed = {}
     for example in OF_MAPS:
         answer = change_map(engine, example.obj["metadata"]["name"], example.obj["data"], dryRun="All")
@@ -149,7 +150,7 @@ def test_a_bad_value_in_a_config_map_is_refused_by_its_key(engine):
     assert failed == {}
 
 
-def test_a_good_config_map_is_taken(engine):
+def test_a_good_config_map_is_taken(engine: Engine) -> None:
     failed = {}
     for name, data in GOOD_MAPS:
         answer = change_map(engine, name, data, dryRun="All")
@@ -158,7 +159,7 @@ def test_a_good_config_map_is_taken(engine):
     assert failed == {}
 
 
-def test_what_the_config_maps_exclude_is_refused(engine, namespace):
+def test_what_the_config_maps_exclude_is_refused(engine: Engine, namespace: str) -> None:
     """The maps as they are now count; what was taken before stays writable."""
     stored = create(engine, namespace, annotated(max_scale="6", initial_scale="1"), dryRun="")
     assert stored.status == 201, stored
@@ -183,7 +184,7 @@ def test_what_the_config_maps_exclude_is_refused(engine, namespace):
         restore(engine)
 
 
-def test_without_a_config_map_knatives_limits_hold(engine, namespace):
+def test_without_a_config_map_knatives_limits_hold(engine: Engine, namespace: str) -> None:
     """A policy whose parameter is missing is not asked: then the controller makes nothing of the object."""
     gone = CONFIGMAPS.path(SYSTEM, "config-defaults")
     wanted = service(spec__template__spec__timeoutSeconds=601)
@@ -209,7 +210,7 @@ def test_without_a_config_map_knatives_limits_hold(engine, namespace):
         engine.create(CONFIGMAPS, {"metadata": meta, "data": kept["data"]})
 
 
-def test_a_map_that_no_policy_understands_is_told_by_an_event(engine):
+def test_a_map_that_no_policy_understands_is_told_by_an_event(engine: Engine) -> None:
     """YAML within a value: the embedded API reads it, a policy cannot."""
     data = {"example.org": "selector: {app: [shop"}
     answer = change_map(engine, "config-domain", data)
@@ -232,7 +233,7 @@ def test_a_map_that_no_policy_understands_is_told_by_an_event(engine):
         restore(engine)
 
 
-def test_the_same_defaults_are_filled_in(engine, namespace):
+def test_the_same_defaults_are_filled_in(engine: Engine, namespace: str) -> None:
     """What the schema says, and nothing else: a Service keeps what its user wrote."""
     wanted = service(spec__traffic=[{"percent": 100}, {"tag": "next"}])
     spec = create(engine, namespace, wanted).body["spec"]
@@ -253,7 +254,9 @@ def test_the_same_defaults_are_filled_in(engine, namespace):
         ({C0 + "imagee": "x"}, f"{BOX}.imagee"),
     ],
 )
-def test_kubectl_apply_shows_the_path(engine, namespace, change, told):
+def test_kubectl_apply_shows_the_path(
+    engine: Engine, namespace: str, change: dict[str, Any], told: str
+) -> None:
     for how in ((), ("--server-side",)):
         obj = at_home(service(**change), namespace)
         done = engine.kubectl_result("apply", *how, "-f", "-", given=json.dumps(obj))

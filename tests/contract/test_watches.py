@@ -1,32 +1,36 @@
 """Watches: where they begin, what they tell, how they end."""
 
 import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 
 from kube.resources import CONFIGMAPS
+from testkit.contract.engine import Engine
 from testkit.contract.objects import config_map, widget
 
 OURS = {"labelSelector": "mine"}  # a real API server puts a config map of its own into each namespace
 
 
 @pytest.fixture
-def path(engine, namespace):
+def path(engine: Engine, namespace: str) -> str:
     return CONFIGMAPS.path(namespace)
 
 
-def make(engine, path, name, **data):
+def make(engine: Engine, path: str, name: str, **data: Any) -> str:
     body = config_map(name, data or {"a": "1"}, labels={"mine": "1"})
     answer = engine.request("POST", path, body)
     assert answer.status == 201, answer
-    return answer.body["metadata"]["resourceVersion"]
+    found: str = answer.body["metadata"]["resourceVersion"]
+    return found
 
 
-def told(events):
+def told(events: Iterator[Any] | list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(event["type"], event["object"]["metadata"].get("name", "")) for event in events]
 
 
-def live_life(engine, path, name):
+def live_life(engine: Engine, path: str, name: str) -> None:
     """An object from its creation to its end."""
     make(engine, path, name)
     engine.patch(f"{path}/{name}", {"data": {"a": "2"}})
@@ -36,7 +40,7 @@ def live_life(engine, path, name):
 LIFE = [("ADDED", "b"), ("MODIFIED", "b"), ("DELETED", "b")]
 
 
-def test_a_watch_from_a_version_tells_all_that_followed(engine, path):
+def test_a_watch_from_a_version_tells_all_that_followed(engine: Engine, path: str) -> None:
     """No gap and no repeat, whether it happened before or after the watch began."""
     make(engine, path, "a")
     version = engine.request("GET", path, query=OURS).body["metadata"]["resourceVersion"]
@@ -56,7 +60,9 @@ def test_a_watch_from_a_version_tells_all_that_followed(engine, path):
 
 
 @pytest.mark.parametrize("query", [{}, {"resourceVersion": "0"}], ids=["no version", "version 0"])
-def test_a_watch_without_a_version_begins_with_what_is_there(engine, path, query):
+def test_a_watch_without_a_version_begins_with_what_is_there(
+    engine: Engine, path: str, query: Mapping[str, str]
+) -> None:
     """Then it follows."""
     make(engine, path, "a")
     with engine.watch(path, {**OURS, **query}) as watch:
@@ -65,7 +71,7 @@ def test_a_watch_without_a_version_begins_with_what_is_there(engine, path, query
         assert told(next(watch) for _ in LIFE) == LIFE
 
 
-def test_an_object_that_leaves_the_selection_is_deleted_for_the_watcher(engine, path):
+def test_an_object_that_leaves_the_selection_is_deleted_for_the_watcher(engine: Engine, path: str) -> None:
     """And added when it comes; its last state is the one that was selected."""
     version = make(engine, path, "a")
     for tier in ("x", "y", "x"):
@@ -78,7 +84,7 @@ def test_an_object_that_leaves_the_selection_is_deleted_for_the_watcher(engine, 
     assert int(left["resourceVersion"]) > int(entered["resourceVersion"])
 
 
-def test_a_field_selector_narrows_a_watch(engine, path):
+def test_a_field_selector_narrows_a_watch(engine: Engine, path: str) -> None:
     """To one object by its name, as kubectl does."""
     version = make(engine, path, "a")
     live_life(engine, path, "b")
@@ -87,7 +93,7 @@ def test_a_field_selector_narrows_a_watch(engine, path):
     assert told(engine.events(path, query)) == [("MODIFIED", "a")]
 
 
-def test_a_watch_ends_after_its_seconds(engine, path):
+def test_a_watch_ends_after_its_seconds(engine: Engine, path: str) -> None:
     """Quietly."""
     begun = time.monotonic()
     assert (
@@ -96,7 +102,7 @@ def test_a_watch_ends_after_its_seconds(engine, path):
     assert 1.5 < time.monotonic() - begun < 15
 
 
-def test_bookmarks_tell_how_far_it_has_come(engine, path):
+def test_bookmarks_tell_how_far_it_has_come(engine: Engine, path: str) -> None:
     """Whoever asked for them gets one after the first objects, and can go on from it."""
     make(engine, path, "a")
     query = {
@@ -130,7 +136,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=lambda row: "-".join(row[0]))
-def test_refused_watches(engine, path, row):
+def test_refused_watches(engine: Engine, path: str, row: tuple[dict[str, str], int, str]) -> None:
     """By a Status and its code, not by an event."""
     query, status, text = row
     answer = engine.request("GET", path, query={"watch": "true", "timeoutSeconds": "1", **query})
@@ -138,7 +144,7 @@ def test_refused_watches(engine, path, row):
     assert text in answer.message
 
 
-def test_a_version_that_is_forgotten_is_gone(engine, path, widgets):
+def test_a_version_that_is_forgotten_is_gone(engine: Engine, path: str, widgets: Callable[..., Any]) -> None:
     """An event ERROR with 410 Expired, and the watch ends: its client has to list again."""
     if engine.name == "kubernetes":
         # It remembers much, but nothing from before it knew of a kind.
@@ -153,7 +159,7 @@ def test_a_version_that_is_forgotten_is_gone(engine, path, widgets):
     assert event["object"]["message"].startswith(f"too old resource version: {version} (")
 
 
-def test_a_version_from_the_future(engine, path):
+def test_a_version_from_the_future(engine: Engine, path: str) -> None:
     """Kubernetes waits for it. The embedded API says 410 at once: its objects may live in memory alone, and a
     client that outlived them would hear of nothing.
     """
@@ -164,14 +170,16 @@ def test_a_version_from_the_future(engine, path):
         assert events == []
 
 
-def test_a_single_object_is_not_watched_but_read(engine, path):
+def test_a_single_object_is_not_watched_but_read(engine: Engine, path: str) -> None:
     """`watch` counts for collections."""
     make(engine, path, "a")
     answer = engine.request("GET", f"{path}/a", query={"watch": "true"})
     assert (answer.status, answer.body["kind"]) == (200, "ConfigMap")
 
 
-def test_custom_resources_are_watched_as_well(engine, namespace, widgets):
+def test_custom_resources_are_watched_as_well(
+    engine: Engine, namespace: str, widgets: Callable[..., Any]
+) -> None:
     """Over all namespaces."""
     version = engine.get(widgets(""))["metadata"]["resourceVersion"]
     path = widgets(namespace)

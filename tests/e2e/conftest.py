@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from testkit.machines.cluster import ClusterMachine
 from testkit.machines.laptop import Machine
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder is end to end."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -14,7 +15,7 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture
-def machine(tmp_path):
+def machine(tmp_path: Path) -> Iterator[Machine]:
     """A machine that is not started yet; whatever happens, nothing of it is left running."""
     made = Machine(tmp_path)
     yield made
@@ -22,7 +23,7 @@ def machine(tmp_path):
 
 
 @pytest.fixture(params=["embedded", "kubernetes"])
-def engine(request, tmp_path):
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
     """A machine of either kind that is not started yet: `zerogate up`, or the programs one by one against a
     real control plane. Whatever happens, nothing of it is left running.
     """
@@ -35,7 +36,7 @@ def engine(request, tmp_path):
 
 
 @pytest.fixture
-def up(engine):
+def up(engine: Machine) -> Machine:
     """Zerogate running with short windows, on either engine."""
     engine.start()
     engine.quick_windows()
@@ -43,7 +44,7 @@ def up(engine):
 
 
 @pytest.fixture
-def laptop(machine):
+def laptop(machine: Machine) -> Machine:
     """`zerogate up` running with short windows."""
     machine.start()
     machine.quick_windows()

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from testkit.machines.laptop import host
+from testkit.machines.laptop import Machine, host
 from testkit.paths import ROOT, SAMPLE
 from testkit.ports import free_port
 from testkit.waiting import wait_for
@@ -19,7 +19,7 @@ NAME = "helloworld-go"
 REVISION = f"{NAME}-00001"
 
 
-def _page(laptop, path, *, token=""):
+def _page(laptop: Machine, path: str, *, token: str = "") -> tuple[int, str]:
     """Status and text of an admin page."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{laptop.admin}{path}",
@@ -33,7 +33,7 @@ def _page(laptop, path, *, token=""):
             return error.code, error.read().decode()
 
 
-def test_the_admin_pages_tell_what_goes_on(laptop):
+def test_the_admin_pages_tell_what_goes_on(laptop: Machine) -> None:
     """Open: health and metrics. With the token: every revision's state, and a history that replays."""
     laptop.kubectl("apply", "-f", str(SAMPLE))
     laptop.wait_ready(NAME)
@@ -56,7 +56,7 @@ def test_the_admin_pages_tell_what_goes_on(laptop):
     assert f"default/{REVISION}" in state["autoscaler"]["revisions"]
     assert [each["unready"] for each in state["activators"].values()] == [""]
 
-    def decided():
+    def decided() -> list[str] | None:
         lines = _page(laptop, f"/debug/history/default/{REVISION}", token=token)[1].splitlines()
         return lines if sum('"decide"' in line for line in lines) > 2 else None
 
@@ -72,7 +72,7 @@ def test_the_admin_pages_tell_what_goes_on(laptop):
     assert _page(laptop, "/debug/history/default/nobody", token=token)[0] == 404
 
 
-def test_a_further_activator_serves_beside_the_first(laptop):
+def test_a_further_activator_serves_beside_the_first(laptop: Machine) -> None:
     """The programs share nothing but the API and the link: one more gateway routes, holds and wakes."""
     laptop.kubectl("apply", "-f", str(SAMPLE))
     laptop.wait_ready(NAME)
@@ -90,7 +90,7 @@ def test_a_further_activator_serves_beside_the_first(laptop):
     )  # fmt: skip
     try:
 
-        def answered():
+        def answered() -> bool:
             return subprocess.run(
                 ["curl", "-sS", "-m", "10", "-H", f"Host: {host(NAME)}", f"http://127.0.0.1:{gateway}/"],
                 capture_output=True, text=True, check=False,
@@ -101,13 +101,13 @@ def test_a_further_activator_serves_beside_the_first(laptop):
         soft, hard = next(line for line in limits.splitlines() if "open files" in line).split()[3:5]
         assert soft == hard
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(90) == 0
     finally:
         process.kill()
         process.communicate()
 
 
-def test_a_program_without_an_api_server_says_what_to_do(tmp_path):
+def test_a_program_without_an_api_server_says_what_to_do(tmp_path: Path) -> None:
     """One line, exit 1."""
     for program in ("controller", "node"):
         done = subprocess.run(
@@ -130,7 +130,9 @@ users: [{name: u, user: {token: t}}]
 """
 
 
-def test_while_the_api_server_is_away_programs_are_alive_and_those_that_only_wait_are_ready(tmp_path):
+def test_while_the_api_server_is_away_programs_are_alive_and_those_that_only_wait_are_ready(
+    tmp_path: Path,
+) -> None:
     """A restart would help nobody; but to an activator that knows no host no traffic is to come."""
     (tmp_path / "kubeconfig").write_text(NOBODY)
     (tmp_path / "token").write_text("secret")
@@ -162,10 +164,10 @@ def test_while_the_api_server_is_away_programs_are_alive_and_those_that_only_wai
         for program in flags
     }
 
-    def asked(program, page):
+    def asked(program: str, page: str) -> int | None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{ports[program]}{page}", timeout=5) as answer:
-                return answer.status
+                return int(answer.status)
         except urllib.error.HTTPError as refused:
             return refused.code
         except OSError:
@@ -181,7 +183,7 @@ def test_while_the_api_server_is_away_programs_are_alive_and_those_that_only_wai
         }
         for process in running.values():
             process.send_signal(signal.SIGTERM)
-        assert [process.wait(20) for process in running.values()] == [0, 0, 0]
+        assert [process.wait(90) for process in running.values()] == [0, 0, 0]
     finally:
         for process in running.values():
             process.kill()

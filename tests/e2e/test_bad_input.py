@@ -5,20 +5,21 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import yaml
 
-from testkit.machines.laptop import host, service
+from kube.objects import Obj
+from testkit.machines.laptop import Machine, host, service
 from testkit.paths import SAMPLE
 from testkit.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory):
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """One machine for all cases: none of them may leave a trace."""
-    from machine import Machine  # noqa: PLC0415 - made importable by conftest
-
     made = Machine(tmp_path_factory.mktemp("bad"))
     made.start("-f", str(SAMPLE))
     made.wait_ready("helloworld-go")
@@ -26,14 +27,14 @@ def up(tmp_path_factory):
     made.kill()
 
 
-def _raw(up, request):
+def _raw(up: Machine, request: bytes) -> str:
     """The status line that raw bytes get."""
     with socket.create_connection(("127.0.0.1", up.gateway), timeout=10) as connection:
         connection.sendall(request)
         return connection.recv(4096).split(b"\r\n")[0].decode()
 
 
-def test_an_unknown_host_is_404_with_a_reason(up):
+def test_an_unknown_host_is_404_with_a_reason(up: Machine) -> None:
     answer = up.curl("nobody.example.com", "-i")
     assert answer.startswith("HTTP/1.1 404 ")
     assert "Zerogate-Reason: no-route" in answer
@@ -49,11 +50,11 @@ def test_an_unknown_host_is_404_with_a_reason(up):
         b"nonsense\r\n\r\n",
     ],
 )
-def test_a_request_that_two_parsers_could_read_in_two_ways_is_400(up, request_):
+def test_a_request_that_two_parsers_could_read_in_two_ways_is_400(up: Machine, request_: bytes) -> None:
     assert _raw(up, request_) == "HTTP/1.1 400 Bad Request"
 
 
-def _api(up, *, token=None, headers=None, body=None):
+def _api(up: Machine, *, token: Any = None, headers: Any = None, body: Any = None) -> Any:
     """The status of a request to the API with what is given for proof."""
     config = yaml.safe_load((up.data / "kubeconfig").read_text())
     known = {"Authorization": f"Bearer {config['users'][0]['user']['token']}"} if token is None else token
@@ -82,37 +83,39 @@ def _api(up, *, token=None, headers=None, body=None):
         (None, {"Origin": "http://evil.example.com"}, 403),
     ],
 )
-def test_the_api_refuses_strangers_and_browsers_and_nothing_changes(up, token, headers, status):
+def test_the_api_refuses_strangers_and_browsers_and_nothing_changes(
+    up: Machine, token: str, headers: dict[str, str], status: int
+) -> None:
     made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "evil"}}
     assert _api(up, token=token, headers=headers, body=made) in {status, 421 if status == 403 else status}
     assert "NotFound" in up.kubectl("get", "configmap", "evil", check=False)
     assert _api(up) == 200
 
 
-def _without_image(manifest):
+def _without_image(manifest: Obj) -> None:
     del manifest["spec"]["template"]["spec"]["containers"][0]["image"]
 
 
-def _bad_port(manifest):
+def _bad_port(manifest: Obj) -> None:
     manifest["spec"]["template"]["spec"]["containers"][0]["ports"] = [{"containerPort": 99999}]
 
 
-def _bad_percent(manifest):
+def _bad_percent(manifest: Obj) -> None:
     manifest["spec"]["traffic"] = [{"latestRevision": True, "percent": 90}]
 
 
-def _doubled_tag(manifest):
+def _doubled_tag(manifest: Obj) -> None:
     manifest["spec"]["traffic"] = [
         {"latestRevision": True, "percent": 50, "tag": "a"},
         {"latestRevision": True, "percent": 50, "tag": "a"},
     ]
 
 
-def _misspelt(manifest):
+def _misspelt(manifest: Obj) -> None:
     manifest["spec"]["template"]["spec"]["containers"][0]["imagee"] = "x"
 
 
-def _bad_tag(manifest):
+def _bad_tag(manifest: Obj) -> None:
     manifest["spec"]["traffic"] = [{"latestRevision": True, "percent": 100, "tag": "Not A Label"}]
 
 
@@ -127,7 +130,9 @@ def _bad_tag(manifest):
         (_misspelt, "imagee"),
     ],
 )
-def test_a_bad_service_is_refused_at_apply_time_with_the_fields_path(up, spoil, field):
+def test_a_bad_service_is_refused_at_apply_time_with_the_fields_path(
+    up: Machine, spoil: Callable[[Obj], None], field: str
+) -> None:
     """Refused for a new Service and for an update alike; the stored one stays as it was."""
     for name in ("fresh", "helloworld-go"):
         version = ("get", "ksvc", name, "-o", "jsonpath={.metadata.resourceVersion}")
@@ -142,7 +147,7 @@ def test_a_bad_service_is_refused_at_apply_time_with_the_fields_path(up, spoil, 
         assert before.splitlines()[:1] == after.splitlines()[:1] or "NotFound" in before
 
 
-def test_traffic_to_a_revision_that_does_not_exist_is_said_in_the_condition(up):
+def test_traffic_to_a_revision_that_does_not_exist_is_said_in_the_condition(up: Machine) -> None:
     manifest = service("lost")
     manifest["spec"]["traffic"] = [{"revisionName": "lost-00009", "percent": 100}]
     up.apply(manifest)
@@ -156,7 +161,7 @@ def test_traffic_to_a_revision_that_does_not_exist_is_said_in_the_condition(up):
     up.kubectl("delete", "ksvc", "lost")
 
 
-def test_an_unknown_image_says_how_to_add_it_and_requests_get_503(up):
+def test_an_unknown_image_says_how_to_add_it_and_requests_get_503(up: Machine) -> None:
     """Not a hang: the revision is not Ready, the pod says ImagePullBackOff, the reply cannot-start."""
     manifest = service("imageless")
     manifest["spec"]["template"]["spec"]["containers"][0]["image"] = "nobody.example/none:1"
@@ -177,7 +182,7 @@ def test_an_unknown_image_says_how_to_add_it_and_requests_get_503(up):
     up.kubectl("delete", "ksvc", "imageless")
 
 
-def test_a_command_that_exits_says_its_exit_code_and_requests_get_503(up):
+def test_a_command_that_exits_says_its_exit_code_and_requests_get_503(up: Machine) -> None:
     """CrashLoopBackOff with the code in the pod's and the revision's status; no request is left hanging."""
     up.apply(service("crasher", container={"image": "local", "command": ["sh", "-c", "exit 3"]}))
     wait_for("CrashLoopBackOff", lambda: "CrashLoopBackOff" in up.kubectl("get", "pods"), 60)
@@ -186,7 +191,7 @@ def test_a_command_that_exits_says_its_exit_code_and_requests_get_503(up):
     )
     assert reason == "ExitCode3"
 
-    def refused():
+    def refused() -> str | None:
         answer = up.curl(host("crasher"), "-i")
         return answer if answer.startswith("HTTP/1.1 503 ") else None
 
@@ -194,7 +199,7 @@ def test_a_command_that_exits_says_its_exit_code_and_requests_get_503(up):
     up.kubectl("delete", "ksvc", "crasher")
 
 
-def test_a_plain_deployment_that_crashes_is_503_cannot_start(up):
+def test_a_plain_deployment_that_crashes_is_503_cannot_start(up: Machine) -> None:
     """A request for a target whose pod ends again and again gets 503 with the reason, not a hang."""
     up.apply(
         {
@@ -221,7 +226,7 @@ def test_a_plain_deployment_that_crashes_is_503_cannot_start(up):
         }
     )  # fmt: skip
 
-    def refused():
+    def refused() -> str | None:
         answer = up.curl("crash.default.example.com", "-i", "-m", "90")
         return answer if answer.startswith("HTTP/1.1 503") else None
 
@@ -231,7 +236,7 @@ def test_a_plain_deployment_that_crashes_is_503_cannot_start(up):
     up.kubectl("delete", "deployment", "crash")
 
 
-def test_an_app_that_listens_elsewhere_is_told_so(up):
+def test_an_app_that_listens_elsewhere_is_told_so(up: Machine) -> None:
     """The message names the port it listens on and $PORT."""
     program = (
         "import http.server as h; "

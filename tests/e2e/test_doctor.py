@@ -4,12 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
+from kube.objects import Obj
+from testkit.machines.laptop import Machine
 from testkit.paths import ROOT, SAMPLE
 from testkit.ports import free_port
 
 
-def doctor(kubeconfig, *arguments):
+def doctor(kubeconfig: Path, *arguments: Any) -> tuple[int, str, str]:
     """(exit status, stdout, stderr)."""
     done = subprocess.run(
         [sys.executable, "-m", "zerogate", "doctor", *arguments],
@@ -19,7 +23,7 @@ def doctor(kubeconfig, *arguments):
     return done.returncode, done.stdout, done.stderr
 
 
-def test_of_a_laptop_that_is_well_the_doctor_says_so(laptop):
+def test_of_a_laptop_that_is_well_the_doctor_says_so(laptop: Machine) -> None:
     """Exit 0, a line a finding, each `ok`; as JSON the same."""
     laptop.kubectl("apply", "-f", str(SAMPLE), "-f", str(SAMPLE.parent / "plain-deployment.yaml"))
     laptop.wait_ready("helloworld-go")
@@ -32,9 +36,9 @@ def test_of_a_laptop_that_is_well_the_doctor_says_so(laptop):
     assert {finding["level"] for finding in json.loads(told)} == {"ok"}
 
 
-def test_the_doctor_names_what_slows_a_target_and_what_breaks_it(up):
+def test_the_doctor_names_what_slows_a_target_and_what_breaks_it(up: Machine) -> None:
     """Advice does not fail it; a problem does."""
-    slow = {
+    slow: Obj = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
@@ -72,7 +76,7 @@ def test_the_doctor_names_what_slows_a_target_and_what_breaks_it(up):
     assert {line.split()[0] for line in lines} == {"advice"}
     for each in ("kubelet runs, each 10 s", "preStop", "take it out", "Service direct"):
         assert any(each in line for line in lines), told
-    taker = {**slow, "metadata": {**slow["metadata"], "name": "taker"}}
+    taker: Obj = {**slow, "metadata": {**slow["metadata"], "name": "taker"}}
     taker["metadata"]["annotations"] = {"zerogate.dev/host": "slow.elsewhere.example.com"}
     up.apply(taker)
     status, told, _ = doctor(up.kubeconfig)
@@ -81,7 +85,7 @@ def test_the_doctor_names_what_slows_a_target_and_what_breaks_it(up):
     up.kubectl("delete", "service", "direct")
 
 
-def test_where_nobody_answers_the_doctor_says_what_to_start(tmp_path):
+def test_where_nobody_answers_the_doctor_says_what_to_start(tmp_path: Path) -> None:
     """A problem, and exit 1, whether the kubeconfig is missing or its server is away."""
     status, told, errors = doctor(tmp_path / "none")
     assert (status, len(told.splitlines()), errors) == (1, 1, "")
@@ -99,7 +103,7 @@ def test_where_nobody_answers_the_doctor_says_what_to_start(tmp_path):
     assert "does not answer" in told
 
 
-def test_a_wrong_flag_of_the_doctor_is_status_2(tmp_path):
+def test_a_wrong_flag_of_the_doctor_is_status_2(tmp_path: Path) -> None:
     status, _, errors = doctor(tmp_path / "none", "-o", "yaml")
     assert status == 2
     assert "-o" in errors

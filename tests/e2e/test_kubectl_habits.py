@@ -3,46 +3,47 @@ applying to the other, edit the image table.
 """
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
-from testkit.machines.laptop import host, service
+from testkit.machines.laptop import Machine, host, service
 from testkit.paths import SAMPLE
 from testkit.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory):
-    """One machine for all cases."""
-    from machine import Machine  # noqa: PLC0415 - made importable by conftest
-
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """One machine for all tests, which have Services of their own."""
     made = Machine(tmp_path_factory.mktemp("habits"))
-    made.start()
-    yield made
-    made.kill()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.kill()
 
 
-def test_every_kind_explains_itself_in_full(laptop):
+def test_every_kind_explains_itself_in_full(up: Machine) -> None:
     """`kubectl explain --recursive` knows each field of each kind that can be got."""
     listed = [
-        line.split() for line in laptop.kubectl("api-resources", "--verbs=get", "--no-headers").splitlines()
+        line.split() for line in up.kubectl("api-resources", "--verbs=get", "--no-headers").splitlines()
     ]
     assert len(listed) > 12
     for name, *_, version, _, _ in listed:
-        told = laptop.kubectl("explain", name, f"--api-version={version}", "--recursive")
+        told = up.kubectl("explain", name, f"--api-version={version}", "--recursive")
         assert "resourceVersion" in told, name
 
 
-def test_a_service_changes_from_one_way_of_applying_to_the_other(laptop):
+def test_a_service_changes_from_one_way_of_applying_to_the_other(up: Machine) -> None:
     """What the client applied, the server applies without a conflict; then it has one owner, not two."""
-    laptop.apply(service("switch", env={"TARGET": "One"}))
-    laptop.wait_ready("switch")
+    up.apply(service("switch", env={"TARGET": "One"}))
+    up.wait_ready("switch")
     same = json.dumps(service("switch", env={"TARGET": "One"}))
-    assert "serverside-applied" in laptop.kubectl("apply", "--server-side", "-f", "-", given=same)
+    assert "serverside-applied" in up.kubectl("apply", "--server-side", "-f", "-", given=same)
     changed = json.dumps(service("switch", env={"TARGET": "Two"}))
-    assert "serverside-applied" in laptop.kubectl("apply", "--server-side", "-f", "-", given=changed)
+    assert "serverside-applied" in up.kubectl("apply", "--server-side", "-f", "-", given=changed)
     other = json.dumps(service("switch", env={"TARGET": "Three"}))
-    refused = laptop.kubectl_result("apply", "--server-side", "--field-manager=me", "-f", "-", given=other)
+    refused = up.kubectl_result("apply", "--server-side", "--field-manager=me", "-f", "-", given=other)
     assert refused.returncode == 1
     assert ".spec.template.spec.containers" in refused.stderr
     assert "kubectl" in refused.stderr
@@ -56,29 +57,27 @@ def test_a_service_changes_from_one_way_of_applying_to_the_other(laptop):
         ("- {image: x, comand: [a]}", "has the unknown key 'comand'"),
     ],
 )
-def test_an_image_table_that_makes_no_sense_is_refused(laptop, table, problem):
+def test_an_image_table_that_makes_no_sense_is_refused(up: Machine, table: str, problem: str) -> None:
     """It would be found out at the next start only, when nothing starts any more."""
-    before = laptop.get("configmap", "config-images", "-n", "zerogate-system")
+    before = up.get("configmap", "config-images", "-n", "zerogate-system")
     patch = json.dumps({"data": {"images.yaml": table}})
-    done = laptop.kubectl_result(
+    done = up.kubectl_result(
         "patch", "configmap", "config-images", "-n", "zerogate-system", "--type=merge", "-p", patch
     )
     assert done.returncode == 1
     assert "data.images.yaml" in done.stderr
     assert problem in done.stderr
-    assert laptop.get("configmap", "config-images", "-n", "zerogate-system") == before
+    assert up.get("configmap", "config-images", "-n", "zerogate-system") == before
 
 
-def test_the_request_log_is_switched_live(laptop):
+def test_the_request_log_is_switched_live(up: Machine) -> None:
     """Off at first; on, each request is a line that names it."""
-    laptop.apply(service("logged"))
-    laptop.wait_ready("logged")
-    laptop.curl(host("logged"), path="/unseen")
-    laptop.configure("config-observability", **{"logging.enable-request-log": "true"})
-    wait_for(
-        "a line", lambda: laptop.curl(host("logged"), path="/seen?x") and '"path": "/seen?x"' in laptop.output
-    )
-    assert "/unseen" not in laptop.output
+    up.apply(service("logged"))
+    up.wait_ready("logged")
+    up.curl(host("logged"), path="/unseen")
+    up.configure("config-observability", **{"logging.enable-request-log": "true"})
+    wait_for("a line", lambda: up.curl(host("logged"), path="/seen?x") and '"path": "/seen?x"' in up.output)
+    assert "/unseen" not in up.output
 
 
 @pytest.mark.parametrize(
@@ -89,17 +88,19 @@ def test_the_request_log_is_switched_live(laptop):
         (("port-forward", "{pod}", "29999:8080"), "zerogate.dev/port"),
     ],
 )
-def test_what_pods_that_are_processes_do_not_offer_says_what_to_do_instead(laptop, arguments, instead):
+def test_what_pods_that_are_processes_do_not_offer_says_what_to_do_instead(
+    up: Machine, arguments: tuple[str, ...], instead: str
+) -> None:
     """Not a 404 that nobody understands."""
-    laptop.apply(service("plain", annotations={"autoscaling.knative.dev/min-scale": "1"}))
-    laptop.wait_ready("plain")
-    pod = laptop.pods("serving.knative.dev/service=plain")[0]["metadata"]["name"]
-    done = laptop.kubectl_result(*(word.format(pod=f"pod/{pod}") for word in arguments))
+    up.apply(service("plain", annotations={"autoscaling.knative.dev/min-scale": "1"}))
+    up.wait_ready("plain")
+    pod = up.pods("serving.knative.dev/service=plain")[0]["metadata"]["name"]
+    done = up.kubectl_result(*(word.format(pod=f"pod/{pod}") for word in arguments))
     assert done.returncode == 1
     assert instead in done.stderr
 
 
-def test_up_names_the_host_that_its_service_really_has(machine):
+def test_up_names_the_host_that_its_service_really_has(machine: Machine) -> None:
     """Its own domain, also where another was set; without a manifest that of a service which is there."""
     machine.start("-f", str(SAMPLE))
     assert f'-H "Host: {host("helloworld-go")}"' in machine.output

@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +26,7 @@ APP = ROOT / "testkit" / "machines" / "limited_app.py"
 class Limited(Crewed):
     """Three workers, two pods, and what is known of the limit's owner."""
 
-    def begin_limited(self, limit, work="0.02"):
+    def begin_limited(self, limit: int, work: str = "0.02") -> None:
         container = {
             "image": "local",
             "command": [sys.executable, str(APP)],
@@ -35,7 +37,7 @@ class Limited(Crewed):
         self.begin(3, service(NAME, annotations=scale, container=container, spec=limits))
         self.wait_pods(f"{NAME}-00001", 2)
 
-    def owner(self):
+    def owner(self) -> str | None:
         """The owner's name, once its slots are granted and all others know it; "" before."""
         told = self.state()
         owner = told["autoscaler"]["owners"].get(REVISION, {})
@@ -46,16 +48,16 @@ class Limited(Crewed):
         wanted = {name: "own" if name == owner.get("owner") else "forward" for name in told["activators"]}
         return owner["owner"] if len(wanted) == 3 and standings == wanted else ""
 
-    def load(self):
+    def load(self) -> Load:
         return Load(self.door, host(NAME), CLIENTS)
 
-    def most(self):
+    def most(self) -> int:
         """The most requests that any pod ever had at once."""
         return max(int(self.curl(host(NAME))) for _ in range(10))
 
 
 @pytest.fixture
-def limited(tmp_path):
+def limited(tmp_path: Path) -> Iterator[Limited]:
     made = Limited(tmp_path)
     try:
         yield made
@@ -63,14 +65,16 @@ def limited(tmp_path):
         made.kill()
 
 
-def answered(load, count):
+def answered(load: Load, count: int) -> None:
     """Wait until so many requests were answered, from now on."""
     wanted = load.outcome.good + count
     wait_for(f"{count} answers", lambda: load.outcome.good >= wanted, 60, 0.02)
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-def test_no_pod_sees_more_than_its_limit_whichever_worker_a_request_came_to(limited, limit):
+def test_no_pod_sees_more_than_its_limit_whichever_worker_a_request_came_to(
+    limited: Limited, limit: int
+) -> None:
     """One worker owns the limit, the others send their requests to it; all of them are answered."""
     limited.begin_limited(limit)
     wait_for("an owner", limited.owner)
@@ -80,13 +84,13 @@ def test_no_pod_sees_more_than_its_limit_whichever_worker_a_request_came_to(limi
     assert limited.most() == limit
 
 
-def test_the_limit_holds_while_workers_are_replaced(limited):
+def test_the_limit_holds_while_workers_are_replaced(limited: Limited) -> None:
     """A new owner takes a slot when the old one has said that it is empty. Nothing is lost."""
     limited.begin_limited(2, work="0.1")
     first = wait_for("an owner", limited.owner)
     with limited.load() as load:
         answered(load, 40)
-        limited.process.send_signal(signal.SIGUSR1)
+        limited.started.send_signal(signal.SIGUSR1)
         wait_for("another owner", lambda: limited.owner() not in {"", first}, 60)
         wait_for("the old ones to end", lambda: len(limited.processes()) == 3, 60)
         answered(load, 40)
@@ -95,7 +99,7 @@ def test_the_limit_holds_while_workers_are_replaced(limited):
 
 
 @pytest.mark.parametrize("who", ["the owner", "another"])
-def test_the_limit_holds_when_a_worker_is_killed(limited, who):
+def test_the_limit_holds_when_a_worker_is_killed(limited: Limited, who: str) -> None:
     """What is lost was in flight there; the limit has an owner again."""
     limited.begin_limited(2)
     first = wait_for("an owner", limited.owner)
@@ -137,7 +141,7 @@ def test_the_limit_holds_when_the_owner_is_stopped_and_goes_on(limited: Limited,
     assert limited.most() == 1
 
 
-def test_what_the_owner_answers_by_itself_reaches_the_client_as_it_is(limited):
+def test_what_the_owner_answers_by_itself_reaches_the_client_as_it_is(limited: Limited) -> None:
     """A full queue is told with its reason and its time to come back, whoever was asked."""
     limited.begin_limited(1, work="1.0")
     wait_for("an owner", limited.owner)

@@ -1,8 +1,9 @@
 """The newcomer's next step: a program of their own."""
 
 import json
+from pathlib import Path
 
-from testkit.machines.laptop import host
+from testkit.machines.laptop import Machine, host
 from testkit.paths import ROOT
 from testkit.waiting import wait_for
 
@@ -22,7 +23,7 @@ http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_fo
 """
 
 
-def test_a_program_that_listens_on_port_is_a_service(laptop, tmp_path):
+def test_a_program_that_listens_on_port_is_a_service(laptop: Machine, tmp_path: Path) -> None:
     """`command: [python3, app.py]` and a workingDir are all it takes."""
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -43,7 +44,7 @@ def test_a_program_that_listens_on_port_is_a_service(laptop, tmp_path):
     assert laptop.curl(host("mine")).startswith("my own: mine")
 
 
-def test_the_sample_of_the_readme_works(laptop):
+def test_the_sample_of_the_readme_works(laptop: Machine) -> None:
     """The manifest that README shows under *Your own program* runs as it stands there."""
     text = (ROOT / "README.md").read_text()
     section = text.split("## Your own program", 1)[1].split("\n## ", 1)[0]

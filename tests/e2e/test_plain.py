@@ -1,11 +1,13 @@
 """Plain Deployments as scale targets: what is done to them, what is not, and what they are told."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
+from kube.objects import Obj
 from testkit.machines.cluster import ClusterMachine
 from testkit.machines.laptop import Machine
 from testkit.paths import ROOT
@@ -32,7 +34,7 @@ SAMPLE = yaml.safe_load((ROOT / "config" / "samples" / "plain-deployment.yaml").
 
 
 @pytest.fixture(scope="module", params=["embedded", "kubernetes"])
-def up(request, tmp_path_factory):
+def up(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """One machine of each kind for all: the tests have Deployments of their own."""
     folder = tmp_path_factory.mktemp("plain")
     made = (
@@ -58,25 +60,25 @@ def plain(name: str, **annotations: str) -> dict[str, Any]:
     return made
 
 
-def pods(up, name):
+def pods(up: Machine, name: str) -> int:
     return len(up.pods(f"app={name}"))
 
 
-def replicas(up, name):
+def replicas(up: Machine, name: str) -> Any:
     return up.get("deployment", name)["spec"].get("replicas")
 
 
-def told(up, name, reason):
+def told(up: Machine, name: str, reason: str) -> list[str]:
     """The messages of a Deployment's Events with that reason."""
     events = up.get("events", "--field-selector", f"involvedObject.name={name},reason={reason}")["items"]
     return [event["message"] for event in events]
 
 
-def fields_of_ours(obj):
+def fields_of_ours(obj: Obj) -> set[str]:
     """Which fields our programs own, as paths."""
     found = set()
 
-    def walk(fields, path):
+    def walk(fields: Any, path: list[str]) -> None:
         below = {key: inner for key, inner in fields.items() if key.startswith(("f:", "k:"))}
         if not below:
             found.add(".".join(path))
@@ -92,12 +94,12 @@ def fields_of_ours(obj):
     return found
 
 
-def test_a_plain_deployment_is_scaled_and_nothing_else_of_it_is_written(up):
+def test_a_plain_deployment_is_scaled_and_nothing_else_of_it_is_written(up: Machine) -> None:
     """It stands until its first request; then it goes, comes back, and gets more pods under load."""
     for name in ("visited", "unvisited"):
         up.apply(plain(name))
     for name in ("visited", "unvisited"):
-        up.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
+        up.kubectl("rollout", "status", f"deployment/{name}", "--timeout=180s")
     assert up.curl("visited.default.example.com") == "Hello plain Deployment!\n"
     wait_for("the visited one to go", lambda: replicas(up, "visited") == pods(up, "visited") == 0, 60)
     assert (replicas(up, "unvisited"), pods(up, "unvisited")) == (1, 1)
@@ -112,10 +114,10 @@ def test_a_plain_deployment_is_scaled_and_nothing_else_of_it_is_written(up):
     assert not fields_of_ours(up.get("deployment", "unvisited", "--show-managed-fields"))
 
 
-def test_other_writers_of_replicas_are_named_and_min_and_max_hold(up):
+def test_other_writers_of_replicas_are_named_and_min_and_max_hold(up: Machine) -> None:
     """kubectl scale and an apply with a number are written over, and each is named with what to do."""
     up.apply(plain("shared", min_scale="1", max_scale="2"))
-    up.kubectl("rollout", "status", "deployment/shared", "--timeout=60s")
+    up.kubectl("rollout", "status", "deployment/shared", "--timeout=180s")
     assert up.curl("shared.default.example.com") == "Hello plain Deployment!\n"
 
     up.kubectl("scale", "deployment/shared", "--replicas=4")
@@ -145,10 +147,10 @@ def test_other_writers_of_replicas_are_named_and_min_and_max_hold(up):
         wait_for("max-scale to hold", lambda: replicas(up, "shared") <= 2, 60)
 
 
-def test_a_plain_deployment_is_told_of_a_host_that_is_taken_and_a_missing_label(up):
+def test_a_plain_deployment_is_told_of_a_host_that_is_taken_and_a_missing_label(up: Machine) -> None:
     """By Events on the Deployment; who asks for pods that cannot be seen gets 503 with the reason at once."""
     up.apply(plain("early"))
-    up.kubectl("rollout", "status", "deployment/early", "--timeout=60s")
+    up.kubectl("rollout", "status", "deployment/early", "--timeout=180s")
     late = plain("late")
     late["metadata"]["annotations"]["zerogate.dev/host"] = "early.default.example.com"
     blind = plain("blind")

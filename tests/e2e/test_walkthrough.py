@@ -1,9 +1,10 @@
 """The walk-through of the README, word for word, with real kubectl, curl and hey."""
 
 import re
+import signal
 import subprocess
 
-from testkit.machines.laptop import host
+from testkit.machines.laptop import Machine, host
 from testkit.paths import SAMPLE
 from testkit.waiting import wait_for
 
@@ -11,7 +12,7 @@ NAME = "helloworld-go"
 REVISION = "helloworld-go-00001"
 
 
-def test_hello_world_from_zero(engine):
+def test_hello_world_from_zero(engine: Machine) -> None:
     """Apply, ask, be silent, ask again, press: what the tutorial shows, in its order."""
     engine.start("-f", str(SAMPLE))
     if engine.engine == "embedded":
@@ -47,18 +48,21 @@ def test_hello_world_from_zero(engine):
     assert engine.curl(host(NAME)) == "Hello World!\n"
     wait_for("a line about the cold start", lambda: re.search(r"woke|cold start", engine.output))
 
-    press = subprocess.Popen(
-        ["hey", "-z", "12s", "-c", "50", "-host", host(NAME), f"http://{engine.door}/"],
+    with subprocess.Popen(
+        ["hey", "-z", "180s", "-c", "50", "-host", host(NAME), f"http://{engine.door}/"],
         stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    engine.wait_pods(REVISION, 5, 30)
-    printed, _ = press.communicate(timeout=60)
+    ) as press:  # fmt: skip
+        try:
+            engine.wait_pods(REVISION, 5, 120)
+        finally:
+            press.send_signal(signal.SIGINT)  # hey ends its requests and prints its report
+            printed, _ = press.communicate(timeout=60)
     assert re.findall(r"\[(\d+)\]\s+\d+ responses", printed) == ["200"], printed
     assert "Error distribution" not in printed
     assert engine.stop() == 0
 
 
-def test_a_burst_at_a_sleeping_service_is_answered_whole(up):
+def test_a_burst_at_a_sleeping_service_is_answered_whole(up: Machine) -> None:
     """`hey` started at zero pods: every answer is 200."""
     up.kubectl("apply", "-f", str(SAMPLE))
     up.wait_ready(NAME)
@@ -71,7 +75,7 @@ def test_a_burst_at_a_sleeping_service_is_answered_whole(up):
     assert "Error distribution" not in done.stdout
 
 
-def test_a_service_answers_at_its_localhost_name_too(laptop):
+def test_a_service_answers_at_its_localhost_name_too(laptop: Machine) -> None:
     """`<name>.<namespace>.localhost` opens in a browser, which resolves it to this machine."""
     laptop.kubectl("apply", "-f", str(SAMPLE))
     laptop.wait_ready(NAME)

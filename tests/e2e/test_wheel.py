@@ -3,22 +3,29 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 from testkit.machines.laptop import Machine, host
 from testkit.paths import ROOT
 
 
-def _python(folder, *arguments):
+def _environment(folder: Path) -> dict[str, str]:
+    """The wheel's modules alone; they are pure Python, whatever this run tests."""
+    return {"PYTHONPATH": str(folder / "lib"), "ZEROGATE_NATIVE": "auto"}
+
+
+def _python(folder: Path, *arguments: Any) -> str:
     done = subprocess.run(
         [sys.executable, *arguments],
         capture_output=True, text=True, check=False, timeout=240, cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder / "lib")},
+        env={**os.environ, **_environment(folder)},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def test_the_wheel_runs_the_walk_through_from_an_empty_folder(tmp_path):
+def test_the_wheel_runs_the_walk_through_from_an_empty_folder(tmp_path: Path) -> None:
     """It carries the custom resources, the config maps, the samples and their server."""
     pip = ("-m", "pip", "--quiet")
     _python(tmp_path, *pip, "wheel", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT))
@@ -29,7 +36,7 @@ def test_the_wheel_runs_the_walk_through_from_an_empty_folder(tmp_path):
     assert _python(tmp_path, "-m", "zerogate", "sample").split() == ["helloworld-go", "plain-deployment"]
     (tmp_path / "mine.yaml").write_text(_python(tmp_path, "-m", "zerogate", "sample", "helloworld-go"))
 
-    machine = Machine(tmp_path, environment={"PYTHONPATH": str(tmp_path / "lib")})
+    machine = Machine(tmp_path, environment=_environment(tmp_path))
     try:
         machine.start("-f", "mine.yaml")
         machine.wait_ready("helloworld-go")

@@ -9,7 +9,9 @@ import json
 import os
 import signal
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,14 +26,14 @@ RESULTS = os.environ.get("WORKERS_RESULTS", "")
 CLIENTS = 20
 
 
-def answered(load, count):
+def answered(load: Load, count: int) -> None:
     """Wait until so many requests were answered, from now on."""
     wanted = load.outcome.good + count
     wait_for(f"{count} answers", lambda: load.outcome.good >= wanted or load.outcome.failures, 600, 0.02)
 
 
 @pytest.fixture
-def crewed(tmp_path):
+def crewed(tmp_path: Path) -> Iterator[Crewed]:
     made = Crewed(tmp_path)
     try:
         made.begin(2, service(NAME, annotations={"autoscaling.knative.dev/min-scale": "1"}))
@@ -41,8 +43,8 @@ def crewed(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def results():
-    found = {}
+def results() -> Iterator[dict[str, Any]]:
+    found: dict[str, Any] = {}
     yield found
     if RESULTS:
         Path(RESULTS).write_text(
@@ -50,7 +52,7 @@ def results():
         )
 
 
-def noted(load, failures):
+def noted(load: Load, failures: list[Any]) -> dict[str, Any]:
     """What is written down of a case."""
     return {
         "answered": load.outcome.good,
@@ -59,7 +61,7 @@ def noted(load, failures):
     }
 
 
-def test_several_workers_serve_on_one_socket(crewed):
+def test_several_workers_serve_on_one_socket(crewed: Crewed) -> None:
     """Each is on the pages of `up` under its name, is linked, and answers its part."""
     assert crewed.workers() == ["gateway-1", "gateway-2"]
     with Load(crewed.door, host(NAME), CLIENTS) as load:
@@ -74,13 +76,13 @@ def test_several_workers_serve_on_one_socket(crewed):
         assert f'zerogate_activator_link_up{{worker="{name}"}} 1.0' in page
 
 
-def test_workers_that_are_replaced_one_by_one_lose_nothing(crewed, results):
+def test_workers_that_are_replaced_one_by_one_lose_nothing(crewed: Crewed, results: dict[str, Any]) -> None:
     """SIGUSR1: a new one serves before an old one drains."""
     was = crewed.workers()
     with Load(crewed.door, host(NAME), CLIENTS) as load:
         while load.outcome.good < REQUESTS and not load.outcome.failures:
             answered(load, REQUESTS // 10)
-            crewed.process.send_signal(signal.SIGUSR1)
+            crewed.started.send_signal(signal.SIGUSR1)
             wait_for("new workers", lambda was=was: not {*was} & {*crewed.workers()} and crewed.workers(), 60)
             wait_for("the old ones to end", lambda: len(crewed.processes()) == 2, 60)
             was = crewed.workers()
@@ -89,7 +91,7 @@ def test_workers_that_are_replaced_one_by_one_lose_nothing(crewed, results):
     results["rolling replacement"] = noted(load, load.outcome.failures)
 
 
-def test_a_killed_worker_loses_no_more_than_it_had_in_flight(crewed, results):
+def test_a_killed_worker_loses_no_more_than_it_had_in_flight(crewed: Crewed, results: dict[str, Any]) -> None:
     """The other one goes on, and a new one takes its place."""
     with Load(crewed.door, host(NAME), CLIENTS) as load:
         answered(load, REQUESTS // 2)
@@ -105,24 +107,26 @@ def test_a_killed_worker_loses_no_more_than_it_had_in_flight(crewed, results):
     results["a worker killed"] = {**noted(load, load.outcome.failures), "in_flight_when_killed": in_flight}
 
 
-def test_an_up_that_begins_anew_hands_its_socket_over_and_loses_nothing(crewed, results):
+def test_an_up_that_begins_anew_hands_its_socket_over_and_loses_nothing(
+    crewed: Crewed, results: dict[str, Any]
+) -> None:
     """SIGUSR2: the same process becomes a new `up`; who connects meanwhile waits."""
-    process = crewed.process.pid
+    process = crewed.started.pid
     with Load(crewed.door, host(NAME), CLIENTS) as load:
         answered(load, REQUESTS // 2)
-        crewed.process.send_signal(signal.SIGUSR2)
+        crewed.started.send_signal(signal.SIGUSR2)
         wait_for("the next life", lambda: crewed.output.count("export KUBECONFIG=") == 2, 60)
         wanted = max(REQUESTS, load.outcome.good + REQUESTS // 2)
         wait_for("answers", lambda: load.outcome.good >= wanted or load.outcome.failures, 600, 0.02)
     assert load.outcome.failures == []
-    assert crewed.process.pid == process
-    assert crewed.process.poll() is None
+    assert crewed.started.pid == process
+    assert crewed.started.poll() is None
     assert crewed.workers() == ["gateway-1", "gateway-2"]
     assert crewed.stop() == 0
     results["up begun anew with its socket handed over"] = noted(load, load.outcome.failures)
 
 
-def test_sigterm_under_load_answers_whoever_has_connected(crewed, results):
+def test_sigterm_under_load_answers_whoever_has_connected(crewed: Crewed, results: dict[str, Any]) -> None:
     """Then nobody listens any more, and connecting is refused: nothing else goes wrong."""
     with Load(crewed.door, host(NAME), CLIENTS) as load:
         answered(load, REQUESTS)

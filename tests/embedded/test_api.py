@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -235,7 +236,7 @@ def test_refused_updates(world: World, path: str, patch: Obj, text: str) -> None
 def test_the_servers_own_fields_cannot_be_written(world: World) -> None:
     """Whatever a patch says of them, they stay; an end that was not asked for is refused."""
     made = world.ok("POST", DEPLOYMENTS, deployment("d"))
-    patch = {"metadata": {"generation": 50, "creationTimestamp": None}}
+    patch: Obj = {"metadata": {"generation": 50, "creationTimestamp": None}}
     found = world.ok("PATCH", f"{DEPLOYMENTS}/d", patch, MERGE)
     assert found["metadata"]["generation"] == 1
     assert found["metadata"]["creationTimestamp"] == made["metadata"]["creationTimestamp"]
@@ -538,7 +539,7 @@ def test_old_events_are_swept(world: World) -> None:
 # -- restarts --------------------------------------------------------------------------------------------
 
 
-def test_a_restart_brings_everything_back(tmp_path: Any) -> None:
+def test_a_restart_brings_everything_back(tmp_path: Path) -> None:
     """Objects, definitions, owners; and generations go on."""
     world = World(tmp_path / "db")
     world.ok("POST", CRDS, widget_crd())

@@ -127,7 +127,8 @@ def family(world: World) -> dict[str, Any]:
     parent = world.ok("POST", CONFIGMAPS, config_map("parent", ownerReferences=[owner(grand)]))
     step = world.ok("POST", CONFIGMAPS, config_map("step"))
     both = [owner(parent), owner(step)]
-    return world.ok("POST", CONFIGMAPS, config_map("child", ownerReferences=both))
+    found: dict[str, Any] = world.ok("POST", CONFIGMAPS, config_map("child", ownerReferences=both))
+    return found
 
 
 def test_dependents_go_with_their_last_owner(world: World) -> None:

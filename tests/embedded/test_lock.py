@@ -2,13 +2,13 @@
 
 import datetime as dt
 import stat
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 from cryptography import x509
 
-from embedded.edge import lock as locks
 from embedded.edge.lock import kubeconfig_text, make_lock
 
 
@@ -71,7 +71,7 @@ def test_a_certificate_is_renewed_before_it_ends(tmp_path: Path, monkeypatch: py
     ends = x509.load_pem_x509_certificate(old).not_valid_after_utc
     for days, is_renewed in ((31, False), (29, True)):
         moment = (ends - dt.timedelta(days=days)).timestamp()
-        monkeypatch.setattr(locks.time, "time", lambda moment=moment: moment)
+        monkeypatch.setattr(time, "time", lambda moment=moment: moment)
         again = make_lock(tmp_path)
         assert (again.certificate.read_bytes() != old) == is_renewed
         assert again.ca == first.ca

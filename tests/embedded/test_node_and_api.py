@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,21 +16,21 @@ from embedded.edge.workloads import controllers
 from embedded.node.settings import NodeSettings
 from embedded.store import Store
 from kube.edge.client import Client
-from kube.objects import annotations, is_ready, is_true
+from kube.objects import Obj, annotations, is_ready, is_true
 from kube.resources import DEPLOYMENTS, PODS
 from testkit.node.world import SERVER, python
 from testkit.waiting import until
 
 
 @pytest.fixture
-def api(tmp_path):
+def api(tmp_path: Path) -> Iterator[Api]:
     made = Api(Store(), admit=lambda _resource, obj, _old: obj, clock=time.time, log_folder=tmp_path / "logs")
     yield made
     made.store.close()
 
 
 @contextlib.asynccontextmanager
-async def cluster(api, folder):
+async def cluster(api: Api, folder: Path) -> AsyncIterator[Client]:
     settings = NodeSettings(folder=folder, working_folder=folder, stop_grace=1.0)
     tasks = [
         asyncio.create_task(controllers.run(Client(LocalTransport(api), manager="deployments"))),
@@ -40,10 +43,11 @@ async def cluster(api, folder):
             task.cancel()
         for result in await asyncio.gather(*tasks, return_exceptions=True):
             if not isinstance(result, asyncio.CancelledError):
+                assert result is not None, "it ended of itself"
                 raise result
 
 
-def deployment(replicas):
+def deployment(replicas: int) -> Obj:
     container = {
         "name": "c",
         "image": "any",
@@ -62,14 +66,15 @@ def deployment(replicas):
     }
 
 
-async def pods(client):
-    return (await client.list(PODS, "default"))["items"]
+async def pods(client: Client) -> list[Obj]:
+    found: list[Obj] = (await client.list(PODS, "default"))["items"]
+    return found
 
 
-async def eventually(ask, is_so, what):
-    box = []
+async def eventually(ask: Callable[..., Any], is_so: Callable[..., Any], what: str) -> Any:
+    box: list[Any] = []
 
-    async def look():
+    async def look() -> None:
         while True:
             box[:] = [await ask()]
             await asyncio.sleep(0.01)
@@ -82,12 +87,12 @@ async def eventually(ask, is_so, what):
     return box[0]
 
 
-async def test_a_deployment_becomes_processes_and_goes_to_zero(api, tmp_path):
+async def test_a_deployment_becomes_processes_and_goes_to_zero(api: Api, tmp_path: Path) -> None:
     """0 → 2 → a new template → 0: pods answer on their ports, the status follows, nothing is left."""
     async with cluster(api, tmp_path) as client:
         await client.create(DEPLOYMENTS, deployment(0))
 
-        async def standing():
+        async def standing() -> Obj:
             return await client.get(DEPLOYMENTS, "default", "hello")
 
         await client.patch(DEPLOYMENTS, "default", "hello", {"spec": {"replicas": 2}}, kind="merge")

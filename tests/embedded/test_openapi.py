@@ -1,5 +1,8 @@
 """The documents in which the embedded API describes itself."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from embedded.openapi import openapi_v2, openapi_v3, openapi_v3_index
@@ -7,7 +10,7 @@ from embedded.openapi_types import document_name
 from embedded.schema import Schemas
 from kube import resources
 
-CRD = {
+CRD: dict[str, Any] = {
     "metadata": {"name": "services.serving.knative.dev"},
     "spec": {
         "group": "serving.knative.dev",
@@ -43,13 +46,13 @@ SERVED = [
 
 
 @pytest.fixture(scope="module")
-def schemas():
+def schemas() -> Schemas:
     found = Schemas()
     found.add_crd(CRD)
     return found
 
 
-def references(value):
+def references(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         if isinstance(value.get("$ref"), str):
             yield value["$ref"]
@@ -60,16 +63,22 @@ def references(value):
             yield from references(below)
 
 
-def marked(types, resource):
+def described(version: str, schemas: Schemas) -> dict[str, Any]:
+    document = openapi_v3(version, SERVED, schemas)
+    assert document is not None
+    return document
+
+
+def marked(types: dict[str, Any], resource: resources.Resource) -> list[dict[str, Any]]:
     """The types marked as a resource's kind."""
     gvk = {"group": resource.group, "version": resource.version, "kind": resource.kind}
     return [made for made in types.values() if gvk in made.get("x-kubernetes-group-version-kind", [])]
 
 
 @pytest.mark.parametrize("resource", SERVED)
-def test_version_3_shows_what_kubectl_looks_for(schemas, resource):
+def test_version_3_shows_what_kubectl_looks_for(schemas: Schemas, resource: resources.Resource) -> None:
     """PATCH of each kind takes fieldValidation and dryRun; its type is marked as that kind's."""
-    document = openapi_v3(resource.api_version, SERVED, schemas)
+    document = described(resource.api_version, schemas)
     gvk = {"group": resource.group, "version": resource.version, "kind": resource.kind}
     found = [
         path["patch"]
@@ -84,17 +93,17 @@ def test_version_3_shows_what_kubectl_looks_for(schemas, resource):
     assert len(marked(document["components"]["schemas"], resource)) == 1
 
 
-def test_every_reference_leads_somewhere(schemas):
+def test_every_reference_leads_somewhere(schemas: Schemas) -> None:
     """In version 2 and in each document of version 3."""
     for version in {resource.api_version for resource in SERVED}:
-        document = openapi_v3(version, SERVED, schemas)
+        document = described(version, schemas)
         known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
         assert set(references(document)) <= known
     whole = openapi_v2(SERVED, schemas)
     assert set(references(whole)) <= {f"#/definitions/{name}" for name in whole["definitions"]}
 
 
-def test_version_2_describes_all_at_once(schemas):
+def test_version_2_describes_all_at_once(schemas: Schemas) -> None:
     """With the parameters in its own form."""
     document = openapi_v2(SERVED, schemas)
     assert document["swagger"] == "2.0"
@@ -104,7 +113,7 @@ def test_version_2_describes_all_at_once(schemas):
     assert {"name": "fieldValidation", "in": "query", "type": "string"} in patch["parameters"]
 
 
-def test_the_index_names_documents_by_their_content(schemas):
+def test_the_index_names_documents_by_their_content(schemas: Schemas) -> None:
     """A definition changes the hash of its own group alone, so that clients keep the rest."""
     paths = openapi_v3_index(SERVED, schemas)["paths"]
     assert set(paths) == {
@@ -119,14 +128,14 @@ def test_the_index_names_documents_by_their_content(schemas):
     assert {path for path in paths if paths[path] != after[path]} == {"apis/serving.knative.dev/v1"}
 
 
-def test_what_is_not_served_is_not_described(schemas):
+def test_what_is_not_served_is_not_described(schemas: Schemas) -> None:
     """None, for a 404."""
     assert openapi_v3("batch/v1", SERVED, schemas) is None
 
 
-def test_lists_tell_how_they_merge(schemas):
+def test_lists_tell_how_they_merge(schemas: Schemas) -> None:
     """kubectl computes strategic patches of client-side apply from these."""
-    types = openapi_v3("apps/v1", SERVED, schemas)["components"]["schemas"]
+    types = described("apps/v1", schemas)["components"]["schemas"]
     pod = types["v1.PodSpec"]["properties"]
     assert pod["containers"]["x-kubernetes-patch-merge-key"] == "name"
     assert pod["containers"]["x-kubernetes-patch-strategy"] == "merge"
@@ -144,9 +153,9 @@ def test_lists_tell_how_they_merge(schemas):
     assert types["v1.LabelSelector"]["x-kubernetes-map-type"] == "atomic"
 
 
-def test_a_definitions_schema_stands_as_it_was_written(schemas):
+def test_a_definitions_schema_stands_as_it_was_written(schemas: Schemas) -> None:
     """In version 3 with its descriptions; in version 2 without what that cannot say."""
-    types = openapi_v3("serving.knative.dev/v1", SERVED, schemas)["components"]["schemas"]
+    types = described("serving.knative.dev/v1", schemas)["components"]["schemas"]
     (made,) = marked(types, resources.SERVICES)
     assert made["description"] == "Text of the definition."
     assert (
@@ -168,6 +177,6 @@ def test_a_definitions_schema_stands_as_it_was_written(schemas):
         ("Odd", "Odd"),
     ],
 )
-def test_names_of_types(model, name):
+def test_names_of_types(model: str, name: str) -> None:
     """Clients show what follows the last dot."""
     assert document_name(model) == name

@@ -1,6 +1,7 @@
 """JSON patch and merge patch of the embedded API."""
 
 import copy
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,10 @@ JSON = st.recursive(
     max_leaves=12,
 )
 OBJECTS = st.dictionaries(st.text("abcd", max_size=1), JSON, max_size=4)
-DOC = {"spec": {"replicas": 0, "list": [1, 2, 3]}, "metadata": {"labels": {"a/b": "x", "m~n": "y"}}}
+DOC: dict[str, Any] = {
+    "spec": {"replicas": 0, "list": [1, 2, 3]},
+    "metadata": {"labels": {"a/b": "x", "m~n": "y"}},
+}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +51,7 @@ DOC = {"spec": {"replicas": 0, "list": [1, 2, 3]}, "metadata": {"labels": {"a/b"
         ([], ("spec", "replicas"), 0),
     ],
 )
-def test_json_patch_operations(ops, at, expected):
+def test_json_patch_operations(ops: list[dict[str, Any]], at: tuple[str, ...], expected: Any) -> None:
     """Each operation of RFC 6902 does what it says, and the patched document is left alone."""
     before = copy.deepcopy(DOC)
     found = json_patch(DOC, ops)
@@ -91,7 +95,7 @@ def test_json_patch_operations(ops, at, expected):
         ),
     ],
 )
-def test_json_patch_refusals(ops, status, reason, text):
+def test_json_patch_refusals(ops: list[Any] | dict[str, str], status: int, reason: str, text: str) -> None:
     """What is no patch is the client's fault (400); what does not fit the object is refused (422)."""
     with pytest.raises(PatchFailed) as refused:
         json_patch(DOC, ops)
@@ -99,7 +103,7 @@ def test_json_patch_refusals(ops, status, reason, text):
     assert text in refused.value.message
 
 
-def test_a_refusal_tells_nothing_of_the_object():
+def test_a_refusal_tells_nothing_of_the_object() -> None:
     """An object may hold secrets, so the message names operation and path alone."""
     secret = {"data": {"password": "hunter2"}}
     for op in (
@@ -111,7 +115,7 @@ def test_a_refusal_tells_nothing_of_the_object():
         assert "hunter2" not in refused.value.message
 
 
-def test_a_failed_test_undoes_the_operations_before_it():
+def test_a_failed_test_undoes_the_operations_before_it() -> None:
     """A JSON patch applies as a whole or not at all."""
     ops = [
         {"op": "replace", "path": "/spec/replicas", "value": 5},
@@ -140,21 +144,21 @@ def test_a_failed_test_undoes_the_operations_before_it():
         ({}, {"a": [None, {"b": None}]}, {"a": [None, {"b": None}]}),
     ],
 )
-def test_merge_patch_examples(doc, patch, expected):
+def test_merge_patch_examples(doc: dict[str, Any], patch: dict[str, Any], expected: dict[str, Any]) -> None:
     """RFC 7386: objects merge, null removes, all else replaces, lists whole."""
     assert merge_patch(doc, patch) == expected
 
 
 @pytest.mark.parametrize("patch", [[], "x", 1, None])
-def test_a_merge_patch_is_an_object(patch):
+def test_a_merge_patch_is_an_object(patch: Any) -> None:
     """Anything else is refused with 400, though the RFC would let it replace the object."""
     with pytest.raises(PatchFailed) as refused:
         merge_patch({"a": 1}, patch)
     assert refused.value.status == 400
 
 
-def _merge_diff(old, new):
-    patch = {key: None for key in old if key not in new}
+def _merge_diff(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    patch: dict[str, Any] = {key: None for key in old if key not in new}
     for key, value in new.items():
         before = old.get(key)
         if isinstance(before, dict) and isinstance(value, dict):
@@ -164,27 +168,29 @@ def _merge_diff(old, new):
     return patch
 
 
-def _has_null(value):
+def _has_null(value: Any) -> bool:
     if isinstance(value, dict):
         return any(entry is None or _has_null(entry) for entry in value.values())
     return False
 
 
 @given(OBJECTS)
-def test_the_empty_merge_patch_changes_nothing(doc):
+def test_the_empty_merge_patch_changes_nothing(doc: dict[str, Any]) -> None:
     """{} is the identity."""
     assert merge_patch(doc, {}) == doc
 
 
 @given(OBJECTS, OBJECTS)
-def test_a_merge_patch_applied_twice_is_applied_once(doc, patch):
+def test_a_merge_patch_applied_twice_is_applied_once(doc: dict[str, Any], patch: dict[str, Any]) -> None:
     """Merge patches are idempotent."""
     once = merge_patch(doc, patch)
     assert merge_patch(once, patch) == once
 
 
 @given(OBJECTS, OBJECTS.filter(lambda new: not _has_null(new)))
-def test_the_merge_patch_of_a_difference_makes_the_difference(old, new):
+def test_the_merge_patch_of_a_difference_makes_the_difference(
+    old: dict[str, Any], new: dict[str, Any]
+) -> None:
     """Any object without nulls can be reached from any other."""
     before = copy.deepcopy(old)
     assert merge_patch(old, _merge_diff(old, new)) == new
@@ -205,7 +211,7 @@ def test_the_merge_patch_of_a_difference_makes_the_difference(old, new):
         max_size=4,
     ),
 )
-def test_any_json_patch_yields_an_object_or_a_refusal(doc, ops):
+def test_any_json_patch_yields_an_object_or_a_refusal(doc: dict[str, Any], ops: list[dict[str, Any]]) -> None:
     """No patch ends in an unexpected error, and none changes the document in place."""
     before = copy.deepcopy(doc)
     status = 200

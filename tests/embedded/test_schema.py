@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 from embedded.schema import ANY, Schemas, apply_defaults, copy_json, prune, type_errors, unknown_fields
 from embedded.schema.defaults import pull_policy
 from embedded.schema.merge_keys import LISTS, RETAIN_KEYS
+from embedded.schema.types import TypeSchema
+from kube.objects import Obj
+from testkit.api.schemas import schema_of
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEMAS = Schemas()
@@ -34,11 +38,13 @@ KINDS = [
     ("", "v1", "Status"),
     ("", "v1", "DeleteOptions"),
 ]
-DEPLOYMENT, POD = SCHEMAS.for_kind(*KINDS[0]), SCHEMAS.for_kind(*KINDS[2])
-SERVICE, SECRET, NAMESPACE = (SCHEMAS.for_kind("", "v1", kind) for kind in ("Service", "Secret", "Namespace"))
+DEPLOYMENT, POD = schema_of(SCHEMAS, *KINDS[0]), schema_of(SCHEMAS, *KINDS[2])
+SERVICE, SECRET, NAMESPACE = (
+    schema_of(SCHEMAS, "", "v1", kind) for kind in ("Service", "Secret", "Namespace")
+)
 
 
-def deployment(container=None, **spec):
+def deployment(container: dict[str, Any] | None = None, **spec: Any) -> Obj:
     template = {
         "metadata": {"labels": {"app": "x"}},
         "spec": {"containers": [container or {"name": "a", "image": "i"}]},
@@ -51,12 +57,12 @@ def deployment(container=None, **spec):
     }
 
 
-def pod(**spec):
+def pod(**spec: Any) -> Obj:
     spec.setdefault("containers", [{"name": "a", "image": "i"}])
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
 
 
-def crd(properties, **more):
+def crd(properties: dict[str, Any], **more: Any) -> Obj:
     openapi = {"type": "object", "properties": {"spec": {"type": "object", "properties": properties, **more}}}
     version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": openapi}}
     old = {"name": "v1alpha1", "served": False, "schema": {}}
@@ -64,17 +70,17 @@ def crd(properties, **more):
     return {"metadata": {"name": "things.g.example"}, "spec": spec}
 
 
-def custom(properties, **more):
+def custom(properties: dict[str, Any], **more: Any) -> TypeSchema:
     schemas = Schemas()
     schemas.add_crd(crd(properties, **more))
-    return schemas.for_kind("g.example", "v1", "Thing")
+    return schema_of(schemas, "g.example", "v1", "Thing")
 
 
-def thing(**spec):
+def thing(**spec: Any) -> Obj:
     return {"apiVersion": "g.example/v1", "kind": "Thing", "metadata": {"name": "t"}, "spec": spec}
 
 
-def problems(obj, schema, old=None):
+def problems(obj: dict[str, Any], schema: TypeSchema, old: Obj | None = None) -> list[tuple[str, str]]:
     return [(problem.path, problem.message) for problem in type_errors(obj, schema, old)]
 
 
@@ -82,21 +88,21 @@ def problems(obj, schema, old=None):
 
 
 @pytest.mark.parametrize("gvk", KINDS)
-def test_built_in_kinds_are_known(gvk):
+def test_built_in_kinds_are_known(gvk: tuple[str, str, str]) -> None:
     """Each has the type of an object, built once."""
-    schema = SCHEMAS.for_kind(*gvk)
+    schema = schema_of(SCHEMAS, *gvk)
     assert schema.gvk == gvk
     assert "apiVersion" in schema.fields
     assert SCHEMAS.for_kind(*gvk) is schema
 
 
-def test_other_kinds_are_not():
+def test_other_kinds_are_not() -> None:
     """None, not an empty type."""
     assert SCHEMAS.for_kind("apps", "v1", "DaemonSet") is None
     assert SCHEMAS.for_kind("apps", "v2", "Deployment") is None
 
 
-def test_every_merge_rule_names_a_list_that_exists():
+def test_every_merge_rule_names_a_list_that_exists() -> None:
     """A misspelt entry of the table would merge nothing."""
     models = json.loads((ROOT / "embedded/schema/schemas.json").read_text())["models"]
     for model, fields in LISTS.items():
@@ -110,7 +116,7 @@ def test_every_merge_rule_names_a_list_that_exists():
         assert key in models[model]
 
 
-def test_the_schema_file_is_what_its_tool_writes(tmp_path):
+def test_the_schema_file_is_what_its_tool_writes(tmp_path: Path) -> None:
     """schemas.json is generated, never edited."""
     committed = (ROOT / "embedded/schema/schemas.json").read_text()
     code = "import make_schemas, json; print(json.dumps(make_schemas.collect()))"
@@ -151,12 +157,12 @@ def test_the_schema_file_is_what_its_tool_writes(tmp_path):
         (deployment(replicas={"odd": 1}), []),  # of the wrong type: another refusal
     ],
 )
-def test_unknown_fields_of_built_in_kinds(obj, expected):
+def test_unknown_fields_of_built_in_kinds(obj: Obj, expected: list[str]) -> None:
     """Paths as Kubernetes' strict decoding writes them."""
     assert unknown_fields(obj, DEPLOYMENT) == expected
 
 
-def test_unknown_fields_of_custom_resources():
+def test_unknown_fields_of_custom_resources() -> None:
     """What the definition doesn't name, but where it keeps what it doesn't know."""
     schema = custom(
         {
@@ -191,7 +197,7 @@ def test_unknown_fields_of_custom_resources():
     ]
 
 
-def test_prune_drops_what_is_unknown_and_nulls_that_mean_nothing():
+def test_prune_drops_what_is_unknown_and_nulls_that_mean_nothing() -> None:
     """The rest is shared, the argument untouched; an object with nothing to drop comes back itself."""
     obj = deployment({"name": "a", "image": "i", "imagee": 1, "env": None}, replica=1, replicas=None)
     obj["metadata"]["creationTimestamp"] = None
@@ -203,7 +209,7 @@ def test_prune_drops_what_is_unknown_and_nulls_that_mean_nothing():
     assert prune({"any": None}, ANY) == {"any": None}
 
 
-def test_prune_keeps_null_where_a_definition_allows_it():
+def test_prune_keeps_null_where_a_definition_allows_it() -> None:
     """`nullable: true`."""
     schema = custom({"may": {"type": "string", "nullable": True}, "not": {"type": "string"}})
     assert prune(thing(may=None, **{"not": None}), schema) == thing(may=None)
@@ -317,7 +323,7 @@ def test_prune_keeps_null_where_a_definition_allows_it():
         ),
     ],
 )
-def test_refused_deployments(obj, path, text):
+def test_refused_deployments(obj: Obj, path: str, text: str) -> None:
     """Where it is wrong, and how Kubernetes words it."""
     found = problems(obj, DEPLOYMENT)
     assert [message for at, message in found if at == path and text in message], found
@@ -348,33 +354,33 @@ def test_refused_deployments(obj, path, text):
         ({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "aGk="}}, SECRET),
     ],
 )
-def test_accepted(obj, schema):
+def test_accepted(obj: Obj, schema: TypeSchema) -> None:
     """Numbers as quantities, integers written as 2.0, percentages, null for nothing."""
     assert problems(obj, schema) == []
 
 
-def test_secret_data_is_base64():
+def test_secret_data_is_base64() -> None:
     """Anything else is the client's mistake."""
     found = problems({"data": {"a": "no!"}}, SECRET)
     assert found[0][0] == "data.a"
     assert "base64" in found[0][1]
 
 
-def test_a_pod_without_containers_or_with_two_of_one_name():
+def test_a_pod_without_containers_or_with_two_of_one_name() -> None:
     """A pod has at least one container, and each its own name."""
     assert ("spec.containers", "Required value") in problems(pod(containers=[]), POD)
     twice = pod(containers=[{"name": "a", "image": "i"}, {"name": "a", "image": "j"}])
     assert problems(twice, POD) == [("spec.containers[1].name", 'Duplicate value: "a"')]
 
 
-def test_a_service_port_is_in_range():
+def test_a_service_port_is_in_range() -> None:
     """1 to 65535."""
     found = problems({"spec": {"ports": [{"port": 0}]}}, SERVICE)
     text = "Invalid value: 0: must be between 1 and 65535, inclusive"
     assert found == [("spec.ports[0].port", text), ("spec.ports[0].targetPort", text)]
 
 
-def test_what_must_not_change():
+def test_what_must_not_change() -> None:
     """A Deployment's selector, a pod's spec but its images and its node, which is given once."""
     changed = deployment(selector={"matchLabels": {"app": "y"}})
     changed["spec"]["template"]["metadata"]["labels"] = {"app": "y"}
@@ -388,7 +394,7 @@ def test_what_must_not_change():
     assert problems(pod(hostNetwork=True), POD, pod())[0][0] == "spec"
 
 
-def test_what_did_not_change_is_not_refused_again():
+def test_what_did_not_change_is_not_refused_again() -> None:
     """An object that was stored under older rules can still be scaled."""
     old = deployment({"name": "a", "image": "i", "args": [1]}, replicas=1)
     new = deployment({"name": "a", "image": "i", "args": [1]}, replicas=2)
@@ -496,7 +502,7 @@ def test_what_did_not_change_is_not_refused_again():
         ({"type": "string"}, "a", 1, 'must be of type string: "integer"'),
     ],
 )
-def test_a_definitions_constraints(rule, good, bad, text):
+def test_a_definitions_constraints(rule: dict[str, Any], good: Any, bad: Any, text: str) -> None:
     """Each keyword of a structural schema refuses what it should and lets the rest pass."""
     schema = custom({"x": rule})
     assert problems(thing(x=good), schema) == []
@@ -505,7 +511,7 @@ def test_a_definitions_constraints(rule, good, bad, text):
         assert [message for path, message in found if path.startswith("spec.x") and text in message], found
 
 
-def test_required_fields_of_custom_resources():
+def test_required_fields_of_custom_resources() -> None:
     """Missing or null, both are refused with the field's path."""
     schema = custom({"a": {"type": "string"}}, required=["a"])
     assert problems(thing(), schema) == [("spec.a", "Required value")]
@@ -515,7 +521,7 @@ def test_required_fields_of_custom_resources():
 # -- defaults --------------------------------------------------------------------------------------------
 
 
-def test_defaults_of_a_deployment():
+def test_defaults_of_a_deployment() -> None:
     """What kubectl shows and controllers count on; the argument is left alone."""
     obj = deployment(
         {
@@ -563,7 +569,7 @@ def test_defaults_of_a_deployment():
     }
 
 
-def test_defaults_never_overwrite():
+def test_defaults_never_overwrite() -> None:
     """What the user wrote stays, zero and false included."""
     wanted = deployment(replicas=0, strategy={"type": "Recreate"}, revisionHistoryLimit=0)
     spec = apply_defaults(wanted, DEPLOYMENT)["spec"]
@@ -582,12 +588,12 @@ def test_defaults_never_overwrite():
         ("", "Always"),
     ],
 )
-def test_the_pull_policy_follows_the_tag(image, policy):
+def test_the_pull_policy_follows_the_tag(image: str, policy: str) -> None:
     """A port is no tag, a digest never changes."""
     assert pull_policy(image) == policy
 
 
-def test_defaults_of_a_pod():
+def test_defaults_of_a_pod() -> None:
     """Phase, quality of service, requests from limits, sources of volumes."""
     limits = {"cpu": "1", "memory": "64Mi"}
     made = apply_defaults(
@@ -623,13 +629,13 @@ def test_defaults_of_a_pod():
         ({"limits": {"cpu": "1", "memory": "1"}}, "Guaranteed"),
     ],
 )
-def test_quality_of_service(resources, quality):
+def test_quality_of_service(resources: dict[str, Any], quality: str) -> None:
     """By requests and limits of cpu and memory."""
     made = apply_defaults(pod(containers=[{"name": "a", "image": "i", "resources": resources}]), POD)
     assert made["status"]["qosClass"] == quality
 
 
-def test_defaults_of_the_other_kinds():
+def test_defaults_of_the_other_kinds() -> None:
     """Service ports, secret data, the namespace's own label, a definition's names."""
     service = apply_defaults({"spec": {"ports": [{"port": 80}]}}, SERVICE)["spec"]
     assert service["ports"] == [{"port": 80, "protocol": "TCP", "targetPort": 80}]
@@ -639,11 +645,11 @@ def test_defaults_of_the_other_kinds():
     namespace = apply_defaults({"metadata": {"name": "n"}}, NAMESPACE)
     assert namespace["metadata"]["labels"] == {"kubernetes.io/metadata.name": "n"}
     assert namespace["status"] == {"phase": "Active"}
-    definition = apply_defaults({"spec": {"names": {"kind": "FooBar"}}}, SCHEMAS.for_kind(*KINDS[12]))
+    definition = apply_defaults({"spec": {"names": {"kind": "FooBar"}}}, schema_of(SCHEMAS, *KINDS[12]))
     assert definition["spec"]["names"] == {"kind": "FooBar", "singular": "foobar", "listKind": "FooBarList"}
 
 
-def test_defaults_of_custom_resources():
+def test_defaults_of_custom_resources() -> None:
     """Declared defaults, in what exists and in what they made; the definition's own value is never shared."""
     schema = custom(
         {
@@ -668,9 +674,9 @@ def test_defaults_of_custom_resources():
 
 
 @given(st.integers(0, 3), st.sampled_from(["Recreate", "RollingUpdate", None]), st.booleans())
-def test_defaults_are_idempotent(replicas, strategy, has_probe):
+def test_defaults_are_idempotent(replicas: int, strategy: str | None, has_probe: bool) -> None:
     """Filling in twice is filling in once, and what is filled in is accepted."""
-    container = {"name": "a", "image": "i"}
+    container: dict[str, Any] = {"name": "a", "image": "i"}
     if has_probe:
         container["livenessProbe"] = {"grpc": {"port": 1}}
     obj = deployment(container, replicas=replicas, **({"strategy": {"type": strategy}} if strategy else {}))
@@ -683,18 +689,18 @@ def test_defaults_are_idempotent(replicas, strategy, has_probe):
 # -- definitions come and go -----------------------------------------------------------------------------
 
 
-def test_a_definition_defines_its_served_versions_until_it_goes():
+def test_a_definition_defines_its_served_versions_until_it_goes() -> None:
     """Added, replaced, removed; the fingerprint tells each state from the others."""
     schemas = Schemas()
     gvk = ("g.example", "v1", "Thing")
     prints = [schemas.fingerprint()]
     schemas.add_crd(crd({"a": {"type": "string"}}))
     prints.append(schemas.fingerprint())
-    assert "a" in schemas.for_kind(*gvk).fields["spec"].fields
+    assert "a" in schema_of(schemas, *gvk).fields["spec"].fields
     assert schemas.for_kind("g.example", "v1alpha1", "Thing") is None
     schemas.add_crd(crd({"b": {"type": "string"}}))
     prints.append(schemas.fingerprint())
-    assert list(schemas.for_kind(*gvk).fields["spec"].fields) == ["b"]
+    assert list(schema_of(schemas, *gvk).fields["spec"].fields) == ["b"]
     assert schemas.openapi_of(gvk)["properties"]["spec"]["properties"] == {"b": {"type": "string"}}
     assert len(set(prints)) == 3
     core = schemas.fingerprint("", "v1")
@@ -706,13 +712,13 @@ def test_a_definition_defines_its_served_versions_until_it_goes():
     assert schemas.fingerprint("", "v1") == core
 
 
-def test_a_definition_without_a_schema_keeps_everything():
+def test_a_definition_without_a_schema_keeps_everything() -> None:
     """But object metadata is typed all the same."""
     schemas = Schemas()
     bare = crd({})
     bare["spec"]["versions"] = [{"name": "v1"}]
     schemas.add_crd(bare)
-    schema = schemas.for_kind("g.example", "v1", "Thing")
+    schema = schema_of(schemas, "g.example", "v1", "Thing")
     obj = {**thing(any={"thing": 1}), "more": [1]}
     assert unknown_fields(obj, schema) == []
     assert prune(obj, schema) is obj
@@ -726,7 +732,7 @@ def test_a_definition_without_a_schema_keeps_everything():
         max_leaves=8,
     )
 )
-def test_a_copy_is_equal_and_shares_nothing(value):
+def test_a_copy_is_equal_and_shares_nothing(value: Any) -> None:
     """For any JSON, and no pass over it ever raises, however odd it is."""
     copied = copy_json(value)
     assert copied == value

@@ -334,7 +334,7 @@ async def test_calls_within_the_process_never_wait() -> None:
     """A cold start's writes fit between two turns of the loop: no call yields."""
     world = World()
     client = Client(LocalTransport(world.api), manager="test")
-    turns = []
+    turns: list[Any] = []
     asyncio.get_running_loop().call_soon(turns.append, 1)
     body = deployment("d")
     body["metadata"]["namespace"] = "default"

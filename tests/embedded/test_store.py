@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedded.store import HISTORY, Change, Store
+from kube.objects import Obj
 
 WRITER = """
 import sys
@@ -27,7 +28,7 @@ while True:
 """
 
 
-def obj(name: str, namespace: str = "n", **more: object) -> dict:
+def obj(name: str, namespace: str = "n", **more: object) -> Obj:
     return {"metadata": {"namespace": namespace, "name": name}, **more}
 
 

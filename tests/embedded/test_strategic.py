@@ -1,6 +1,7 @@
 """Strategic merge patch of the embedded API."""
 
 import copy
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,18 +10,19 @@ from hypothesis import strategies as st
 from embedded.patch import PatchFailed
 from embedded.schema import Schemas
 from embedded.strategic import strategic_patch
+from testkit.api.schemas import schema_of
 
 SCHEMAS = Schemas()
-DEPLOYMENT = SCHEMAS.for_kind("apps", "v1", "Deployment")
-POD = SCHEMAS.for_kind("", "v1", "Pod")
-SERVICE = SCHEMAS.for_kind("", "v1", "Service")
+DEPLOYMENT = schema_of(SCHEMAS, "apps", "v1", "Deployment")
+POD = schema_of(SCHEMAS, "", "v1", "Pod")
+SERVICE = schema_of(SCHEMAS, "", "v1", "Service")
 
 
-def _pod(**spec):
+def _pod(**spec: Any) -> dict[str, Any]:
     return {"spec": spec}
 
 
-def _names(pod, field="containers"):
+def _names(pod: dict[str, Any], field: str = "containers") -> list[str]:
     return [entry["name"] for entry in pod["spec"][field]]
 
 
@@ -124,7 +126,7 @@ TWO = _pod(containers=[{"name": "a", "image": "a:1"}, {"name": "b", "image": "b:
         ({}, {}, {}),
     ],
 )
-def test_patches(doc, patch, expected):
+def test_patches(doc: dict[str, Any], patch: dict[str, Any], expected: dict[str, Any]) -> None:
     """Each rule of strategic merge patch, and neither argument is touched."""
     before, patch_before = copy.deepcopy(doc), copy.deepcopy(patch)
     assert strategic_patch(doc, patch, POD) == expected
@@ -142,7 +144,7 @@ def test_patches(doc, patch, expected):
         ("abc", "", "ca", "bca"),  # an element that the order does not name stands by the server's order
     ],
 )
-def test_order(server, patch, order, expected):
+def test_order(server: str, patch: str, order: str | None, expected: str) -> None:
     """The patch's order holds among its elements, the server's among the others."""
     doc = _pod(containers=[{"name": name} for name in server])
     change = {"containers": [{"name": name} for name in patch]}
@@ -153,14 +155,14 @@ def test_order(server, patch, order, expected):
     assert "".join(_names(strategic_patch(doc, {"spec": change}, POD))) == expected
 
 
-def test_service_ports_merge_by_port():
+def test_service_ports_merge_by_port() -> None:
     """Of a Service `port` is the key, of a container `containerPort`."""
     service = {"spec": {"ports": [{"port": 80, "targetPort": 1}]}}
     patch = {"spec": {"ports": [{"port": 80, "targetPort": 2}]}}
     assert strategic_patch(service, patch, SERVICE) == patch
 
 
-def test_conditions_merge_by_type():
+def test_conditions_merge_by_type() -> None:
     """A status patch of one condition leaves the others."""
     status = {
         "status": {
@@ -194,7 +196,7 @@ def test_conditions_merge_by_type():
         (_pod(**{"$setElementOrder/containers": [{"name": "b"}], "containers": [{"name": "a"}]}), "order"),
     ],
 )
-def test_refusals(patch, text):
+def test_refusals(patch: dict[str, Any] | list[Any], text: str) -> None:
     """A patch that breaks the directives' rules is the client's fault."""
     with pytest.raises(PatchFailed) as refused:
         strategic_patch(TWO, patch, POD)
@@ -202,7 +204,7 @@ def test_refusals(patch, text):
     assert text in refused.value.message
 
 
-def test_custom_resources_take_no_strategic_patch():
+def test_custom_resources_take_no_strategic_patch() -> None:
     """They have no merge keys: 415, and the client falls back to a merge patch."""
     schemas = Schemas()
     crd = {
@@ -211,7 +213,7 @@ def test_custom_resources_take_no_strategic_patch():
     }
     schemas.add_crd(crd)
     with pytest.raises(PatchFailed) as refused:
-        strategic_patch({}, {}, schemas.for_kind("g", "v1", "K"))
+        strategic_patch({}, {}, schema_of(schemas, "g", "v1", "K"))
     assert refused.value.status == 415
 
 
@@ -224,7 +226,7 @@ CONTAINERS = st.lists(
 )
 
 
-def _difference(old, new):
+def _difference(old: list[dict[str, str]], new: list[dict[str, str]]) -> dict[str, Any]:
     """The patch that leads from one list of containers to another, made as kubectl makes it."""
     before = {entry["name"]: entry for entry in old}
     patch = []
@@ -240,7 +242,9 @@ def _difference(old, new):
 
 
 @given(CONTAINERS, CONTAINERS)
-def test_the_patch_of_a_difference_makes_the_difference(old, new):
+def test_the_patch_of_a_difference_makes_the_difference(
+    old: list[dict[str, str]], new: list[dict[str, str]]
+) -> None:
     """From any list of containers to any other, order included; twice is once."""
     patch = _difference(old, new)
     once = strategic_patch(_pod(containers=old), patch, POD)
@@ -249,6 +253,6 @@ def test_the_patch_of_a_difference_makes_the_difference(old, new):
 
 
 @given(CONTAINERS)
-def test_the_empty_patch_changes_nothing(containers):
+def test_the_empty_patch_changes_nothing(containers: list[dict[str, str]]) -> None:
     """{} is the identity."""
     assert strategic_patch(_pod(containers=containers), {}, POD) == _pod(containers=containers)

@@ -1,5 +1,8 @@
 """Tables of the embedded API: what `kubectl get` shows."""
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,18 +12,20 @@ from embedded.tables.ages import age, human
 from embedded.tables.jsonpath import BadPath, parse
 from embedded.tables.kinds import format_selector
 from kube import resources
-from kube.objects import format_time
+from kube.objects import Obj, format_time
 from kube.resources import Resource
 
 NOW = 1_000_000.0
 BORN = format_time(NOW - 300)
 
 
-def named(name="x", **parts):
+def named(name: str = "x", **parts: Any) -> Obj:
     return {"metadata": {"name": name, "namespace": "n", "creationTimestamp": BORN}, **parts}
 
 
-def shown(resource, obj, crd=None, *, wide=False):
+def shown(
+    resource: Resource, obj: Obj, crd: dict[str, Any] | None = None, *, wide: bool = False
+) -> dict[str, Any]:
     """{column: cell} of the columns that kubectl prints."""
     made = table(resource, [obj], NOW, crd, "None")
     cells = zip(made["columnDefinitions"], made["rows"][0]["cells"], strict=True)
@@ -56,12 +61,12 @@ def shown(resource, obj, crd=None, *, wide=False):
         (86400 * 365 * 8, "8y"),
     ],
 )
-def test_ages(seconds, text):
+def test_ages(seconds: float, text: str) -> None:
     """As kubectl prints them: the finer unit only while it matters."""
     assert human(seconds) == text
 
 
-def test_ages_of_timestamps():
+def test_ages_of_timestamps() -> None:
     """A missing time is unknown, a text that is none invalid."""
     assert age(BORN, NOW) == "5m"
     assert age(None, NOW) == "<unknown>"
@@ -69,7 +74,7 @@ def test_ages_of_timestamps():
 
 
 @given(st.integers(0, 10**9), st.integers(1, 10**6))
-def test_ages_are_short(seconds, more):
+def test_ages_are_short(seconds: int, more: int) -> None:
     """Never more than two numbers, never longer than a column may be."""
     assert len(human(seconds)) <= len("1234y364d")
     assert human(seconds + more)[-1] in "smhdy"
@@ -93,7 +98,9 @@ def test_ages_are_short(seconds, more):
         ),
     ],
 )
-def test_a_row_carries_as_much_of_its_object_as_asked(include, expected):
+def test_a_row_carries_as_much_of_its_object_as_asked(
+    include: Literal["Metadata", "Object", "None"], expected: Obj | None
+) -> None:
     """`includeObject`; kubectl itself asks for metadata."""
     made = table(resources.CONFIGMAPS, [named(data={"a": "b"})], NOW, None, include)
     assert (made["kind"], made["apiVersion"]) == ("Table", "meta.k8s.io/v1")
@@ -107,7 +114,7 @@ def test_a_row_carries_as_much_of_its_object_as_asked(include, expected):
     }
 
 
-def test_an_unknown_kind_has_name_and_age():
+def test_an_unknown_kind_has_name_and_age() -> None:
     """Better than no table."""
     assert shown(Resource("g", "v1", "things", "Thing"), named()) == {"Name": "x", "Age": "5m"}
 
@@ -117,8 +124,17 @@ def test_an_unknown_kind_has_name_and_age():
 RUNNING = {"running": {"startedAt": BORN}}
 
 
-def pod(*states, phase="Running", ready=True, inits=(), init_states=(), status=None, meta=None, **spec):
-    def statuses(found):
+def pod(
+    *states: dict[str, Any],
+    phase: str = "Running",
+    ready: bool = True,
+    inits: Sequence[dict[str, str]] = (),
+    init_states: Sequence[dict[str, Any]] = (),
+    status: dict[str, Any] | None = None,
+    meta: dict[str, str] | None = None,
+    **spec: Any,
+) -> Obj:
+    def statuses(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         return [
             {"name": f"c{index}", "state": state, "ready": "running" in state, "restartCount": 0}
             for index, state in enumerate(found)
@@ -142,11 +158,11 @@ def pod(*states, phase="Running", ready=True, inits=(), init_states=(), status=N
     return made
 
 
-def waiting(reason):
+def waiting(reason: str) -> dict[str, Any]:
     return {"waiting": {"reason": reason}}
 
 
-def ended(code=0, **more):
+def ended(code: int = 0, **more: Any) -> dict[str, Any]:
     return {"terminated": {"exitCode": code, **more}}
 
 
@@ -202,13 +218,13 @@ DELETED = {"deletionTimestamp": BORN}
         (named(spec={}), "", "0/0"),
     ],
 )
-def test_the_status_of_a_pod(obj, status, ready):
+def test_the_status_of_a_pod(obj: Obj, status: str, ready: str) -> None:
     """The phase, or what the containers say more exactly."""
     found = shown(resources.PODS, obj)
     assert (found["Status"], found["Ready"]) == (status, ready)
 
 
-def test_a_sidecar_counts_as_a_container():
+def test_a_sidecar_counts_as_a_container() -> None:
     """An init container that goes on running is shown as ready, and does not hold the pod in Init."""
     obj = pod(RUNNING, inits=[SIDECAR], init_states=[RUNNING])
     obj["status"]["initContainerStatuses"][0]["started"] = True
@@ -216,7 +232,7 @@ def test_a_sidecar_counts_as_a_container():
     assert (found["Status"], found["Ready"]) == ("Running", "2/2")
 
 
-def test_restarts_tell_when_the_last_was():
+def test_restarts_tell_when_the_last_was() -> None:
     """The sum over the containers, and the youngest end."""
     obj = pod(RUNNING, RUNNING)
     for status, count, ago in zip(obj["status"]["containerStatuses"], (1, 2), (600, 60), strict=True):
@@ -226,7 +242,7 @@ def test_restarts_tell_when_the_last_was():
     assert shown(resources.PODS, pod(RUNNING))["Restarts"] == "0"
 
 
-def test_wide_columns_of_a_pod():
+def test_wide_columns_of_a_pod() -> None:
     """Address, node and readiness gates; `<none>` where there is none."""
     found = shown(resources.PODS, pod(RUNNING), wide=True)
     assert [found[name] for name in ("IP", "Node", "Nominated Node", "Readiness Gates")] == ["<none>"] * 4
@@ -472,7 +488,7 @@ SPEC = {
         ),
     ],
 )
-def test_columns_of_built_in_kinds(resource, obj, expected):
+def test_columns_of_built_in_kinds(resource: Resource, obj: Obj, expected: dict[str, Any]) -> None:
     """Names, order and cells, the wide ones included."""
     found = shown(resource, obj, wide=True)
     assert found == expected
@@ -498,7 +514,7 @@ def test_columns_of_built_in_kinds(resource, obj, expected):
         ),
     ],
 )
-def test_selectors(selector, text):
+def test_selectors(selector: dict[str, Any] | None, text: str) -> None:
     """In the language that `kubectl -l` reads."""
     assert format_selector(selector) == text
 
@@ -506,7 +522,7 @@ def test_selectors(selector, text):
 # -- custom resources ------------------------------------------------------------------------------------
 
 
-def definition(*columns):
+def definition(*columns: dict[str, Any]) -> dict[str, Any]:
     return {"spec": {"versions": [{"name": "v1", "additionalPrinterColumns": list(columns)}]}}
 
 
@@ -523,7 +539,7 @@ KSVC = definition(
 )
 
 
-def test_columns_of_a_definition():
+def test_columns_of_a_definition() -> None:
     """As the definition asks for them, after the name."""
     obj = named(
         status={
@@ -543,7 +559,7 @@ def test_columns_of_a_definition():
     assert shown(resources.SERVICES, obj, KSVC, wide=True)["Reason"] == "Fine"
 
 
-def test_what_is_not_there_yet_is_shown_as_nothing():
+def test_what_is_not_there_yet_is_shown_as_nothing() -> None:
     """A null cell, which kubectl prints empty."""
     assert shown(resources.SERVICES, named(), KSVC) == {"Name": "x", "URL": None, "Ready": None, "Age": "5m"}
     assert shown(resources.SERVICES, named(), definition()) == {"Name": "x", "Age": "5m"}
@@ -566,13 +582,13 @@ def test_what_is_not_there_yet_is_shown_as_nothing():
         ("date", 3, "<invalid>"),
     ],
 )
-def test_cells_by_type(type_, value, cell):
+def test_cells_by_type(type_: str, value: Any, cell: float | str | None) -> None:
     """A value that does not fit its column is not shown."""
     crd = definition({"name": "V", "type": type_, "jsonPath": ".spec.v"})
     assert shown(resources.SERVICES, named(spec={"v": value}), crd)["V"] == cell
 
 
-def test_a_path_that_cannot_be_read_leaves_its_column_empty():
+def test_a_path_that_cannot_be_read_leaves_its_column_empty() -> None:
     """One bad column does not cost the table."""
     crd = definition({"name": "V", "type": "string", "jsonPath": ".spec[?("})
     assert shown(resources.SERVICES, named(), crd) == {"Name": "x", "V": None}
@@ -617,20 +633,20 @@ DOC = {
         ("", [DOC]),
     ],
 )
-def test_json_paths(path, expected):
+def test_json_paths(path: str, expected: list[Any]) -> None:
     """The subset that printer columns use."""
     assert parse(path).find(DOC) == expected
 
 
 @pytest.mark.parametrize("path", [".a[", ".a[x]", ".a[?(@.b==c)]", ".a[?(b)]", ".a[1:2:3:4]", ".a b", ".a[]"])
-def test_paths_that_cannot_be_read(path):
+def test_paths_that_cannot_be_read(path: str) -> None:
     """Refused when read, not when followed."""
     with pytest.raises(BadPath):
         parse(path)
 
 
 @given(st.text(".[]?@*'\"ab01:=( )\\", max_size=12))
-def test_any_text_is_a_path_or_refused(text):
+def test_any_text_is_a_path_or_refused(text: str) -> None:
     """And following it never fails."""
     try:
         path = parse(text)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testkit.fuzz.reading import Requests, read_answers
+from testkit.fuzz.reading import Message, Requests, read_answers
 from testkit.fuzz.stage import Stage
+from testkit.loop.fake_transport import Paper
 from testkit.proxy.harness import HOST
 
 OURS = (b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"forwarded", b"host")
@@ -26,7 +27,7 @@ class Sent:
     chunks: tuple[int, ...] | None
     ending: bytes = b"\r\n"
 
-    def wire(self, *more):
+    def wire(self, *more: bytes) -> bytes:
         lines = [self.start, *more, *self.lines]
         if self.chunks is None:
             if self.content or self.start.startswith(b"HTTP"):
@@ -66,26 +67,28 @@ answers = st.builds(
 )
 
 
-def pieces(data, cuts):
+def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     """The data, cut at these places."""
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
     return [data[start:end] for start, end in itertools.pairwise(places)]
 
 
-def own(headers):
+def own(headers: list[tuple[bytes, bytes]]) -> tuple[bytes, ...]:
     """What the sender said itself, in its order."""
     return tuple(name + b": " + value for name, value in headers if name.lower() not in (*OURS, *FRAMING))
 
 
 @given(st.lists(st.tuples(requests, answers, cuts), min_size=1, max_size=4), cuts, st.booleans())
-def test_any_split_of_any_valid_exchange_gives_the_same_out(exchanges, request_cuts, is_held):
+def test_any_split_of_any_valid_exchange_gives_the_same_out(
+    exchanges: list[tuple[Sent, Sent, list[int]]], request_cuts: list[int], is_held: bool
+) -> None:
     """The pod gets every request's line, headers, content and trailers as they were sent, once and in order,
     and so does the client with the answers, held or not.
     """
     answers_left = [(answer.wire(), cuts) for _, answer, cuts in exchanges]
 
-    def serve(wire):
-        def answer(_):
+    def serve(wire: Paper) -> None:
+        def answer(_: Message) -> None:
             data, cuts = answers_left.pop(0)
             for piece in pieces(data, cuts):
                 wire.feed(piece)
@@ -94,7 +97,7 @@ def test_any_split_of_any_valid_exchange_gives_the_same_out(exchanges, request_c
         readers.append(reader)
         wire.on_sent = reader.feed
 
-    readers = []
+    readers: list[Requests] = []
     stage = Stage(serve=serve, max_held_bytes=100_000)
     stage.room.max_bytes = 100_000
     try:

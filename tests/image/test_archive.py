@@ -7,6 +7,7 @@ import json
 import re
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,15 +16,21 @@ from tools.image import archive
 from tools.image.archive import Image, qualified, write
 
 
-def _opened(path):
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo | str) -> bytes:
+    file = tar.extractfile(member)
+    assert file is not None
+    return file.read()
+
+
+def _opened(path: Path) -> tuple[str, dict[str, Any], list[tarfile.TarFile]]:
     """(name, configuration, layers as tar files), each blob checked against its digest."""
     with tarfile.open(path) as tar:
-        blobs = {member.name: tar.extractfile(member).read() for member in tar if member.isreg()}
+        blobs = {member.name: _content(tar, member) for member in tar if member.isreg()}
     for name, data in blobs.items():
         if name.startswith("blobs/"):
             assert hashlib.sha256(data).hexdigest() == name.rpartition("/")[2]
 
-    def blob(described):
+    def blob(described: dict[str, Any]) -> bytes:
         data = blobs["blobs/" + described["digest"].replace(":", "/")]
         assert len(data) == described["size"]
         return data
@@ -39,7 +46,7 @@ def _opened(path):
 
 
 @pytest.fixture
-def image(tmp_path):
+def image(tmp_path: Path) -> Image:
     """An image of two small folders."""
     low, high = tmp_path / "low", tmp_path / "high"
     (low / "tmp").mkdir(parents=True)
@@ -53,7 +60,7 @@ def image(tmp_path):
     return Image("shop:1", [low, high], ["/bin/program"])
 
 
-def test_an_archive_says_what_its_layers_hold(image, tmp_path):
+def test_an_archive_says_what_its_layers_hold(image: Image, tmp_path: Path) -> None:
     """All digests fit; files are root's and readable by the user that runs, whatever the umask was."""
     packed, unpacked = write(image, tmp_path / "out.tar")
     assert packed == (tmp_path / "out.tar").stat().st_size
@@ -67,10 +74,10 @@ def test_an_archive_says_what_its_layers_hold(image, tmp_path):
         ("bin", 0o755, 0), ("bin/alias", 0o777, 0), ("bin/notes", 0o644, 0), ("bin/program", 0o755, 0),
     ]  # fmt: skip
     assert high.getmember("bin/alias").linkname == "program"
-    assert high.extractfile("bin/notes").read() == b"kept from others"
+    assert _content(high, "bin/notes") == b"kept from others"
 
 
-def test_the_same_folders_give_the_same_bytes(image, tmp_path):
+def test_the_same_folders_give_the_same_bytes(image: Image, tmp_path: Path) -> None:
     """No time, no user, no order of the file system gets in."""
     write(image, tmp_path / "first.tar")
     for path in image.layers[1].rglob("*"):
@@ -80,7 +87,7 @@ def test_the_same_folders_give_the_same_bytes(image, tmp_path):
     assert (tmp_path / "first.tar").read_bytes() == (tmp_path / "second.tar").read_bytes()
 
 
-def test_an_image_that_outgrew_its_limit_is_not_written(image, tmp_path):
+def test_an_image_that_outgrew_its_limit_is_not_written(image: Image, tmp_path: Path) -> None:
     """The limit counts unpacked bytes, which is what a node's disk gets."""
     with pytest.raises(ValueError, match=r"shop:1 has [\d,]+ bytes unpacked; 1,000 are allowed"):
         write(image, tmp_path / "out.tar", limit=1000)
@@ -97,12 +104,12 @@ def test_an_image_that_outgrew_its_limit_is_not_written(image, tmp_path):
         ("registry:5000/hello:1", "registry:5000/hello:1"),
     ],
 )
-def test_an_images_short_name_is_what_a_runtime_makes_of_it(given, full):
+def test_an_images_short_name_is_what_a_runtime_makes_of_it(given: str, full: str) -> None:
     """containerd keeps full names; kubelet asks for them."""
     assert qualified(given) == full
 
 
-def test_dockerfile_and_archive_make_the_same_image():
+def test_dockerfile_and_archive_make_the_same_image() -> None:
     """The same folders in the same order, the same user, command and path; the base pinned by its digest."""
     text = (ROOT / "Dockerfile").read_text()
     build, final = text.split("FROM scratch\n")

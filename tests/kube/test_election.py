@@ -2,37 +2,72 @@
 
 import asyncio
 import contextlib
+import functools
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from embedded.edge.local import LocalTransport
-from kube.edge import fence, lease
+from kube.edge import fence, informer, lease
 from kube.edge.client import ApiError, Client
 from kube.edge.credentials import Credentials
 from kube.edge.fence import Fenced, moment
 from kube.edge.http import HttpTransport
 from kube.edge.lease import Elector
 from kube.lease import Moment, Term, Terms, epoch, holder
+from kube.objects import Obj
 from kube.resources import CONFIGMAPS
 from testkit.api.world import MERGE, World, config_map
+from testkit.loop.virtual_time import run
 
 QUICK = Terms(duration=1.0, renew=0.1, retry=0.1)
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/s/leases/l"
 
 
+class LoopTime:
+    """`time` of the modules under test, on the clock of the loop."""
+
+    CLOCK_BOOTTIME = 0
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def clock_gettime(self, _clock: int) -> float:
+        return self.monotonic()
+
+    def time(self) -> float:
+        return 1_700_000_000.0 + self.monotonic()
+
+
+def in_virtual_time(test: Callable[..., Any]) -> Callable[..., None]:
+    """Run an async test with a clock that jumps: a term is never over because the machine was busy."""
+
+    @functools.wraps(test)
+    def play(*args: Any, **kwargs: Any) -> None:
+        with pytest.MonkeyPatch.context() as patched:
+            for module in (fence, informer, lease):
+                patched.setattr(module, "time", LoopTime())
+            run(test(*args, **kwargs))
+
+    return play
+
+
 class Line:
     """A Transport to the API in memory. It can be cut, or fall silent; a write's answer is lost or late."""
 
-    def __init__(self, world):
+    def __init__(self, world: World) -> None:
         self._inner = LocalTransport(world.api)
         self.is_cut = False
         self.is_silent = False
         self.next_answer = ""
-        self.writes = []
+        self.writes: list[str] = []
 
-    async def request(self, method, path, *, before=None, **request):
+    async def request(
+        self, method: str, path: str, *, before: Callable[..., Any] | None = None, **request: Any
+    ) -> tuple[int, Obj]:
         if self.is_cut:
             raise ApiError(0, "Unreachable", "cut")
         if self.is_silent:
@@ -50,26 +85,26 @@ class Line:
             await asyncio.Event().wait()
         return answer
 
-    def watch(self, path, *, query):
+    def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[Any]:
         return self._inner.watch(path, query=query)
 
-    async def close(self):
+    async def close(self) -> None:
         pass
 
 
 class Candidate:
     """One that stands for election; `led` has an epoch for each time it led, `now` the present leadership."""
 
-    def __init__(self, world, name, terms=QUICK):
+    def __init__(self, world: World, name: str, terms: Terms = QUICK) -> None:
         self.line = Line(world)
         self.elector = Elector(Client(self.line, manager=name), ("s", "l"), name, annotations={"who": name})
         self.elector._terms = terms
-        self.led = []
-        self.now = None
-        self.failure = None
-        self.rivals = []
+        self.led: list[Any] = []
+        self.now: Any = None
+        self.failure: Exception | None = None
+        self.rivals: list[Any] = []
 
-    async def lead(self, leadership):
+    async def lead(self, leadership: lease.Leadership) -> None:
         assert not [rival for rival in self.rivals if rival.now], "two lead"
         self.led.append(leadership.epoch)
         self.now = leadership
@@ -81,7 +116,7 @@ class Candidate:
             self.now = None
 
 
-def candidates(world, *names, terms=QUICK):
+def candidates(world: World, *names: str, terms: Terms = QUICK) -> list[Candidate]:
     made = [Candidate(world, name, terms) for name in names]
     for each in made:
         each.rivals = [other for other in made if other is not each]
@@ -89,7 +124,7 @@ def candidates(world, *names, terms=QUICK):
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     made = World()
     for name in ("s", "default"):
         made.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
@@ -97,7 +132,7 @@ def world():
 
 
 @contextlib.asynccontextmanager
-async def standing(candidate):
+async def standing(candidate: Candidate) -> AsyncIterator[asyncio.Task[Any]]:
     running = asyncio.create_task(candidate.elector.run(candidate.lead))
     try:
         yield running
@@ -107,13 +142,14 @@ async def standing(candidate):
     assert running.cancelled() or running.exception() is candidate.failure
 
 
-async def until(condition, seconds=10.0):
+async def until(condition: Callable[..., Any], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.002)
 
 
-async def test_a_leader_that_ends_hands_over_at_once(world):
+@in_virtual_time
+async def test_a_leader_that_ends_hands_over_at_once(world: World) -> None:
     """The next one sees the Lease given back; it does not wait for the duration, nor for its next look."""
     first, second = candidates(world, "a", "b", terms=Terms())
     async with standing(first):
@@ -130,7 +166,8 @@ async def test_a_leader_that_ends_hands_over_at_once(world):
     assert holder(world.ok("GET", LEASE)) == ""
 
 
-async def test_a_leader_that_is_cut_off_stops_before_the_next_one_begins(world):
+@in_virtual_time
+async def test_a_leader_that_is_cut_off_stops_before_the_next_one_begins(world: World) -> None:
     """And stands again when the line is mended, and waits for its turn."""
     first, second = candidates(world, "a", "b")
     async with standing(first):
@@ -147,7 +184,8 @@ async def test_a_leader_that_is_cut_off_stops_before_the_next_one_begins(world):
     assert (first.led, second.led) == ([1, 3], [2])
 
 
-async def test_a_leader_whose_lease_was_taken_stops_at_once_and_leaves_it_alone(world):
+@in_virtual_time
+async def test_a_leader_whose_lease_was_taken_stops_at_once_and_leaves_it_alone(world: World) -> None:
     (first,) = candidates(world, "a")
     async with standing(first):
         await until(lambda: first.now)
@@ -159,7 +197,10 @@ async def test_a_leader_whose_lease_was_taken_stops_at_once_and_leaves_it_alone(
     assert first.led == [1, 2]
 
 
-async def test_two_of_one_name_say_what_is_wrong_and_do_not_drown_the_api_server(world, caplog):
+@in_virtual_time
+async def test_two_of_one_name_say_what_is_wrong_and_do_not_drown_the_api_server(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     """Each takes the Lease for its own of a life before; a pod's name is no other's."""
     first, second = (Candidate(world, "a") for _ in range(2))
     async with standing(first), standing(second):
@@ -172,7 +213,8 @@ async def test_two_of_one_name_say_what_is_wrong_and_do_not_drown_the_api_server
 
 
 @pytest.mark.parametrize("what", ["annotated", "lost answer"])
-async def test_another_version_of_our_own_lease_is_still_ours(world, what):
+@in_virtual_time
+async def test_another_version_of_our_own_lease_is_still_ours(world: World, what: str) -> None:
     """Somebody annotated it, or a renewal arrived whose answer did not."""
     (first,) = candidates(world, "a")
     async with standing(first):
@@ -187,7 +229,8 @@ async def test_another_version_of_our_own_lease_is_still_ours(world, what):
     assert first.led == [1]
 
 
-async def test_a_lease_that_was_deleted_is_made_anew(world):
+@in_virtual_time
+async def test_a_lease_that_was_deleted_is_made_anew(world: World) -> None:
     (first,) = candidates(world, "a")
     async with standing(first):
         await until(lambda: first.now)
@@ -196,7 +239,8 @@ async def test_a_lease_that_was_deleted_is_made_anew(world):
         assert holder(world.ok("GET", LEASE)) == "a"
 
 
-async def test_a_renewal_that_is_never_answered_is_tried_again_in_time(world):
+@in_virtual_time
+async def test_a_renewal_that_is_never_answered_is_tried_again_in_time(world: World) -> None:
     """One connection that hangs costs no leadership."""
     (first,) = candidates(world, "a")
     async with standing(first):
@@ -208,7 +252,8 @@ async def test_a_renewal_that_is_never_answered_is_tried_again_in_time(world):
     assert first.led == [1]
 
 
-async def test_an_api_server_that_answers_no_more_ends_the_term_in_time(world):
+@in_virtual_time
+async def test_an_api_server_that_answers_no_more_ends_the_term_in_time(world: World) -> None:
     """Nobody waits for it longer than others wait for us."""
     (first,) = candidates(world, "a")
     async with standing(first):
@@ -217,7 +262,8 @@ async def test_an_api_server_that_answers_no_more_ends_the_term_in_time(world):
         await until(lambda: not first.now, 2.0)
 
 
-async def test_a_candidate_is_back_soon_after_the_api_server_is(world):
+@in_virtual_time
+async def test_a_candidate_is_back_soon_after_the_api_server_is(world: World) -> None:
     """Whatever it had asked in vain, list, watch or write, it asks again in time."""
     (first,) = candidates(world, "a")
     first.line.is_silent = True
@@ -233,7 +279,7 @@ async def test_a_candidate_is_back_soon_after_the_api_server_is(world):
     assert first.led == [1, 2]
 
 
-async def test_a_leader_that_ends_in_the_middle_of_a_renewal_still_gives_the_lease_back(world):
+async def test_a_leader_that_ends_in_the_middle_of_a_renewal_still_gives_the_lease_back(world: World) -> None:
     (first,) = candidates(world, "a", terms=Terms(duration=15, renew=0.05))
     async with standing(first):
         await until(lambda: first.now)
@@ -243,7 +289,7 @@ async def test_a_leader_that_ends_in_the_middle_of_a_renewal_still_gives_the_lea
     assert holder(world.ok("GET", LEASE)) == ""
 
 
-async def test_a_failure_of_the_one_who_leads_is_the_end_and_the_lease_is_free(world):
+async def test_a_failure_of_the_one_who_leads_is_the_end_and_the_lease_is_free(world: World) -> None:
     (first,) = candidates(world, "a", terms=Terms())
     async with standing(first) as running:
         await until(lambda: first.now)
@@ -254,7 +300,9 @@ async def test_a_failure_of_the_one_who_leads_is_the_end_and_the_lease_is_free(w
 
 
 @pytest.mark.parametrize("clock", ["steady", "wall"])
-async def test_one_that_wakes_after_its_term_writes_nothing(world, monkeypatch, clock):
+async def test_one_that_wakes_after_its_term_writes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, clock: str
+) -> None:
     """Stopped for so long that another one leads; then all that it had begun goes on."""
     (first,) = candidates(world, "a", terms=Terms(renew=0.05))
     async with standing(first):
@@ -263,7 +311,7 @@ async def test_one_that_wakes_after_its_term_writes_nothing(world, monkeypatch, 
         await client.create(CONFIGMAPS, config_map("before", namespace="default"))
         slept = Moment(13.0 if clock == "steady" else 0.0, 13.0 if clock == "wall" else 0.0)
 
-        def later():
+        def later() -> Moment:
             now = moment()
             return Moment(now.steady + slept.steady, now.wall + slept.wall)
 
@@ -308,11 +356,11 @@ async def test_a_wall_clock_that_is_set_ends_no_leadership_and_refuses_no_write(
 
 
 @contextlib.asynccontextmanager
-async def busy_server():
+async def busy_server() -> AsyncIterator[tuple[HttpTransport, list[Any]]]:
     """An API server that turns the first request of each pair away for a second; keeps what it was sent."""
     sent = []
 
-    async def answer(request):
+    async def answer(request: BaseRequest) -> web.Response:
         sent.append((request.query.get("timeout"), await request.json()))
         if len(sent) % 2:
             return web.json_response({}, status=429, headers={"Retry-After": "1"})
@@ -330,7 +378,7 @@ async def busy_server():
         await runner.cleanup()
 
 
-async def test_a_write_says_how_long_it_may_take_and_is_not_sent_when_its_turn_comes_too_late():
+async def test_a_write_says_how_long_it_may_take_and_is_not_sent_when_its_turn_comes_too_late() -> None:
     """The term is looked at again in the step that hands the bytes over, not only when the write was asked
     for: it may have waited since for a connection, or because the server was busy.
     """

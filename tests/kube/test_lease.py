@@ -3,22 +3,23 @@
 import pytest
 
 from kube.lease import Moment, Sighting, Term, Terms, epoch, holder, released, renewed, taken
+from kube.objects import Obj
 
 TERMS = Terms()
 EMPTY = {"metadata": {"namespace": "s", "name": "l", "resourceVersion": "1"}, "spec": {}}
 
 
-def _at(lease, version):
+def _at(lease: Obj, version: str) -> Obj:
     return {**lease, "metadata": {**lease["metadata"], "resourceVersion": version}}
 
 
-def test_a_lease_that_nobody_holds_is_free():
+def test_a_lease_that_nobody_holds_is_free() -> None:
     seen = Sighting()
     seen.see(EMPTY, now=0)
     assert seen.is_free("me", now=0)
 
 
-def test_a_held_lease_is_free_for_others_only_after_its_duration_without_a_renewal():
+def test_a_held_lease_is_free_for_others_only_after_its_duration_without_a_renewal() -> None:
     held = taken(EMPTY, "other", {}, TERMS, now=1_000)
     seen = Sighting()
     seen.see(_at(held, "2"), now=50)
@@ -31,7 +32,7 @@ def test_a_held_lease_is_free_for_others_only_after_its_duration_without_a_renew
     assert seen.is_free("me", now=72)
 
 
-def test_each_leadership_has_a_higher_epoch_and_a_renewal_keeps_it():
+def test_each_leadership_has_a_higher_epoch_and_a_renewal_keeps_it() -> None:
     """Also two of the same candidate: a program that was started anew knows nothing of before."""
     first = taken(EMPTY, "a", {"address": "x"}, TERMS, now=1)
     again = renewed(first, {"address": "x"}, now=2)
@@ -43,7 +44,7 @@ def test_each_leadership_has_a_higher_epoch_and_a_renewal_keeps_it():
     assert third["metadata"]["annotations"] == {"address": "z"}
 
 
-def test_what_the_next_leader_does_not_have_is_taken_off_the_lease():
+def test_what_the_next_leader_does_not_have_is_taken_off_the_lease() -> None:
     """Its certificate would be believed otherwise; what somebody else wrote stays."""
     first = taken(EMPTY, "a", {"address": "x", "certificate": "c"}, TERMS, now=1)
     first["metadata"]["annotations"]["foreign"] = ""
@@ -51,14 +52,14 @@ def test_what_the_next_leader_does_not_have_is_taken_off_the_lease():
     assert second["metadata"]["annotations"] == {"address": "y", "foreign": ""}
 
 
-def test_a_renewal_puts_right_what_somebody_else_wrote_over():
+def test_a_renewal_puts_right_what_somebody_else_wrote_over() -> None:
     held = taken(EMPTY, "a", {"address": "x"}, TERMS, now=1)
     held["metadata"]["annotations"] = {"address": "elsewhere", "note": "mine"}
     again = renewed(held, {"address": "x"}, now=2)
     assert again["metadata"]["annotations"] == {"address": "x", "note": "mine"}
 
 
-def test_a_released_lease_is_free_at_once_and_the_epoch_still_grows():
+def test_a_released_lease_is_free_at_once_and_the_epoch_still_grows() -> None:
     held = taken(EMPTY, "a", {}, TERMS, now=1)
     seen = Sighting()
     seen.see(_at(released(held), "9"), now=1)
@@ -67,7 +68,7 @@ def test_a_released_lease_is_free_at_once_and_the_epoch_still_grows():
     assert epoch(taken(released(held), "b", {}, TERMS, now=2)) == 2
 
 
-def test_a_term_ends_before_others_may_begin():
+def test_a_term_ends_before_others_may_begin() -> None:
     """Whatever happens to the answer: it counts from the question."""
     assert TERMS.term == pytest.approx(9.6)
     assert TERMS.term < TERMS.duration
@@ -85,7 +86,7 @@ def test_a_term_ends_before_others_may_begin():
         (105, 500, 5),
     ],
 )
-def test_the_first_clock_to_say_so_ends_the_term(steady, wall, left):
+def test_the_first_clock_to_say_so_ends_the_term(steady: int, wall: int, left: int) -> None:
     term = Term()
     assert term.left(Moment(100, 1_000)) == 0, "it has not begun"
     term.begin(Moment(100, 1_000), 10)
@@ -102,7 +103,7 @@ def test_a_term_is_in_doubt_if_the_wall_clock_alone_says_that_it_is_over() -> No
     assert not term.is_in_doubt(Moment(110, 1_600)), "it is over"
 
 
-def test_a_term_can_be_ended_and_begun_again():
+def test_a_term_can_be_ended_and_begun_again() -> None:
     term, now = Term(), Moment(100, 1_000)
     term.begin(now, 12)
     term.end()

@@ -2,18 +2,19 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from testkit.kubernetes.control_plane import GivenCluster
+from testkit.kubernetes.control_plane import Cluster, GivenCluster
 from testkit.machines.containers import NodeMachine, node_with_images
 
 HERE = Path(__file__).parent
 GIVEN = os.environ.get("KUBECONFIG_FOR_TESTS", "")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder is left out unless it is asked for."""
     for item in items:
         if HERE in item.path.parents:
@@ -25,7 +26,7 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def plane(tmp_path_factory):
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster with real containers that has our image and the sample's: the one that $KUBECONFIG_FOR_TESTS
     names, whose Services this machine must reach, or a node of our own.
     """
@@ -38,7 +39,7 @@ def plane(tmp_path_factory):
 
 
 @pytest.fixture
-def engine(plane, tmp_path):
+def engine(plane: Cluster, tmp_path: Path) -> Iterator[NodeMachine]:
     """What the manifests install, not started yet; its Services go with the test."""
     machine = NodeMachine(tmp_path, plane)
     yield machine
@@ -47,7 +48,7 @@ def engine(plane, tmp_path):
 
 
 @pytest.fixture
-def up(engine):
+def up(engine: NodeMachine) -> NodeMachine:
     """All programs available, windows short."""
     engine.start()
     engine.quick_windows()

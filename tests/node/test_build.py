@@ -11,7 +11,9 @@ import os
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +33,7 @@ ENV PIP_CERT=/machine.crt
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Iterator[Path]:
     """A folder of which nothing is kept: builds are large."""
     yield tmp_path
     for each in tmp_path.iterdir():
@@ -39,7 +41,7 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def base(folder):
+def base(folder: Path) -> Path:
     """A tar of Debian 12 with this machine's certificates, by which it reaches package indexes."""
     kept = CACHE / "debian-bookworm.tar"
     if not kept.exists():
@@ -55,12 +57,13 @@ def base(folder):
     return kept
 
 
-def _contents(archive):
+def _contents(archive: Path) -> Any:
     """(configuration, name → kind and mode, size in bytes unpacked) of an OCI archive."""
     with tarfile.open(archive) as tar:
-        blobs = {member.name: tar.extractfile(member).read() for member in tar if member.isreg()}
+        parts = ((member.name, tar.extractfile(member)) for member in tar if member.isreg())
+        blobs = {name: part.read() for name, part in parts if part is not None}
 
-    def blob(described):
+    def blob(described: dict[str, Any]) -> bytes:
         return blobs["blobs/" + described["digest"].replace(":", "/")]
 
     manifest = json.loads(blob(json.loads(blobs["index.json"])["manifests"][0]))
@@ -76,7 +79,7 @@ def _contents(archive):
 
 
 @pytest.mark.own_node
-def test_the_dockerfile_builds_what_make_image_writes(base, folder):
+def test_the_dockerfile_builds_what_make_image_writes(base: Path, folder: Path) -> None:
     """The same files with the same modes, the same user and command, and under 150 MB."""
     builder = (
         "buildah",

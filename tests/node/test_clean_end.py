@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,11 +24,11 @@ PLACES = ("/run", "/run/netns", "/var/lib", "/var/lib/cni", "/var/log", "/var/lo
 pytestmark = pytest.mark.own_node
 
 
-def _printed(*command):
+def _printed(*command: Any) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def _traces(folder):
+def _traces(folder: Path) -> dict[str, Any]:
     """What a node may leave: processes that know its folder or live apart from us, mounts, links, routes,
     rules, settings, files, control groups with something in them.
     """
@@ -53,18 +54,18 @@ def _traces(folder):
     }  # fmt: skip
 
 
-def _is_as(before, folder):
+def _is_as(before: Any, folder: Path) -> None:
     """The kernel takes its moment; after that nothing differs."""
     with contextlib.suppress(AssertionError):
         wait_for("the kernel", lambda: _traces(folder) == before, 10)
     assert _traces(folder) == before
 
 
-def _groups():
+def _groups() -> list[Path]:
     return [path for path in Path("/sys/fs/cgroup").glob(f"**/{CGROUP}") if path.is_dir()]
 
 
-def test_a_start_that_fails_at_its_last_step_leaves_nothing(tmp_path):
+def test_a_start_that_fails_at_its_last_step_leaves_nothing(tmp_path: Path) -> None:
     """All parts run when an image turns out to be missing; then none does."""
     before = _traces(tmp_path)
     node = Node(tmp_path / "node")
@@ -75,7 +76,7 @@ def test_a_start_that_fails_at_its_last_step_leaves_nothing(tmp_path):
     assert _groups() == []
 
 
-def test_after_kill_9_the_kernel_takes_all_away_and_the_next_start_the_rest(tmp_path):
+def test_after_kill_9_the_kernel_takes_all_away_and_the_next_start_the_rest(tmp_path: Path) -> None:
     """Who holds the node is killed: no process, mount, link or rule survives; control groups do, empty."""
     before = _traces(tmp_path)
     with (tmp_path / "output").open("w") as output:

@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from testkit.load import Load, burst
-from testkit.machines.containers import PROGRAMS, SYSTEM
+from testkit.machines.containers import PROGRAMS, SYSTEM, NodeMachine
 from testkit.machines.laptop import host, service
 from testkit.waiting import wait_for
 from tools.image.archive import LIMIT
@@ -16,24 +17,24 @@ REVISION = f"{NAME}-00001"
 
 
 @pytest.fixture
-def hello(up):
+def hello(up: NodeMachine) -> NodeMachine:
     """A Service with one pod at least, so that what is tested is the gateway."""
     up.apply(service(NAME, env={"DELAY": "500ms"}, annotations={"autoscaling.knative.dev/min-scale": "1"}))
     up.wait_ready(NAME)
     return up
 
 
-def _no_loss(outcome):
+def _no_loss(outcome: Any) -> None:
     assert not outcome.failures, outcome.failures[:10]
     assert outcome.good > 0
 
 
-def _pods(up, program):
+def _pods(up: NodeMachine, program: str) -> list[str]:
     selector = f"app.kubernetes.io/name=zerogate-{program}"
     return [pod["metadata"]["name"] for pod in up.get("pods", "-n", SYSTEM, "-l", selector)["items"]]
 
 
-def _files(root):
+def _files(root: Path) -> list[Path]:
     """What lies in a container's root itself, not in what is mounted there."""
     found = []
     for folder, folders, files in os.walk(root):
@@ -44,7 +45,7 @@ def _files(root):
 
 
 @pytest.mark.own_node
-def test_each_program_runs_locked_in(up):
+def test_each_program_runs_locked_in(up: NodeMachine) -> None:
     """Not root, no capability and no way to one, system calls filtered, nothing of the image writable."""
     for program in PROGRAMS:
         processes = up.processes(program)
@@ -61,7 +62,7 @@ def test_each_program_runs_locked_in(up):
 
 
 @pytest.mark.own_node
-def test_the_image_is_small_and_holds_nothing_but_python_and_us(up):
+def test_the_image_is_small_and_holds_nothing_but_python_and_us(up: NodeMachine) -> None:
     """What a node keeps unpacked is under 150 MB, what it pulls a good quarter of that; there is no shell."""
     root = up.processes("controller")[0] / "root"
     files = _files(root)
@@ -77,7 +78,7 @@ def test_the_image_is_small_and_holds_nothing_but_python_and_us(up):
     assert programs == {"usr/bin/python3.11", "usr/local/bin/zerogate"}
 
 
-def test_a_rolling_restart_of_the_activators_loses_nothing(hello):
+def test_a_rolling_restart_of_the_activators_loses_nothing(hello: NodeMachine) -> None:
     """Both activators are replaced under load: the old ones serve until nobody comes to them any more."""
     before = set(_pods(hello, "activator"))
     with Load(hello.door, host(NAME), 12) as load:
@@ -90,7 +91,7 @@ def test_a_rolling_restart_of_the_activators_loses_nothing(hello):
     _no_loss(load.outcome)
 
 
-def test_deleting_an_activator_loses_nothing(hello):
+def test_deleting_an_activator_loses_nothing(hello: NodeMachine) -> None:
     """`kubectl delete pod` of one of the two, under load."""
     with Load(hello.door, host(NAME), 12) as load:
         wait_for("answers", lambda: load.outcome.good > 20)
@@ -101,7 +102,7 @@ def test_deleting_an_activator_loses_nothing(hello):
     _no_loss(load.outcome)
 
 
-def test_a_cold_request_is_answered_while_autoscalers_and_controllers_are_replaced(up):
+def test_a_cold_request_is_answered_while_autoscalers_and_controllers_are_replaced(up: NodeMachine) -> None:
     """At zero pods, both leaders are told to go; a request that comes meanwhile gets its pod."""
     up.apply(service(NAME))
     up.wait_ready(NAME)

@@ -6,10 +6,10 @@ from testkit.serving.cluster import Cluster
 
 
 @pytest.fixture
-def cluster():
+def cluster() -> Cluster:
     return Cluster()
 
 
 @pytest.fixture
-def make_cluster():
+def make_cluster() -> type[Cluster]:
     return Cluster

@@ -1,13 +1,15 @@
 """Whatever happens in whatever order: promises that hold after every step."""
 
 import copy
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kube.objects import annotations, labels, name
+from kube.objects import Obj, annotations, labels, name
 from kube.resources import CONFIGURATIONS, DEPLOYMENTS, REVISIONS, ROUTES, SERVICES
+from testkit.serving.cluster import Cluster
 
 BROKEN = {"containerStatuses": [{"name": "user-container", "state": {"waiting": {"reason": "ErrImagePull"}}}]}
 numbers = st.integers(1, 4)
@@ -23,7 +25,7 @@ steps = st.one_of(
 )
 
 
-def service(text, traffic):
+def service(text: str, traffic: list[dict[str, Any]] | None) -> Obj:
     return {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
@@ -38,18 +40,19 @@ def service(text, traffic):
 class User:
     """Does the steps; what does not apply just now is left out."""
 
-    def __init__(self, cluster):
-        self.cluster, self.text, self.traffic = cluster, "a", None
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster, self.text = cluster, "a"
+        self.traffic: list[Obj] | None = None
         self.apply()
 
-    def apply(self):
+    def apply(self) -> None:
         old = self.cluster.get(SERVICES, "hello")
         new = service(self.text, self.traffic)
         self.cluster.apply(
             SERVICES, {**new, "metadata": {**(old or {}).get("metadata", {}), **new["metadata"]}}
         )
 
-    def do(self, what, *how):
+    def do(self, what: str, *how: Any) -> None:
         if what == "apply":
             self.text = how[0]
             self.apply()
@@ -64,7 +67,7 @@ class User:
         else:
             self.with_revision(what, f"hello-{how[0]:05d}", *how[1:])
 
-    def with_revision(self, what, revision, *how):
+    def with_revision(self, what: str, revision: str, *how: int) -> None:
         if what == "pin":
             self.traffic = [{"revisionName": revision, "percent": 100}]
             self.apply()
@@ -84,7 +87,7 @@ class User:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(steps, max_size=12))
-def test_promises(make_cluster, history):
+def test_promises(make_cluster: type[Cluster], history: list[tuple[Any, ...]]) -> None:
     """Nothing is written twice; traffic is whole and leads to what exists; replicas are left alone;
     the latest ready revision never gets older; Ready means that all below is."""
     cluster = make_cluster({"config-gc": {"min-non-active-revisions": "1"}})
@@ -105,11 +108,12 @@ def test_promises(make_cluster, history):
         newest = check(cluster, newest)
 
 
-def spec_replicas(cluster, where):
-    return cluster.get(DEPLOYMENTS, where)["spec"]["replicas"]
+def spec_replicas(cluster: Cluster, where: str) -> int:
+    found: int = cluster.get(DEPLOYMENTS, where)["spec"]["replicas"]
+    return found
 
 
-def check(cluster, newest):
+def check(cluster: Cluster, newest: int) -> int:
     cluster.writes.clear()
     snapshot = copy.deepcopy(cluster.objects)
     cluster.due.update(dict.fromkeys(cluster.world.all_work()))
@@ -139,7 +143,7 @@ def check(cluster, newest):
     return number
 
 
-def test_a_history_can_fail_the_promises(make_cluster):
+def test_a_history_can_fail_the_promises(make_cluster: type[Cluster]) -> None:
     """The check itself sees a write that should not be."""
     cluster = make_cluster()
     User(cluster)

@@ -1,10 +1,11 @@
 """The Deployment of a revision: its whole content, and what an update leaves alone."""
 
 import copy
+from typing import Any
 
 import pytest
 
-from kube.objects import annotations, labels
+from kube.objects import Obj, annotations, labels
 from kube.resources import REVISIONS
 from serving.configs import COMPILED, parse_configs
 from serving.reconcile.deployment import adapted, make_deployment
@@ -14,7 +15,7 @@ from serving.targets import Probe, scale_target
 SHIPPED = parse_configs({"config-deployment": {"automount-service-account-token": "false"}})
 
 
-def revision(*, annotations=None, state="active", **container):
+def revision(*, annotations: dict[str, str] | None = None, state: str = "active", **container: Any) -> Obj:
     spec = {"containers": [{"image": "hello:v1", "ports": [{"containerPort": 3000}], **container}]}
     obj = {
         "apiVersion": "serving.knative.dev/v1",
@@ -138,7 +139,7 @@ GOLDEN = {
 }
 
 
-def test_the_whole_deployment():
+def test_the_whole_deployment() -> None:
     made = make_deployment(revision(), SHIPPED)
     digest = made["metadata"].pop("labels")
     assert digest.pop("serving.knative.dev/deployment-hash")
@@ -146,7 +147,7 @@ def test_the_whole_deployment():
     assert made == GOLDEN
 
 
-def test_the_data_plane_reads_what_the_controller_wrote():
+def test_the_data_plane_reads_what_the_controller_wrote() -> None:
     spec = {
         "containerConcurrency": 5,
         "timeoutSeconds": 20,
@@ -177,7 +178,9 @@ def test_the_data_plane_reads_what_the_controller_wrote():
         ({"autoscaling.knative.dev/initial-scale": "0"}, {"allow-zero-initial-scale": "true"}, 0),
     ],
 )
-def test_a_deployment_begins_with_the_initial_scale(annotation, configs, replicas):
+def test_a_deployment_begins_with_the_initial_scale(
+    annotation: dict[str, str], configs: dict[str, str], replicas: int
+) -> None:
     made = make_deployment(revision(annotations=annotation), parse_configs({"config-autoscaler": configs}))
     assert made["spec"]["replicas"] == replicas
 
@@ -185,7 +188,9 @@ def test_a_deployment_begins_with_the_initial_scale(annotation, configs, replica
 @pytest.mark.parametrize(
     ("timeout", "sleep", "expected"), [(300, "3", 3), (2, "3", 2), (300, "0", None), (300, "10", 10)]
 )
-def test_the_pre_stop_sleep_fits_into_the_grace_period(timeout, sleep, expected):
+def test_the_pre_stop_sleep_fits_into_the_grace_period(
+    timeout: int, sleep: str, expected: int | None
+) -> None:
     obj = revision()
     obj["spec"]["timeoutSeconds"] = timeout
     configs = parse_configs({"config-deployment": {"pre-stop-sleep-seconds": sleep}})
@@ -194,7 +199,7 @@ def test_the_pre_stop_sleep_fits_into_the_grace_period(timeout, sleep, expected)
     assert (hook, pod["terminationGracePeriodSeconds"]) == (expected, timeout)
 
 
-def test_the_users_own_choices_stay():
+def test_the_users_own_choices_stay() -> None:
     own = {"preStop": {"exec": {"command": ["sync"]}}}
     probe = {"httpGet": {"path": "/up", "port": 9000}, "periodSeconds": 7}
     obj = revision(lifecycle=own, readinessProbe=probe, terminationMessagePolicy="File")
@@ -208,7 +213,7 @@ def test_the_users_own_choices_stay():
     assert "automountServiceAccountToken" not in pod
 
 
-def test_only_the_serving_container_has_a_port_a_probe_and_a_sleep():
+def test_only_the_serving_container_has_a_port_a_probe_and_a_sleep() -> None:
     obj = revision()
     obj["spec"]["containers"].append({"name": "side", "image": "side:1"})
     side = make_deployment(obj, SHIPPED)["spec"]["template"]["spec"]["containers"][1]
@@ -217,18 +222,18 @@ def test_only_the_serving_container_has_a_port_a_probe_and_a_sleep():
     assert "PORT" not in [each["name"] for each in side["env"]]
 
 
-def test_an_update_keeps_replicas_and_what_others_wrote():
+def test_an_update_keeps_replicas_and_what_others_wrote() -> None:
     present = make_deployment(revision(), SHIPPED)
     present["spec"]["replicas"] = 7
     present["metadata"]["annotations"]["zerogate.dev/given-up"] = "TimedOut"
     present["metadata"]["labels"]["mine"] = "x"
     present["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] = "now"
     assert adapted(present, make_deployment(revision(), SHIPPED)) is None
-    reserve = adapted(present, make_deployment(revision(state="reserve"), SHIPPED))
+    reserve: Any = adapted(present, make_deployment(revision(state="reserve"), SHIPPED))
     assert annotations(reserve)["zerogate.dev/reachable"] == "false"
     assert reserve["spec"] == present["spec"], "a change of routing does not roll the pods"
     slower = parse_configs({"config-deployment": {"pre-stop-sleep-seconds": "9"}})
-    rolled = adapted(present, make_deployment(revision(), slower))
+    rolled: Any = adapted(present, make_deployment(revision(), slower))
     assert rolled["spec"]["replicas"] == 7
     assert rolled["spec"]["selector"] == present["spec"]["selector"]
     assert (
@@ -238,20 +243,20 @@ def test_an_update_keeps_replicas_and_what_others_wrote():
     assert labels(rolled)["mine"] == "x"
 
 
-def test_an_autoscaling_annotation_that_the_revision_lost_goes():
+def test_an_autoscaling_annotation_that_the_revision_lost_goes() -> None:
     present = make_deployment(revision(annotations={"autoscaling.knative.dev/min-scale": "1"}), SHIPPED)
-    after = adapted(present, make_deployment(revision(), SHIPPED))
+    after: Any = adapted(present, make_deployment(revision(), SHIPPED))
     assert "autoscaling.knative.dev/min-scale" not in annotations(after)
 
 
-def test_making_a_deployment_changes_nothing_of_the_revision():
+def test_making_a_deployment_changes_nothing_of_the_revision() -> None:
     obj = revision()
     before = copy.deepcopy(obj)
     make_deployment(obj, SHIPPED)
     assert obj == before
 
 
-def test_a_long_name_is_cut_as_knative_cuts_it():
+def test_a_long_name_is_cut_as_knative_cuts_it() -> None:
     obj = revision()
     obj["metadata"]["name"] = "x" * 60
     name = make_deployment(obj, SHIPPED)["metadata"]["name"]

@@ -1,8 +1,10 @@
 """Which revisions may go."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from kube.objects import format_time
+from kube.objects import Obj, format_time
 from serving.config_gc import GcConfig
 from serving.reconcile.gc import collectable
 
@@ -10,7 +12,9 @@ NOW = 2_000_000_000.0
 HOUR = 3600.0
 
 
-def revision(number, *, age=100.0, idle=90.0, state="reserve", no_gc=False):
+def revision(
+    number: int, *, age: float = 100.0, idle: float = 90.0, state: str = "reserve", no_gc: bool = False
+) -> Obj:
     """A revision made ``age`` hours ago and routed to until ``idle`` hours ago."""
     notes = {"serving.knative.dev/routingStateModified": format_time(NOW - idle * HOUR)}
     if no_gc:
@@ -25,13 +29,15 @@ def revision(number, *, age=100.0, idle=90.0, state="reserve", no_gc=False):
     }
 
 
-def config(low=0, high=1000, create=48.0, active=15.0):
+def config(
+    low: int = 0, high: int | None = 1000, create: float | None = 48.0, active: float | None = 15.0
+) -> GcConfig:
     return GcConfig(
         None if create is None else create * HOUR, None if active is None else active * HOUR, low, high
     )
 
 
-def gone(revisions, settings, kept=()):
+def gone(revisions: list[Obj], settings: GcConfig, kept: Sequence[str] = ()) -> list[int]:
     found, _ = collectable(revisions, set(kept), settings, NOW)
     return [int(each["metadata"]["name"][-5:]) for each in found]
 
@@ -54,15 +60,17 @@ def gone(revisions, settings, kept=()):
         ([revision(1)], config(high=None, create=None, active=None), []),
     ],
 )
-def test_the_oldest_of_those_that_nobody_is_routed_to_go(revisions, settings, expected):
+def test_the_oldest_of_those_that_nobody_is_routed_to_go(
+    revisions: list[Obj], settings: GcConfig, expected: list[int]
+) -> None:
     assert gone(revisions, settings) == expected
 
 
-def test_latest_ready_and_latest_created_stay():
+def test_latest_ready_and_latest_created_stay() -> None:
     assert gone([revision(1), revision(2), revision(3)], config(), kept=["hello-00002", "hello-00003"]) == [1]
 
 
-def test_it_says_when_to_ask_again():
+def test_it_says_when_to_ask_again() -> None:
     _, again = collectable(
         [revision(1, age=100, idle=10), revision(2, age=47, idle=30)], set(), config(), NOW
     )

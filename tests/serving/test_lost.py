@@ -1,15 +1,16 @@
 """Objects that went while their owners stayed."""
 
+from kube.objects import Obj
 from kube.resources import DEPLOYMENTS, REVISIONS
 from serving.lost import Lost
 
 
-def owned(name, owner):
+def owned(name: str, owner: str) -> Obj:
     reference = {"kind": "Revision", "name": "r", "uid": owner, "controller": True}
     return {"metadata": {"name": name, "namespace": "default", "ownerReferences": [reference]}}
 
 
-def test_what_went_is_known_until_it_is_there_again_or_its_owner_went_too():
+def test_what_went_is_known_until_it_is_there_again_or_its_owner_went_too() -> None:
     lost = Lost()
     for name in ("one", "two"):
         lost.went(DEPLOYMENTS, owned(name, "uid-1"))
@@ -23,7 +24,7 @@ def test_what_went_is_known_until_it_is_there_again_or_its_owner_went_too():
     assert repr(lost) == "<Lost 0>"
 
 
-def test_one_that_belongs_to_nobody_is_no_trouble():
+def test_one_that_belongs_to_nobody_is_no_trouble() -> None:
     lost = Lost()
     lost.made(DEPLOYMENTS, {"metadata": {"name": "one", "namespace": "default"}})
     assert not lost.has(DEPLOYMENTS, {"metadata": {"name": "one", "namespace": "default"}})

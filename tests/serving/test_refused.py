@@ -4,19 +4,20 @@ import pytest
 
 from kube.resources import CONFIGURATIONS, DEPLOYMENTS, REVISIONS, ROUTES, SERVICES
 from serving.configs import parse_configs
+from testkit.serving.cluster import Cluster
 from testkit.serving.examples import revision, service
 
 IMAGE = "spec__template__spec__containers__0__image"
 
 
 @pytest.fixture
-def lax(cluster):
+def lax(cluster: Cluster) -> Cluster:
     """A cluster that takes everything."""
     cluster.admits = False
     return cluster
 
 
-def test_no_revision_is_made_of_a_template_that_is_refused(lax):
+def test_no_revision_is_made_of_a_template_that_is_refused(lax: Cluster) -> None:
     lax.apply(SERVICES, service(spec__template__spec__timeoutSeconds=601))
     assert lax.names(REVISIONS) == []
     state, reason, message = lax.condition(SERVICES, "hello")
@@ -25,7 +26,7 @@ def test_no_revision_is_made_of_a_template_that_is_refused(lax):
     assert lax.condition(CONFIGURATIONS, "hello")[2] == message
 
 
-def test_it_is_made_once_the_config_map_allows_it(lax):
+def test_it_is_made_once_the_config_map_allows_it(lax: Cluster) -> None:
     lax.apply(SERVICES, service(spec__template__spec__timeoutSeconds=601))
     lax.world.configure(parse_configs({"config-defaults": {"max-revision-timeout-seconds": "900"}}))
     lax.due.update(dict.fromkeys(lax.world.all_work()))
@@ -33,7 +34,7 @@ def test_it_is_made_once_the_config_map_allows_it(lax):
     assert lax.names(REVISIONS) == ["hello-00001"]
 
 
-def test_a_refused_update_leaves_the_former_revision_serving(lax):
+def test_a_refused_update_leaves_the_former_revision_serving(lax: Cluster) -> None:
     lax.apply(SERVICES, service())
     lax.scale("hello-00001", 1)
     before = lax.get(ROUTES, "hello")["status"]["traffic"]
@@ -43,7 +44,7 @@ def test_a_refused_update_leaves_the_former_revision_serving(lax):
     assert lax.get(ROUTES, "hello")["status"]["traffic"] == before
 
 
-def test_entries_that_are_refused_are_not_followed(lax):
+def test_entries_that_are_refused_are_not_followed(lax: Cluster) -> None:
     lax.apply(SERVICES, service())
     lax.scale("hello-00001", 1)
     before = lax.get(ROUTES, "hello")["status"]["traffic"]
@@ -56,7 +57,7 @@ def test_entries_that_are_refused_are_not_followed(lax):
     assert lax.condition(SERVICES, "hello")[0] == "True"
 
 
-def test_entries_that_were_followed_stay_so_when_the_config_maps_become_stricter(lax):
+def test_entries_that_were_followed_stay_so_when_the_config_maps_become_stricter(lax: Cluster) -> None:
     lax.apply(SERVICES, service(spec__traffic=[{"percent": 100, "tag": "x" * 40}]))
     lax.scale("hello-00001", 1)
     long = {"config-network": {"tag-template": "a-long-prefix-for-tags-{{.Tag}}-{{.Name}}"}}
@@ -66,7 +67,7 @@ def test_entries_that_were_followed_stay_so_when_the_config_maps_become_stricter
     assert lax.condition(SERVICES, "hello")[0] == "True"
 
 
-def test_nothing_runs_for_a_revision_of_a_users_own_that_is_refused(lax):
+def test_nothing_runs_for_a_revision_of_a_users_own_that_is_refused(lax: Cluster) -> None:
     lax.apply(REVISIONS, revision(spec__containerConcurrency=1001))
     assert lax.names(DEPLOYMENTS) == []
     state, reason, message = lax.condition(REVISIONS, "hello-00001", "ResourcesAvailable")

@@ -1,13 +1,23 @@
 """What data plane and autoscaler read off a Deployment."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kube.objects import Obj
 from serving.targets import Probe, scale_target
 
 
-def deployment(*, container=None, annotations=None, labels=None, spec=None, status=None):
+def deployment(
+    *,
+    container: dict[str, Any] | None = None,
+    annotations: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
+    spec: dict[str, Any] | None = None,
+    status: dict[str, Any] | str | None = None,
+) -> Obj:
     return {
         "metadata": {
             "name": "hello-00001-deployment",
@@ -27,7 +37,7 @@ def deployment(*, container=None, annotations=None, labels=None, spec=None, stat
     }
 
 
-def test_a_revision_is_named_by_its_label_and_a_plain_deployment_by_its_own_name():
+def test_a_revision_is_named_by_its_label_and_a_plain_deployment_by_its_own_name() -> None:
     made = scale_target(deployment(labels={"serving.knative.dev/revision": "hello-00001"}))
     plain = scale_target(deployment(annotations={"zerogate.dev/host": "Shop.Shop.example.com"}))
     assert (made.key, made.is_plain, made.host) == (("shop", "hello-00001"), False, "")
@@ -35,7 +45,7 @@ def test_a_revision_is_named_by_its_label_and_a_plain_deployment_by_its_own_name
     assert plain.host == "shop.shop.example.com"
 
 
-def test_a_bare_deployment_gets_the_defaults():
+def test_a_bare_deployment_gets_the_defaults() -> None:
     target = scale_target(deployment())
     assert (target.port, target.protocol, target.container_concurrency) == (8080, "http1", 0)
     assert (target.timeout, target.response_start_timeout, target.idle_timeout) == (300.0, 0.0, 0.0)
@@ -54,17 +64,20 @@ def test_a_bare_deployment_gets_the_defaults():
         ("zerogate.dev/timeout-seconds", "nan", "timeout", 300.0),
         ("zerogate.dev/idle-timeout-seconds", "soon", "idle_timeout", 0.0),
         ("zerogate.dev/port", "70000", "port", 8080),
+        ("zerogate.dev/half-close", "yes", "half_close", False),
         ("serving.knative.dev/progress-deadline", "10 minutes", "progress_deadline", 600.0),
     ],
 )
-def test_an_annotation_that_does_not_parse_leaves_the_default_and_is_named(key, text, field, default):
+def test_an_annotation_that_does_not_parse_leaves_the_default_and_is_named(
+    key: str, text: str, field: str, default: float
+) -> None:
     target = scale_target(deployment(annotations={key: text}))
     assert getattr(target, field) == default
     assert len(target.problems) == 1
     assert target.problems[0].startswith(f"{key}: {text!r}")
 
 
-def test_annotations_are_read():
+def test_annotations_are_read() -> None:
     target = scale_target(
         deployment(
             annotations={
@@ -72,6 +85,7 @@ def test_annotations_are_read():
                 "zerogate.dev/timeout-seconds": "20",
                 "zerogate.dev/response-start-timeout-seconds": "2.5",
                 "zerogate.dev/idle-timeout-seconds": "9",
+                "zerogate.dev/half-close": "true",
                 "zerogate.dev/given-up": "TimedOut",
                 "zerogate.dev/reachable": "false",
                 "serving.knative.dev/progress-deadline": "1m30s",
@@ -81,9 +95,10 @@ def test_annotations_are_read():
     assert (target.container_concurrency, target.timeout) == (7, 20.0)
     assert (target.response_start_timeout, target.idle_timeout) == (2.5, 9.0)
     assert (target.given_up, target.reachable, target.progress_deadline) == ("TimedOut", False, 90.0)
+    assert target.half_close
 
 
-def test_old_spellings_are_read_and_todays_wins():
+def test_old_spellings_are_read_and_todays_wins() -> None:
     target = scale_target(
         deployment(
             annotations={
@@ -106,12 +121,14 @@ def test_old_spellings_are_read_and_todays_wins():
         ([{"containerPort": 53, "protocol": "UDP"}, {"containerPort": 3000}], 3000, "http1"),
     ],
 )
-def test_the_serving_port_is_the_one_with_a_serving_name_or_the_first(ports, port, protocol):
+def test_the_serving_port_is_the_one_with_a_serving_name_or_the_first(
+    ports: list[dict[str, Any]], port: int, protocol: str
+) -> None:
     target = scale_target(deployment(container={"name": "web", "ports": ports}))
     assert (target.port, target.protocol) == (port, protocol)
 
 
-def test_the_port_annotation_chooses_among_the_ports_of_a_plain_deployment():
+def test_the_port_annotation_chooses_among_the_ports_of_a_plain_deployment() -> None:
     ports = [{"containerPort": 3000, "name": "http"}, {"containerPort": 4000, "name": "h2c"}]
     target = scale_target(deployment(container={"ports": ports}, annotations={"zerogate.dev/port": "3000"}))
     assert (target.port, target.protocol) == (3000, "http1")
@@ -141,7 +158,7 @@ def test_the_port_annotation_chooses_among_the_ports_of_a_plain_deployment():
         ({"readinessProbe": {"grpc": {"port": 5}}}, Probe("grpc", "", (), 5, "", trusted_early=False)),
     ],
 )
-def test_the_probe_is_the_serving_containers_own(container, probe):
+def test_the_probe_is_the_serving_containers_own(container: dict[str, Any], probe: Probe) -> None:
     assert scale_target(deployment(container=container)).probe == probe
 
 
@@ -154,7 +171,7 @@ json_values = st.recursive(
 
 
 @given(spec=st.dictionaries(st.sampled_from(["replicas", "selector", "template", "strategy"]), json_values))
-def test_no_content_of_a_spec_raises(spec):
+def test_no_content_of_a_spec_raises(spec: dict[str, Any]) -> None:
     target = scale_target({"metadata": {"name": "x", "namespace": "y"}, "spec": spec})
     assert target.key == ("y", "x")
 
@@ -162,7 +179,7 @@ def test_no_content_of_a_spec_raises(spec):
 @given(
     values=st.dictionaries(st.sampled_from(["zerogate.dev/timeout-seconds", "zerogate.dev/port"]), st.text())
 )
-def test_no_text_of_an_annotation_raises(values):
+def test_no_text_of_an_annotation_raises(values: dict[str, str]) -> None:
     target = scale_target(deployment(annotations=values))
     assert target.timeout > 0
     assert 1 <= target.port <= 65535

@@ -21,7 +21,7 @@ VALUES = Values(
         ('{{.Name}}.{{.Namespace}}.{{index .Labels "team"}}.{{.Domain}}', "hello.shop.red.example.com"),
     ],
 )
-def test_a_template_is_filled(text, rendered):
+def test_a_template_is_filled(text: str, rendered: str) -> None:
     assert parse_template(text, FIELDS).render(VALUES) == rendered
 
 
@@ -37,12 +37,12 @@ def test_a_template_is_filled(text, rendered):
         "{{printf .Name}}",
     ],
 )
-def test_what_is_not_understood_is_refused(text):
+def test_what_is_not_understood_is_refused(text: str) -> None:
     with pytest.raises(TemplateError):
         parse_template(text, FIELDS)
 
 
-def test_a_missing_label_is_named():
+def test_a_missing_label_is_named() -> None:
     with pytest.raises(TemplateError, match="label 'tier' is missing"):
         parse_template("{{.Labels.tier}}", FIELDS).render(VALUES)
 
@@ -62,7 +62,7 @@ def test_a_missing_label_is_named():
         ("{{.Name}}.{{.Domain}}.{{.Namespace}}", False),
     ],
 )
-def test_a_template_must_keep_namespaces_apart(text, is_safe):
+def test_a_template_must_keep_namespaces_apart(text: str, is_safe: bool) -> None:
     assert (namespace_problem(parse_template(text, FIELDS)) == "") is is_safe
 
 
@@ -75,7 +75,9 @@ pieces = st.sampled_from(["{{.Name}}", "{{.Namespace}}", "{{.Domain}}", ".", "-"
     one=st.tuples(labels, labels, st.sampled_from(["b.c", "c", "a.b.c"]), st.sampled_from(["a", "a.b"])),
     other=st.tuples(labels, labels, st.sampled_from(["b.c", "c", "a.b.c"]), st.sampled_from(["a", "a.b"])),
 )
-def test_no_accepted_template_gives_one_host_to_two_namespaces(text, one, other):
+def test_no_accepted_template_gives_one_host_to_two_namespaces(
+    text: str, one: tuple[str, str, str, str], other: tuple[str, str, str, str]
+) -> None:
     template = parse_template(text, FIELDS)
     hosts = [
         template.render(Values({"Name": name, "Namespace": home, "Domain": domain}, {"x": label}))

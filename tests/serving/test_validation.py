@@ -1,12 +1,14 @@
 """What is refused at apply time: each row names the field and what the message must contain."""
 
 import copy
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kube.resources import CONFIGMAPS, CONFIGURATIONS, PODS, REVISIONS, ROUTES, SERVICES
+from kube.objects import Obj
+from kube.resources import CONFIGMAPS, CONFIGURATIONS, PODS, REVISIONS, ROUTES, SERVICES, Resource
 from serving.configs import parse_configs
 from serving.rules.defaults import fill_in
 from serving.rules.rows import rows
@@ -21,6 +23,7 @@ from testkit.serving.examples import (
     OF_MAPS,
     UNKNOWN,
     WITH_MAPS,
+    Example,
     annotated,
     config_map,
     revision,
@@ -28,7 +31,9 @@ from testkit.serving.examples import (
 )
 
 
-def refusals(obj, *, resource=SERVICES, old=None, configs=None):
+def refusals(
+    obj: Obj, *, resource: Resource = SERVICES, old: Obj | None = None, configs: dict[str, Any] | None = None
+) -> list[tuple[str, str]]:
     try:
         admit(resource, obj, old, configs or {})
     except Refused as refused:
@@ -36,12 +41,12 @@ def refusals(obj, *, resource=SERVICES, old=None, configs=None):
     return []
 
 
-def test_the_sample_is_taken():
+def test_the_sample_is_taken() -> None:
     assert refusals(service()) == []
 
 
 @pytest.mark.parametrize("example", [*BY_ITSELF, *CHANGES, *WITH_MAPS], ids=str)
-def test_what_is_wrong_is_refused_by_its_path(example):
+def test_what_is_wrong_is_refused_by_its_path(example: Example) -> None:
     """Nothing else is found fault with, the parts of a row that breaks two rules apart."""
     old = example.old and admit(example.resource, example.old, None, {})
     found = refusals(example.obj, resource=example.resource, old=old, configs=example.configs)
@@ -50,24 +55,24 @@ def test_what_is_wrong_is_refused_by_its_path(example):
 
 
 @pytest.mark.parametrize(("path", "value", "field"), UNKNOWN)
-def test_a_field_that_a_revision_does_not_have_is_refused(path, value, field):
+def test_a_field_that_a_revision_does_not_have_is_refused(path: str, value: Any, field: str) -> None:
     found = refusals(service(**{path: value}))
     assert [each for each, _ in found] == [field]
     assert "must not set the field" in found[0][1]
 
 
 @pytest.mark.parametrize("obj", GOOD, ids=lambda obj: obj["kind"])
-def test_what_is_right_is_taken(obj):
+def test_what_is_right_is_taken(obj: Obj) -> None:
     resource = {each.kind: each for each in (SERVICES, ROUTES, REVISIONS)}[obj["kind"]]
     assert refusals(obj, resource=resource) == []
 
 
 @pytest.mark.parametrize(("name", "data"), GOOD_MAPS)
-def test_a_good_config_map_is_taken(name, data):
+def test_a_good_config_map_is_taken(name: str, data: dict[str, str]) -> None:
     assert refusals(config_map(name, data), resource=CONFIGMAPS) == []
 
 
-def test_every_rule_has_an_example():
+def test_every_rule_has_an_example() -> None:
     """Each row of the table is met by something that is refused."""
     told = []
     for example in [*BY_ITSELF, *CHANGES, *WITH_MAPS, *OF_MAPS]:
@@ -77,7 +82,7 @@ def test_every_rule_has_an_example():
     assert alone == []
 
 
-def test_the_limits_of_config_autoscaler_hold():
+def test_the_limits_of_config_autoscaler_hold() -> None:
     configs = {
         "config-autoscaler": {"max-scale-limit": "5", "max-scale": "5", "allow-zero-initial-scale": "true"}
     }
@@ -86,18 +91,18 @@ def test_the_limits_of_config_autoscaler_hold():
     assert "max-scale=0 (unlimited)" in refusals(annotated(max_scale="0"), configs=configs)[0][1]
 
 
-def test_networking_annotations_belong_on_the_service():
+def test_networking_annotations_belong_on_the_service() -> None:
     obj = service()
     obj["spec"]["template"]["metadata"]["annotations"] = {"networking.knative.dev/http-protocol": "x"}
     assert "invalid key name" in refusals(obj)[0][1]
 
 
-def test_all_refusals_come_together():
+def test_all_refusals_come_together() -> None:
     obj = service(spec__traffic=[{"percent": 90}], **{C0 + "image": None, C0 + "ports__0__containerPort": 0})
     assert len(refusals(obj)) == 3
 
 
-def test_defaults_of_the_schema_are_filled_in():
+def test_defaults_of_the_schema_are_filled_in() -> None:
     spec = admit(SERVICES, service(), None, {})["spec"]
     assert spec["traffic"] == [{"latestRevision": True, "percent": 100}]
     assert spec["template"] == service()["spec"]["template"]
@@ -105,14 +110,15 @@ def test_defaults_of_the_schema_are_filled_in():
     assert [each["percent"] for each in admit(SERVICES, tagged, None, {})["spec"]["traffic"]] == [100, 0]
 
 
-def pod(configs=None, **changes):
+def pod(configs: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
     """The spec of a revision of the manifest, as the controller makes it."""
     obj = {"metadata": {"name": "hello-00001"}, "spec": service(**changes)["spec"]["template"]["spec"]}
     fill_in(REVISIONS, obj, parse_configs(configs or {}).defaults)
-    return obj["spec"]
+    found: dict[str, Any] = obj["spec"]
+    return found
 
 
-def test_a_revision_gets_the_defaults_of_the_config_maps():
+def test_a_revision_gets_the_defaults_of_the_config_maps() -> None:
     spec = pod()
     assert (spec["timeoutSeconds"], spec["containerConcurrency"], spec["enableServiceLinks"]) == (
         300,
@@ -126,17 +132,17 @@ def test_a_revision_gets_the_defaults_of_the_config_maps():
 
 
 @pytest.mark.parametrize(("total", "start"), [(300, None), (600, 300), (299, None)])
-def test_the_response_start_timeout_is_a_default_only_below_the_total(total, start):
+def test_the_response_start_timeout_is_a_default_only_below_the_total(total: int, start: int | None) -> None:
     assert pod(spec__template__spec__timeoutSeconds=total).get("responseStartTimeoutSeconds") == start
 
 
-def test_a_probe_with_a_period_gets_its_counts():
+def test_a_probe_with_a_period_gets_its_counts() -> None:
     probe = {"httpGet": {"path": "/up"}, "periodSeconds": 5}
     filled = pod(**{C0 + "readinessProbe": probe})["containers"][0]["readinessProbe"]
     assert filled == {**probe, "successThreshold": 1, "failureThreshold": 3, "timeoutSeconds": 1}
 
 
-def test_several_containers_get_numbered_names_and_one_serves():
+def test_several_containers_get_numbered_names_and_one_serves() -> None:
     obj = service()
     boxes = obj["spec"]["template"]["spec"]["containers"]
     boxes.append({"image": "side:1"})
@@ -154,14 +160,14 @@ def test_several_containers_get_numbered_names_and_one_serves():
     assert "exactly one" in refusals(obj)[0][1]
 
 
-def test_what_is_given_is_not_changed():
+def test_what_is_given_is_not_changed() -> None:
     obj = service()
     before = copy.deepcopy(obj)
     admit(SERVICES, obj, None, {})
     assert obj == before
 
 
-def test_a_revision_never_changes():
+def test_a_revision_never_changes() -> None:
     changed = copy.deepcopy(revision())
     changed["spec"]["containers"][0]["image"] = "other:2"
     assert refusals(changed, resource=REVISIONS, old=revision())[0][0] == "spec"
@@ -170,7 +176,7 @@ def test_a_revision_never_changes():
     assert refusals(relabelled, resource=REVISIONS, old=revision()) == []
 
 
-def test_a_change_of_config_defaults_leaves_what_exists_alone():
+def test_a_change_of_config_defaults_leaves_what_exists_alone() -> None:
     """What stricter limits exclude stays writable, but for a change of the template itself."""
     configs = {"config-defaults": {"revision-timeout-seconds": "60", "max-revision-timeout-seconds": "60"}}
     long = {"spec__template__spec__timeoutSeconds": 300}
@@ -183,7 +189,7 @@ def test_a_change_of_config_defaults_leaves_what_exists_alone():
     assert refusals(service(**long, **{C0 + "image": "other:2"}), old=old, configs=configs) != []
 
 
-def test_a_named_template_needs_a_new_name_for_a_change():
+def test_a_named_template_needs_a_new_name_for_a_change() -> None:
     old = admit(SERVICES, service(spec__template__metadata__name="hello-one"), None, {})
     changed = copy.deepcopy(old)
     changed["spec"]["template"]["spec"]["containers"][0]["image"] = "other:2"
@@ -192,7 +198,7 @@ def test_a_named_template_needs_a_new_name_for_a_change():
     assert refusals(changed, old=old) == []
 
 
-def test_a_status_can_be_written_when_the_rules_became_stricter():
+def test_a_status_can_be_written_when_the_rules_became_stricter() -> None:
     old = admit(SERVICES, service(spec__template__spec__timeoutSeconds=600), None, {})
     new = {**copy.deepcopy(old), "status": {"observedGeneration": 1}}
     stricter = {"config-defaults": {"max-revision-timeout-seconds": "300"}}
@@ -200,8 +206,8 @@ def test_a_status_can_be_written_when_the_rules_became_stricter():
     assert refusals(old, configs=stricter) != []
 
 
-def test_a_route_names_a_configuration_or_a_revision():
-    def route(*traffic):
+def test_a_route_names_a_configuration_or_a_revision() -> None:
+    def route(*traffic: dict[str, Any]) -> Obj:
         return {"metadata": {"name": "r", "namespace": "n"}, "spec": {"traffic": list(traffic)}}
 
     assert refusals(route({"configurationName": "hello", "percent": 100}), resource=ROUTES) == []
@@ -209,19 +215,19 @@ def test_a_route_names_a_configuration_or_a_revision():
     assert refusals(route(), resource=ROUTES)[0][0] == "spec.traffic"
 
 
-def test_a_configuration_is_checked_like_a_service():
+def test_a_configuration_is_checked_like_a_service() -> None:
     obj = {"metadata": {"name": "c", "namespace": "n"}, "spec": {"template": {"spec": {"containers": [{}]}}}}
     assert refusals(obj, resource=CONFIGURATIONS)[0][0] == f"{BOX}.image"
 
 
 @pytest.mark.parametrize("example", OF_MAPS, ids=str)
-def test_a_bad_value_in_a_config_map_is_refused_by_its_key(example):
+def test_a_bad_value_in_a_config_map_is_refused_by_its_key(example: Example) -> None:
     found = refusals(example.obj, resource=CONFIGMAPS)
     assert [path for path, _ in found] == [example.path]
     assert example.message in found[0][1]
 
 
-def test_config_maps_elsewhere_and_other_kinds_are_left_alone():
+def test_config_maps_elsewhere_and_other_kinds_are_left_alone() -> None:
     obj = {
         "metadata": {"name": "config-gc", "namespace": "default"},
         "data": {"min-non-active-revisions": "x"},
@@ -254,5 +260,5 @@ json_values = st.recursive(
 
 @settings(deadline=None)
 @given(spec=st.dictionaries(words, json_values))
-def test_no_shape_of_an_object_does_more_than_being_refused(spec):
+def test_no_shape_of_an_object_does_more_than_being_refused(spec: dict[str, Any]) -> None:
     refusals({"metadata": {"name": "hello", "namespace": "default"}, "spec": spec})

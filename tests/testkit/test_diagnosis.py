@@ -1,6 +1,7 @@
 """What the report of a failed test shows of the programs that ran beside it."""
 
 import json
+from pathlib import Path
 
 from testkit.diagnosis import sections
 
@@ -15,10 +16,10 @@ POD = {
 }
 
 
-def test_it_has_objects_with_their_conditions_events_and_the_end_of_each_log(tmp_path):
+def test_it_has_objects_with_their_conditions_events_and_the_end_of_each_log(tmp_path: Path) -> None:
     (tmp_path / "node.log").write_text("".join(f"line {number}\n" for number in range(100)))
 
-    def kubectl(*arguments):
+    def kubectl(*arguments: str) -> str:
         return "an event" if "events" in arguments else json.dumps({"items": [POD]})
 
     found = dict(sections(kubectl, tmp_path, {}))
@@ -31,10 +32,10 @@ def test_it_has_objects_with_their_conditions_events_and_the_end_of_each_log(tmp
     assert "line 0\n" not in found["node.log"]
 
 
-def test_a_server_that_is_away_is_told_and_keeps_nothing_back(tmp_path):
+def test_a_server_that_is_away_is_told_and_keeps_nothing_back(tmp_path: Path) -> None:
     (tmp_path / "node.log").write_text("the last word")
 
-    def kubectl(*_arguments):
+    def kubectl(*_arguments: str) -> str:
         raise RuntimeError("connection refused")
 
     found = dict(sections(kubectl, tmp_path, {"activator": 1}))

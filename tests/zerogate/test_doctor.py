@@ -1,10 +1,11 @@
 """What the doctor says of which facts."""
 
 import json
+from typing import Any
 
 import pytest
 
-from kube.objects import format_micro_time
+from kube.objects import Obj, format_micro_time
 from zerogate import shipped
 from zerogate.doctor.check import Facts, check, unreachable
 from zerogate.doctor.cluster import KINDS, ClusterFacts
@@ -20,7 +21,7 @@ MAPS = {obj["metadata"]["name"]: obj.get("data") or {} for obj in shipped.config
 MARKS = {"app": "web", "zerogate.dev/scale": "true"}
 
 
-def said(**facts):
+def said(**facts: Any) -> list[Finding]:
     """All findings; where not told otherwise, of a cluster on which all is well."""
     given = {
         "now": NOW,
@@ -37,13 +38,13 @@ def said(**facts):
     return list(check(Facts(**{**given, **facts})))
 
 
-def lease(program, *, age=1.0, holder="pod-1", address="10.0.0.1:8090"):
+def lease(program: str, *, age: float = 1.0, holder: str = "pod-1", address: str = "10.0.0.1:8090") -> Obj:
     spec = {"holderIdentity": holder, "leaseDurationSeconds": 15, "renewTime": format_micro_time(NOW - age)}
     meta = {"name": f"zerogate-{program}", "annotations": {"zerogate.dev/address": address}}
     return {"metadata": meta, "spec": spec}
 
 
-def web(**changes):
+def web(**changes: Any) -> Obj:
     """A Deployment of which nothing is to be said; `changes`: annotations, marks, container, pod, fields."""
     container = {
         "name": "app",
@@ -70,11 +71,11 @@ def web(**changes):
     }
 
 
-def owner(manager, **entry):
+def owner(manager: str, **entry: Any) -> dict[str, Any]:
     return {"manager": manager, "fieldsV1": {"f:spec": {"f:replicas": {}}}, **entry}
 
 
-def test_of_a_cluster_on_which_all_is_well_nothing_else_is_said():
+def test_of_a_cluster_on_which_all_is_well_nothing_else_is_said() -> None:
     assert {finding.level for finding in said()} == {"ok"}
     assert not has_problem(said())
 
@@ -125,7 +126,9 @@ def test_of_a_cluster_on_which_all_is_well_nothing_else_is_said():
         ({"unread": ["pods"]}, "advice", "your rights", "may not list pods"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_a_cluster_is_said_with_its_level_and_the_remedy(facts, level, about, message):
+def test_what_is_wrong_with_a_cluster_is_said_with_its_level_and_the_remedy(
+    facts: dict[str, Any], level: str, about: str, message: str
+) -> None:
     found = [finding for finding in said(**facts) if finding.about == about]
     assert [finding.level for finding in found if message in finding.message] == [level], found
 
@@ -198,7 +201,9 @@ APPLIED = json.dumps({"spec": {"replicas": 3}})
         (web(), {"services": [HEADLESS]}, "advice", "Service direct leads to its pods past the gateway"),
     ],
 )
-def test_what_is_wrong_with_a_scale_target_is_said_with_the_remedy(target, around, level, message):
+def test_what_is_wrong_with_a_scale_target_is_said_with_the_remedy(
+    target: Obj, around: dict[str, Any], level: str, message: str
+) -> None:
     found = [
         f for f in said(deployments=[target], around=Around(**around)) if f.about == "Deployment shop/web"
     ]
@@ -218,12 +223,12 @@ def test_what_is_wrong_with_a_scale_target_is_said_with_the_remedy(target, aroun
         (web(), {"scalers": [{**SCALER, "metadata": {"namespace": "other", "name": "cpu"}}]}),
     ],
 )
-def test_what_is_as_it_should_be_is_no_finding(target, around):
+def test_what_is_as_it_should_be_is_no_finding(target: Obj, around: dict[str, Any]) -> None:
     """A probe that the gateway runs itself costs nothing; the number that it was made with is no writer."""
     assert {finding.level for finding in said(deployments=[target], around=Around(**around))} == {"ok"}
 
 
-def test_a_deployment_with_a_host_and_without_the_label_is_told_so():
+def test_a_deployment_with_a_host_and_without_the_label_is_told_so() -> None:
     """Others, that have neither, are nobody's business."""
     forgotten, other = web(name="forgotten"), web(name="other", annotations={"zerogate.dev/host": ""})
     forgotten["metadata"]["labels"] = other["metadata"]["labels"] = {"app": "web"}
@@ -232,7 +237,7 @@ def test_a_deployment_with_a_host_and_without_the_label_is_told_so():
     assert 'lacks the label zerogate.dev/scale: "true"' in found.message
 
 
-def test_a_host_that_is_taken_names_its_owner():
+def test_a_host_that_is_taken_names_its_owner() -> None:
     younger = web(name="younger")
     younger["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
     (found,) = [each for each in said(deployments=[web(), younger]) if each.level == "problem"]
@@ -242,19 +247,19 @@ def test_a_host_that_is_taken_names_its_owner():
     )
 
 
-def test_a_laptop_has_neither_accounts_nor_replicas_of_the_gateway():
+def test_a_laptop_has_neither_accounts_nor_replicas_of_the_gateway() -> None:
     found = said(cluster=LAPTOP, accounts=None, programs=[], leases=[lease("autoscaler")])
     assert {finding.level for finding in found} == {"ok"}
     assert "the API of `zerogate up`" in {finding.message for finding in found}
 
 
-def test_what_can_not_be_read_is_no_problem():
+def test_what_can_not_be_read_is_no_problem() -> None:
     """No right to list something, and nothing else that is wrong: advice."""
     unknown = dict.fromkeys(("definitions", "accounts", "leases", "maps", "programs", "deployments"))
     found = said(**unknown, unread=["leases"])
     assert [finding.level for finding in found if finding.level != "ok"] == ["advice"]
 
 
-def test_a_finding_is_one_line():
+def test_a_finding_is_one_line() -> None:
     assert str(Finding("ok", "link", "a\n  b")) == "ok       link: a b"
     assert has_problem([unreachable("nobody there")])

@@ -19,7 +19,7 @@ seconds_sum 0.5
 """
 
 
-def test_each_sample_says_whose_it_is():
+def test_each_sample_says_whose_it_is() -> None:
     """Nothing is added up, each family is there once, and Prometheus can read it."""
     page = merged({"gateway-1": PAGE % 1, "gateway-2": PAGE % 2}).decode()
     families = list(text_string_to_metric_families(page))
@@ -31,5 +31,5 @@ def test_each_sample_says_whose_it_is():
     assert len([sample for each in families for sample in each.samples]) == 2 * 6
 
 
-def test_no_process_no_page():
+def test_no_process_no_page() -> None:
     assert merged({}) == b""

@@ -1,6 +1,7 @@
 """A listening socket that is handed over: which descriptor it is, and what is said of what is none."""
 
 import socket
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from zerogate.errors import Failed
 US = 4711
 
 
-def said(**words):
+def said(**words: Any) -> dict[str, str]:
     return {f"LISTEN_{name.upper()}": value for name, value in words.items()}
 
 
@@ -26,7 +27,7 @@ def said(**words):
         (said(pid="4711", fds="2", fdnames="admin:gateway"), 4),
     ],
 )
-def test_which_descriptor_is_the_gateways(environment, descriptor):
+def test_which_descriptor_is_the_gateways(environment: dict[str, str], descriptor: int | None) -> None:
     assert inheritance.inherited(environment, US) == descriptor
 
 
@@ -38,12 +39,12 @@ def test_which_descriptor_is_the_gateways(environment, descriptor):
         (said(pid="4711", fds="many"), "LISTEN_FDS is 'many'"),
     ],
 )
-def test_what_is_handed_over_wrongly_is_told(environment, fault):
+def test_what_is_handed_over_wrongly_is_told(environment: dict[str, str], fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
         inheritance.inherited(environment, US)
 
 
-def test_what_is_handed_on_is_found_by_its_heir_and_by_no_child():
+def test_what_is_handed_on_is_found_by_its_heir_and_by_no_child() -> None:
     environment = inheritance.handed_on({"HOME": "/"}, US)
     assert inheritance.inherited(environment, US) == inheritance.FIRST
     assert inheritance.inherited(environment, US + 1) is None
@@ -51,7 +52,9 @@ def test_what_is_handed_on_is_found_by_its_heir_and_by_no_child():
 
 
 @pytest.mark.parametrize("kind", ["connected", "closed"])
-def test_a_descriptor_that_listens_not_is_refused_by_its_number(monkeypatch, kind):
+def test_a_descriptor_that_listens_not_is_refused_by_its_number(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     one, other = socket.socketpair()
     number = one.detach()
     if kind == "closed":

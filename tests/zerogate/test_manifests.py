@@ -5,6 +5,9 @@ What an API server makes of it is asked in tests/cluster/.
 
 import json
 import re
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -24,39 +27,41 @@ BESIDE_A_CLUSTER = {"config-images.yaml", "node.yaml"}
 """For `zerogate node` alone."""
 
 
-def of_kind(kind):
+def of_kind(kind: str) -> dict[str, Any]:
     return {obj["metadata"]["name"]: obj for obj in OBJECTS if obj["kind"] == kind}
 
 
-def pod_of(program):
-    return of_kind("Deployment")[f"zerogate-{program}"]["spec"]["template"]["spec"]
+def pod_of(program: str) -> dict[str, Any]:
+    found: dict[str, Any] = of_kind("Deployment")[f"zerogate-{program}"]["spec"]["template"]["spec"]
+    return found
 
 
-def container_of(program):
+def container_of(program: str) -> dict[str, Any]:
     (container,) = pod_of(program)["containers"]
-    return container
+    found: dict[str, Any] = container
+    return found
 
 
-def settings_of(program):
+def settings_of(program: str) -> Namespace:
     return cli.parse(container_of(program)["args"], {})
 
 
-def ports_of(program):
+def ports_of(program: str) -> dict[str, Any]:
     return {port["name"]: port["containerPort"] for port in container_of(program)["ports"]}
 
 
-def test_no_manifest_is_forgotten():
+def test_no_manifest_is_forgotten() -> None:
     files = {path.name for path in CONFIG.glob("*.yaml")} - {"kustomization.yaml"}
     assert set(KUSTOMIZATION["resources"]) == files - BESIDE_A_CLUSTER
 
 
-def test_the_image_has_the_version_of_the_programs():
+def test_the_image_has_the_version_of_the_programs() -> None:
     assert KUSTOMIZATION["images"] == [{"name": "zerogate", "newTag": __version__}]
     assert {container_of(program)["image"] for program in PROGRAMS} == {"zerogate"}
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_deployment_starts_its_program_with_settings_that_it_knows(program):
+def test_a_deployment_starts_its_program_with_settings_that_it_knows(program: str) -> None:
     settings, ports = settings_of(program), ports_of(program)
     assert settings.command == program
     assert settings.admin.port == ports["admin"]
@@ -75,7 +80,7 @@ def test_a_deployment_starts_its_program_with_settings_that_it_knows(program):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_may_do_as_little_as_possible_on_its_node(program):
+def test_a_program_may_do_as_little_as_possible_on_its_node(program: str) -> None:
     """Pod security standard "restricted", and a file system that it can't write."""
     pod, container = pod_of(program), container_of(program)
     assert pod["securityContext"] == {
@@ -94,7 +99,7 @@ def test_a_program_may_do_as_little_as_possible_on_its_node(program):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_has_an_account_a_budget_and_replicas_that_keep_apart(program):
+def test_a_program_has_an_account_a_budget_and_replicas_that_keep_apart(program: str) -> None:
     name = f"zerogate-{program}"
     deployment = of_kind("Deployment")[name]
     labels = deployment["spec"]["template"]["metadata"]["labels"]
@@ -113,7 +118,7 @@ def test_a_program_has_an_account_a_budget_and_replicas_that_keep_apart(program)
     assert not has_autoscaler or of_kind("HorizontalPodAutoscaler")[name]["spec"]["minReplicas"] == 2
 
 
-def test_rights_name_what_they_are_for():
+def test_rights_name_what_they_are_for() -> None:
     for role in (*of_kind("ClusterRole").values(), *of_kind("Role").values()):
         for rule in role["rules"]:
             assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
@@ -121,7 +126,7 @@ def test_rights_name_what_they_are_for():
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_port_is_reached_by_those_that_a_policy_names(program):
+def test_a_port_is_reached_by_those_that_a_policy_names(program: str) -> None:
     name = f"zerogate-{program}"
     reached = set()
     for policy in of_kind("NetworkPolicy").values():
@@ -136,7 +141,7 @@ def test_a_port_is_reached_by_those_that_a_policy_names(program):
     assert of_kind("NetworkPolicy")["nobody"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
 
 
-def test_each_service_leads_to_a_port_that_is_there():
+def test_each_service_leads_to_a_port_that_is_there() -> None:
     targets = {
         name: [port["targetPort"] for port in service["spec"]["ports"]]
         for name, service in of_kind("Service").items()
@@ -145,7 +150,7 @@ def test_each_service_leads_to_a_port_that_is_there():
     assert set(ports_of("activator")) >= {"public", "local"}
 
 
-def test_the_wake_policy_compares_every_field_of_a_deployment():
+def test_the_wake_policy_compares_every_field_of_a_deployment() -> None:
     """A field that it forgot could be patched together with replicas."""
     models = json.loads((ROOT / "embedded" / "schema" / "schemas.json").read_text())["models"]
     fields = {field.rstrip("!") for field in models["V1DeploymentSpec"]}
@@ -158,7 +163,7 @@ def test_the_wake_policy_compares_every_field_of_a_deployment():
 
 
 @pytest.mark.parametrize("file", sorted(CONFIG.glob("config-*.yaml")), ids=lambda file: file.stem)
-def test_each_key_of_a_config_map_is_explained(file):
+def test_each_key_of_a_config_map_is_explained(file: Path) -> None:
     """By a comment above it, or above the keys that it stands directly below."""
     head, _, data = file.read_text().partition("\ndata:\n")
     assert head.startswith("# ")

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 
 from kube.edge.client import ApiError, Client
+from kube.objects import Obj
 from zerogate import shipped
 from zerogate.doctor import cluster
 from zerogate.doctor.cluster import KINDS, ClusterFacts, unfit
@@ -16,7 +19,7 @@ from zerogate.errors import Failed
 GOOD = {"major": "1", "minor": "34", "gitVersion": "v1.34.2"}
 
 
-def deployment(namespace, name, **labels):
+def deployment(namespace: str, name: str, **labels: Any) -> Obj:
     return {"metadata": {"namespace": namespace, "name": name, "labels": labels}}
 
 
@@ -49,18 +52,18 @@ def deployment(namespace, name, **labels):
         (ClusterFacts(GOOD, KINDS, [], [Right("create", "", "events")]), ""),
     ],
 )
-def test_a_cluster_that_will_not_do_is_said_with_the_remedy(facts, said):
+def test_a_cluster_that_will_not_do_is_said_with_the_remedy(facts: ClusterFacts, said: str) -> None:
     """What is not known is no reason."""
     problem = unfit(facts, "controller")
     assert (said in problem) if said else problem == ""
 
 
-def test_a_gateway_that_may_read_serves():
+def test_a_gateway_that_may_read_serves() -> None:
     assert is_vital("activator", Right("list", "apps", "deployments"))
     assert not is_vital("activator", Right("patch", "apps", "deployments"))
 
 
-def test_the_rights_asked_about_are_those_of_the_shipped_roles():
+def test_the_rights_asked_about_are_those_of_the_shipped_roles() -> None:
     for program in PROGRAMS:
         rights = rights_of(shipped.program_manifests(program), "sys")
         assert Right("list", "apps", "deployments") in rights
@@ -71,7 +74,7 @@ def test_the_rights_asked_about_are_those_of_the_shipped_roles():
     )
 
 
-def test_a_review_asks_for_ourselves_or_for_an_account():
+def test_a_review_asks_for_ourselves_or_for_an_account() -> None:
     right = Right("patch", "apps", "deployments/scale")
     spec = review(right)["spec"]
     assert spec == {
@@ -90,11 +93,13 @@ def test_a_review_asks_for_ourselves_or_for_an_account():
 class Answers:
     """An API server that is away at first, and then says what it is."""
 
-    def __init__(self, version, *, away=0, status=0, unknown=0, unbound=0):
+    def __init__(
+        self, version: dict[str, str], *, away: int = 0, status: int = 0, unknown: int = 0, unbound: int = 0
+    ) -> None:
         self.version, self.away, self.status = version, away, status
         self.unknown, self.unbound = unknown, unbound
 
-    async def request(self, method, path, **_):
+    async def request(self, method: str, path: str, **_: Any) -> tuple[int, Any]:
         if self.away and path == "/version":
             self.away -= 1
             raise ApiError(self.status, "", "away")
@@ -110,11 +115,14 @@ class Answers:
             return 201, {"status": {"allowed": not self.unbound}}
         return 200, {"items": [], "metadata": {"resourceVersion": "1"}}
 
-    async def close(self):
+    def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[Obj]:
+        raise NotImplementedError
+
+    async def close(self) -> None:
         pass
 
 
-async def begin(answers, lasts):
+async def begin(answers: Answers, lasts: float) -> list[str]:
     """What becomes of a program that lasts so many seconds: a line when it began, and its failure."""
     told = []
     try:
@@ -147,7 +155,9 @@ TOO_OLD = "activator: Kubernetes v1.20.0 is too old; use 1.30 or later"
         (Answers(OLD, away=10**6, status=403), ["began", "ended"]),
     ],
 )
-async def test_only_a_definite_answer_ends_a_program(monkeypatch, answers, told):
+async def test_only_a_definite_answer_ends_a_program(
+    monkeypatch: pytest.MonkeyPatch, answers: Answers, told: list[str]
+) -> None:
     """An API server that is away lets it begin; when its answer comes and is bad, it ends. One that takes in
     our definitions and Roles just now is given a moment.
     """
@@ -157,16 +167,20 @@ async def test_only_a_definite_answer_ends_a_program(monkeypatch, answers, told)
     assert [line.partition(" configurations")[0].partition(" routes")[0] for line in found] == told
 
 
-async def test_a_program_that_swallows_its_cancellation_ends_with_the_reason(monkeypatch):
+async def test_a_program_that_swallows_its_cancellation_ends_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """As those do that treat it as being asked to end."""
     monkeypatch.setattr(preflight, "AGAIN", 0.01)
     client = Client(Answers(OLD, away=1), manager="test")
 
-    async def program():
+    async def program() -> None:
         async with preflight.passed(client, "activator", "sys"):
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(30)
 
     with pytest.raises(Failed, match="too old"):
         await program()
-    assert asyncio.current_task().cancelling() == 0
+    this = asyncio.current_task()
+    assert this is not None
+    assert this.cancelling() == 0

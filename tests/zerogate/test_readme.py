@@ -16,7 +16,7 @@ TESTS = {
 }
 
 
-def test_each_norm_has_the_test_it_names():
+def test_each_norm_has_the_test_it_names() -> None:
     """A norm without its test is a wish."""
     named = set(re.findall(r"`(test_\w+)`", README))
     assert len(named) > 30
@@ -24,16 +24,16 @@ def test_each_norm_has_the_test_it_names():
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make (\w+)  ", README))))
-def test_each_make_target_that_is_named_exists(target):
+def test_each_make_target_that_is_named_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-def test_each_folder_that_is_named_exists():
+def test_each_folder_that_is_named_exists() -> None:
     for folder in re.findall(r"^\| `(\w+)/`", README, re.MULTILINE):
         assert (ROOT / folder).is_dir()
 
 
-def test_each_setting_has_one_name(capsys):
+def test_each_setting_has_one_name(capsys: pytest.CaptureFixture[str]) -> None:
     """The flag, the variable and the documentation call it alike."""
     with pytest.raises(SystemExit):
         cli.parse(["up", "--help"], {})

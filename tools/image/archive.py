@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Protocol
 
 LAYERS = ("system", "dependencies", "program")
 LIMIT = 150_000_000  # bytes, unpacked
@@ -47,10 +47,16 @@ class Layer:
     unpacked: int
 
 
+class _Writable(Protocol):
+    def write(self, data: bytes, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+
 class _Hashed:
     """A file that counts and hashes what is written to it."""
 
-    def __init__(self, target: IO[bytes]) -> None:
+    def __init__(self, target: _Writable) -> None:
         self._target = target
         self._hash = hashlib.sha256()
         self.size = 0
@@ -92,9 +98,9 @@ def _pack(source: Path, target: Path) -> Layer:
     """One folder as a layer."""
     with target.open("wb") as file:
         packed = _Hashed(file)
-        with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0, filename="") as compressed:  # type: ignore[call-overload]
+        with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0, filename="") as compressed:
             plain = _Hashed(compressed)
-            with tarfile.open(fileobj=plain, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[arg-type]
+            with tarfile.open(fileobj=plain, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload] # it only writes
                 for path in sorted(source.rglob("*")):
                     _add(archive, path, str(path.relative_to(source)))
     return Layer(target, packed.digest, plain.digest, packed.size, plain.size)

@@ -5,9 +5,9 @@ All of it is synchronous; whatever happens, `_place` is where the next attempt o
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from activator.edge.http.connector import Connector
+from activator.edge.http.connector import DISTRUST, Connector
 from activator.edge.http.gate import Clients
 from activator.edge.http.hangups import Hangups
 from activator.edge.http.relay import CONNECTING, DONE, HELD, SENT, SWITCHED, Exchange
@@ -29,6 +29,9 @@ from activator.http.replies import (
 from activator.revision import Revision
 from activator.settings import ProxySettings
 from serving.targets import ScaleTarget
+
+if TYPE_CHECKING:
+    from activator.edge.http.downstream import Downstream
 
 STOOD_STILL = 3.0
 """Seconds without a sweep after which this process has stood still: stopped, swapped out, or in a machine
@@ -82,9 +85,8 @@ class Dispatcher:
         self._sweep: Sweep
         self._restless: set[Revision] = set()
         self._tunnels: set[Exchange] = set()
-        self._connector = Connector(
-            self.settings, clock, self.deadlines, failed=self.failed, freed=self._freed
-        )
+        self._paused: set[Downstream] = set()
+        self._connector = Connector(self.settings, clock, self.deadlines, self)
 
     def start(self) -> None:
         """Begin to sweep, in the running loop. Once is enough; every listener calls it."""
@@ -255,8 +257,8 @@ class Dispatcher:
             self._tunnels.discard(exchange)
         exchange.step = DONE
         exchange.pod = exchange.up = None
-        is_open = reuse and not exchange.down.is_half_closed and pod.state != "gone"
-        if is_open and not up.transport.is_closing():
+        reuse = reuse and up.is_reusable and pod.state != "gone"
+        if reuse and not exchange.down.is_half_closed and not up.transport.is_closing():
             up.rest(now, now + self.settings.pod_idle)
         else:
             up.close()
@@ -297,8 +299,11 @@ class Dispatcher:
         was_sent = exchange.step == SENT
         if was_sent and up.is_used:
             exchange.wants_fresh = True  # the pod may have closed it while it rested, which is no fault
+            pod.distrusted_until = now + DISTRUST
         else:
-            exchange.revision.throttle.failed(pod, now)
+            # An attempt that began before the latest failure belongs to it, also if the pod is in again.
+            if pod.out_until or exchange.slot_since > pod.out_since:
+                exchange.revision.throttle.failed(pod, now)
             # An owner that is gone is followed by another one: that is waited for.
             exchange.refused_since = now if pod.greeting else exchange.refused_since or now
         self._restless.add(exchange.revision)
@@ -320,6 +325,19 @@ class Dispatcher:
             self._again(exchange, pod, now)
         else:
             self.refused(exchange, MAYBE_SENT if verdict is Verdict.MAYBE_SENT else UPSTREAM_UNREACHABLE)
+
+    def waited_too_long(self, exchange: Exchange) -> None:
+        """No file descriptor was free for a connection for as long as a request may wait."""
+        self.refused(exchange, ACTIVATION_TIMEOUT)
+
+    def freed(self, revision: Revision) -> None:
+        """A connect has ended, well or not: there may be room for the next."""
+        self._hand_over(revision, self.clock())
+
+    def watch_soon(self, down: "Downstream") -> None:
+        """Watch for the client's end if its connection is still not read at the next sweep."""
+        self._paused.add(down)
+        self.hurry()
 
     def hurry(self) -> None:
         """Something is due soon."""
@@ -383,17 +401,10 @@ class Dispatcher:
         if pod is None:
             exchange.revision.throttle.leave(exchange)
             return True
-        if up is None or step == CONNECTING:
-            if up is not None:
-                up.exchange = None
-        else:
+        if up is not None and step != CONNECTING:
             up.close()
         self._released(exchange.revision, pod, now)
         return True
-
-    def _freed(self, revision: Revision) -> None:
-        """A connect has ended, well or not: there may be room for the next."""
-        self._hand_over(revision, self.clock())
 
     def _released(self, revision: Revision, pod: Pod, now: float) -> None:
         throttle = revision.throttle
@@ -416,6 +427,10 @@ class Dispatcher:
         self._pulse = now
         for item in self.deadlines.sweep(now):
             item.expired(now)
+        if self._paused:
+            paused, self._paused = self._paused, set()
+            for down in paused:
+                down.watch()
         for revision in [*self._restless]:
             throttle = revision.throttle
             throttle.tick(now)

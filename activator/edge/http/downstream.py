@@ -9,7 +9,7 @@ from typing import Final, cast
 from activator.edge.http.flow import Flow
 from activator.edge.http.gate import Gate
 from activator.edge.http.kernel import end_unless_unread
-from activator.edge.http.relay import DONE, HELD, Exchange
+from activator.edge.http.relay import ANSWERED, DONE, HELD, SWITCHED, Exchange
 from activator.hold.deadlines import NEVER
 from activator.http.forwarded import Peer
 from activator.http.http1 import BadRequest, check_unfinished
@@ -28,7 +28,7 @@ from activator.link.load import Load
 
 MAX_PIPELINED = 64 << 10
 """Bytes of further requests kept while one is under way; then reading stops."""
-EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
+_EMPTY_LINES = re.compile(rb"(?:\r\n)*+").match
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that makes closing a reset, which no client takes for the end of an answer."""
 
@@ -47,6 +47,12 @@ LINGERING: Final = 5
 """The last answer is sent; what the client still sends is read and thrown away."""
 CLOSED: Final = 6
 STATES = ("idle", "head", "starting", "busy", "flushing", "lingering", "closed")
+
+
+def without_empty_lines(data: bytes) -> bytes:
+    """What is behind the empty lines before a request, which are tolerated (RFC 9112 2.2)."""
+    found = _EMPTY_LINES(data)
+    return data[found.end() :] if found is not None and found.end() else data
 
 
 class Downstream:
@@ -119,15 +125,17 @@ class Downstream:
             self.settle_reading()
 
     def eof_received(self) -> bool:
-        """The client sends no more. Once its request has a pod, it may still want the answer."""
+        """The client sends no more: it is gone, but for tunnels and for revisions that allow a half-close."""
         exchange = self.exchange
         self.is_half_closed = True
-        if exchange is not None and exchange.client_ended():
+        if exchange is None:
+            return self.state == FLUSHING
+        if exchange.client_ended():
             return True
-        if exchange is not None:
+        if exchange.step == ANSWERED:
+            self.cut()  # a client that only half-closed must not take a part of the body for the whole
+        else:
             self.hung_up()
-        elif self.state == FLUSHING:
-            return True
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -166,7 +174,18 @@ class Downstream:
             self.flow.resume_reading()
             return
         self.flow.pause_reading()
-        if exchange is not None and exchange.step == HELD and self.watched < 0:
+        if exchange is not None and self.watched < 0:
+            if exchange.step == HELD:
+                self.watch()
+            else:  # most pauses of an upload are short: a system call for each is not worth it
+                self.gate.dispatcher.watch_soon(self)
+
+    def watch(self) -> None:
+        """Have the client's end noticed while its connection is not read."""
+        exchange = self.exchange
+        if exchange is None or self.flow.is_reading or self.watched >= 0 or self.transport.is_closing():
+            return
+        if exchange.step == HELD or not (exchange.step == SWITCHED or exchange.revision.target.half_close):
             self.watched = self.transport.get_extra_info("socket").fileno()
             self.gate.dispatcher.hangups.watch(self.watched, self._hung_up_unseen)
 
@@ -259,11 +278,11 @@ class Downstream:
                 else:
                     self._begin(request, request.kept + self.peer.lines(request.means))
             except BadRequest as error:
-                without = EMPTY_LINES.sub(b"", data)
+                without = without_empty_lines(data)
                 if len(without) == len(data):
                     self._refuse(BAD_REQUEST.because(str(error)))
                     return
-                data, searched = without, 0  # empty lines before a request are tolerated (RFC 9112 2.2)
+                data, searched = without, 0
                 continue
             if self.state != IDLE or not self.buffer:
                 return
@@ -272,7 +291,7 @@ class Downstream:
     def _wait_for_head(self, data: bytes, checked: int) -> None:
         gate = self.gate
         if not checked:
-            data = EMPTY_LINES.sub(b"", data)
+            data = without_empty_lines(data)
         self.buffer = data
         if not data:
             self._rest()
@@ -307,6 +326,10 @@ class Downstream:
             self.answered(now)
             return
         revision = picked.revision
+        if self.is_half_closed and not revision.target.half_close:
+            self.state = CLOSED
+            self.transport.close()
+            return
         if picked.told:
             wire = b"%b%b\r\n" % (wire[:-2], picked.told)
         if means.upgrade and not self.is_between:
@@ -400,6 +423,5 @@ class Downstream:
 
     def _hung_up_unseen(self) -> None:
         self.watched = -1
-        if self.exchange is not None and self.exchange.step == HELD:
-            self.hung_up()
-            self.transport.abort()
+        if self.exchange is not None:
+            self.cut()

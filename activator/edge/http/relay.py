@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from activator.hold.throttle import Waiter
 from activator.hold.timing import server_timing, spans
-from activator.http.answers import AnswerHead, our_lines, read_answer
+from activator.http.answers import AnswerHead, check_begun, our_lines, read_answer
 from activator.http.bodies import NO_BODY, BadBody, Body, chunk, last_chunk, reader
 from activator.http.http1 import CHUNKED, UNTIL_CLOSE, BadAnswer
 from activator.http.replies import (
@@ -20,7 +20,7 @@ from activator.http.replies import (
     RESPONSE_START_TIMEOUT,
     TOTAL_TIMEOUT,
 )
-from activator.http.requests import IDEMPOTENT, RequestHead
+from activator.http.requests import BODY_IS_MEANINGLESS, IDEMPOTENT, RequestHead
 from activator.http.upgrades import asked_for, lines, switched_to
 from activator.revision import Revision
 
@@ -196,15 +196,18 @@ class Exchange(Waiter):
             self._arm(self.down.gate.clock())
 
     def client_ended(self) -> bool:
-        """The client sends no more. Returns whether it may still want the answer."""
-        if self.step == HELD or not self.body.is_done:
+        """The client sends no more. Returns whether it may still want the answer.
+
+        A FIN does not tell a half-close from the end of the client; hardly any client half-closes.
+        """
+        if self.step == HELD or not self.body.is_done or not self.revision.target.half_close:
             return False
         self._pass_end()
         return True
 
     def _pass_end(self) -> None:
-        """Where the owner of the limit has the request, that one knows whether it has a pod: it hears of the
-        client's end, and closes the connection on a request that waits.
+        """Half-close the connection to the owner of the limit: it alone knows whether the request has a pod.
+        If the request waits, the owner closes the connection.
         """
         if self.step == SENT and self.up is not None and self.up.pod.greeting:
             self.up.transport.write_eof()
@@ -216,16 +219,18 @@ class Exchange(Waiter):
         if self.step == ANSWERED:
             self._relay(data, b"")
             return
+        checked = len(self.buffer)
         data = self.buffer + data
         while True:
-            end = data.find(b"\r\n\r\n") + 4
+            end = data.find(b"\r\n\r\n", max(checked - 3, 0)) + 4
             if (len(data) if end == 3 else end) > self.down.gate.settings.max_head:
                 self._bad_answer("head too large")
                 return
-            if end == 3:
-                self.buffer = data
-                return
             try:
+                if end == 3:
+                    check_begun(data, checked)
+                    self.buffer = data
+                    return
                 answer = read_answer(data[:end], self.request.method)
             except BadAnswer as error:
                 self._bad_answer(str(error))
@@ -235,7 +240,7 @@ class Exchange(Waiter):
                 return
             if answer.has_ours and self.pod is not None and self.pod.greeting:
                 answer.kept += our_lines(data[:end])
-            data = data[end:]
+            data, checked = data[end:], 0
             if answer.status >= 200:
                 break
             if not self._interim(answer):
@@ -258,6 +263,8 @@ class Exchange(Waiter):
     def cut(self) -> None:
         """The answer can't be completed: the client must see that."""
         self.revision.counts.cut += 1
+        if self.step == ANSWERED:  # a 101 was counted as the tunnel began
+            self._count()
         dispatcher = self.down.gate.dispatcher
         dispatcher.ended(self, dispatcher.clock(), reuse=False)
         self.down.cut()
@@ -285,6 +292,8 @@ class Exchange(Waiter):
         if self.interim > MAX_INTERIM:
             self._bad_answer("too many 1xx")
             return False
+        if self.up is not None and (answer.may_be_followed or not answer.keeps_alive):
+            self.up.is_reusable = False
         if self.request.means.is_modern and (answer.status != 100 or self.request.means.expects):
             self.down.transport.write(answer.kept + b"\r\n")
         return True
@@ -297,6 +306,7 @@ class Exchange(Waiter):
             return
         self.answer = answer
         self._answering()
+        self._count()
         self.down.is_last = True
         self.down.transport.write(b"".join((answer.kept, lines(protocol), self._notes(), b"\r\n")))
         self.down.gate.dispatcher.switched(self, protocol, data)
@@ -306,6 +316,9 @@ class Exchange(Waiter):
         pod = self.pod
         if pod is not None and (pod.pace.window or pod.failures):
             self.down.gate.dispatcher.answered(self, pod)
+
+    def _count(self) -> None:
+        """Count the answer by its class. One that its client did not wait for has hung up instead."""
         self.revision.counts.answers[self.answer.status // 100] += 1
 
     def _begin(self, answer: AnswerHead, data: bytes) -> None:
@@ -315,6 +328,7 @@ class Exchange(Waiter):
         self.early = None
         down, means = self.down, self.request.means
         self._answering()
+        self._settle_reuse(answer)
         body = answer.body
         self.is_rechunked = body < 0 and means.is_modern
         if not means.keeps_alive or not self.body.is_done or (body < 0 and not means.is_modern):
@@ -326,6 +340,17 @@ class Exchange(Waiter):
         self.content: Body = reader(body)
         self._arm(down.gate.clock())
         self._relay(data, head)
+
+    def _settle_reuse(self, answer: AnswerHead) -> None:
+        """Keep the pod's connection from carrying another request if more may come behind the answer, or if a
+        part of this request may be unread at the pod, which would take it for the next one (RFC 9112 9.2).
+        """
+        up, request = self.up, self.request
+        if up is None:
+            return
+        is_unread = request.body != 0 and request.method in BODY_IS_MEANINGLESS
+        if answer.may_be_followed or is_unread or not self.body.is_done or up.has_unsent(request.body):
+            up.is_reusable = False
 
     def _added(self) -> bytes:
         """The lines that we add to the answer's head, and the empty one."""
@@ -382,7 +407,8 @@ class Exchange(Waiter):
             self.down.transport.write(content)
         dispatcher = self.down.gate.dispatcher
         now = dispatcher.clock()
-        dispatcher.ended(self, now, reuse=self.answer.keeps_alive and self.body.is_done)
+        self._count()
+        dispatcher.ended(self, now, reuse=self.answer.keeps_alive)
         if dispatcher.on_over is not None:
             dispatcher.on_over(self, self.answer.status, is_cut=False)
         self.down.answered(now)

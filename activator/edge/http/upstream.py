@@ -1,43 +1,62 @@
 """A connection to a pod: at rest in the pod's pool, or carrying one request at a time."""
 
 import asyncio
+import fcntl
 import os
 import select
+import sys
+import termios
 from typing import TYPE_CHECKING, cast
 
 from activator.edge.http.flow import Flow
 from activator.hold.balance import Pod
-from activator.hold.deadlines import NEVER, Deadlines
+from activator.hold.deadlines import NEVER
 
 if TYPE_CHECKING:
+    from activator.edge.http.connector import Connector
     from activator.edge.http.relay import Exchange
 
 
 MAX_HEARD = 64 << 10
 """Bytes that `hear` reads at a time."""
+SURELY_RECEIVED = 16 << 10
+"""Bytes of a request body that fit into any pod's empty receive buffer, whether the pod reads them or not."""
 
 
 class Upstream:
     """An asyncio.Protocol in all but name, as `Downstream` is.
 
-    `exchange` is the request that the connection carries; without one it rests in `pod.idle`, or is
-    closed.
+    `exchange` is the request that was sent on the connection; without one it rests in `pod.idle`, connects,
+    or is closed.
 
-    `due`: until when it may rest, or connect; `is_used`: whether it has carried a request to its end.
+    `due`: until when it may rest; `is_used`: whether it has rested; `is_reusable`: False once it is not known
+    that nothing can come after the response under way, so that the connection must not rest.
     """
 
-    __slots__ = ("_deadlines", "_poll", "due", "exchange", "flow", "is_used", "pod", "rested", "transport")
+    __slots__ = (
+        "_poll",
+        "_pool",
+        "due",
+        "exchange",
+        "flow",
+        "is_reusable",
+        "is_used",
+        "pod",
+        "rested",
+        "transport",
+    )
 
     transport: asyncio.Transport
     flow: Flow
 
-    def __init__(self, pod: Pod, exchange: "Exchange | None", deadlines: Deadlines) -> None:
+    def __init__(self, pod: Pod, pool: "Connector") -> None:
         self.pod = pod
-        self.exchange = exchange
+        self.exchange: Exchange | None = None
         self.due = NEVER
         self.rested = 0.0
         self.is_used = False
-        self._deadlines = deadlines
+        self.is_reusable = True
+        self._pool = pool
         self._poll: select.poll | None = None
 
     def __repr__(self) -> str:
@@ -54,7 +73,7 @@ class Upstream:
     def data_received(self, data: bytes) -> None:
         if self.exchange is not None:
             self.exchange.answer_in(data)
-        else:  # nobody asked: whatever it is, it must not become the answer to the next request
+        else:  # no request was sent, so this is no response, and must not become one (RFC 9112 9.2)
             self.close()
 
     def eof_received(self) -> bool:
@@ -63,7 +82,7 @@ class Upstream:
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended(is_clean=exc is None)
-        self._deadlines.discard(self)
+        self._pool.deadlines.discard(self)
 
     def pause_writing(self) -> None:
         self.flow.is_writable = False
@@ -78,10 +97,25 @@ class Upstream:
     # -- called by the dispatcher --
 
     def is_stale(self) -> bool:
-        """Whether the pod has closed the connection, or sent what nobody asked for, unseen by the loop so
-        far.
+        """Whether the pod has closed the connection, or has sent bytes without a request: the loop may not
+        have read either yet.
         """
         return self.transport.is_closing() or self._has_news()
+
+    def has_unsent(self, size: int) -> bool:
+        """Whether a part of the request, with a body of `size` bytes (-1: unknown), has not reached the pod's
+        kernel. The segment with the response acknowledges all that has.
+        """
+        if self.transport.get_write_buffer_size():
+            return True
+        if 0 <= size <= SURELY_RECEIVED:
+            return False
+        unsent = bytearray(4)
+        try:
+            fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, unsent)
+        except OSError:  # no socket
+            return False
+        return int.from_bytes(unsent, sys.byteorder) > 0
 
     def hear(self) -> None:
         """Read at once what the pod may have said. A pod that answers early and leaves resets the connection,
@@ -135,7 +169,9 @@ class Upstream:
     def _ended(self, *, is_clean: bool) -> None:
         exchange, self.exchange = self.exchange, None
         if exchange is None:
-            self._leave_pool()
+            if self in self.pod.idle:
+                self._pool.closed_at_rest(self)
+                self._leave_pool()
             return
         if not self.transport.is_closing():
             self.transport.abort()

@@ -91,7 +91,7 @@ class Table:
         name = f"shared-{kind.name.lower()}"
         self.engine.create(kind.resource, kind.sample(name, self.namespace))
         if kind.condition:
-            wanted = (f"--for=condition={kind.condition}", "--timeout=60s")
+            wanted = (f"--for=condition={kind.condition}", "--timeout=180s")
             self.engine.kubectl("wait", f"{kind.word}/{name}", "-n", self.namespace, *wanted)
         return name
 

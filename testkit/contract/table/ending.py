@@ -106,7 +106,7 @@ def wait_for_condition(cell: Cell) -> None:
     name = cell.table.shared(cell.kind)
     typed, told = f"{cell.kind.word}/{name}", f"{cell.kind.told}/{name}"
     assert (
-        cell("wait", typed, f"--for=condition={cell.kind.condition}", "--timeout=60s")
+        cell("wait", typed, f"--for=condition={cell.kind.condition}", "--timeout=180s")
         == f"{told} condition met"
     )
     text = cell.refused("wait", typed, "--for=condition=Nonsense", "--timeout=100ms")
@@ -117,7 +117,7 @@ def wait_for_condition(cell: Cell) -> None:
 def wait_for_field(cell: Cell) -> None:
     """Until a field has a value."""
     cell.make()
-    words = ("wait", cell.typed, "--for=jsonpath={.metadata.labels.seen}=yes", "--timeout=30s")
+    words = ("wait", cell.typed, "--for=jsonpath={.metadata.labels.seen}=yes", "--timeout=180s")
     with cell.running(*words) as process:
         cell.patch({"metadata": {"labels": {"seen": "yes"}}})
         out, err = process.communicate(timeout=60)
@@ -128,7 +128,7 @@ def wait_for_field(cell: Cell) -> None:
 def wait_for_the_end(cell: Cell) -> None:
     """Until it is gone."""
     cell.make()
-    with cell.running("wait", cell.typed, "--for=delete", "--timeout=30s") as process:
+    with cell.running("wait", cell.typed, "--for=delete", "--timeout=180s") as process:
         cell.engine.request("DELETE", cell.path())
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, err

@@ -71,7 +71,8 @@ class Kind:
 
     def changed_sample(self, name: str, namespace: str) -> Obj:
         """The same with the change."""
-        return merged(self.sample(name, namespace), self.change)
+        found: Obj = merged(self.sample(name, namespace), self.change)
+        return found
 
 
 def merged(obj: Any, patch: Any) -> Any:

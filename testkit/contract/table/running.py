@@ -64,7 +64,7 @@ def rollout_status(cell: Cell) -> None:
     """Waits until all pods are new and available."""
     cell.make()
     cell.patch({"spec": {"replicas": 1}})
-    lines = cell("rollout", "status", cell.typed, "--timeout=60s").splitlines()
+    lines = cell("rollout", "status", cell.typed, "--timeout=180s").splitlines()
     assert lines[-1] == f'deployment "{cell.name}" successfully rolled out'
     assert all(line.startswith(("Waiting for deployment", "deployment ")) for line in lines)
     assert cell.value("status.availableReplicas") == 1

@@ -7,13 +7,14 @@ import sys
 from aiohttp import web
 
 
-def say(line):
+def say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
-async def answer(request):
+async def answer(request: web.BaseRequest) -> web.Response:
     if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= (1, 1):
+        assert request.transport is not None
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # as a route of an Application does
     try:
         body = await request.read()
@@ -25,7 +26,7 @@ async def answer(request):
     return web.Response(status=status, text=None if status != 200 else f"{request.method} {request.raw_path}")
 
 
-async def main():
+async def main() -> None:
     runner = web.ServerRunner(web.Server(answer, access_log=None))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

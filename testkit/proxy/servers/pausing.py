@@ -8,12 +8,12 @@ import socket
 import sys
 
 
-def say(line):
+def say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
-def read(connection):
+def read(connection: socket.socket) -> None:
     """A request with its body of known length."""
     data = b""
     while b"\r\n\r\n" not in data:

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from activator.settings import ProxySettings
-from testkit.proxy.harness import GET, Client, Proxy, ok, on_uvloop, post, reset, until
+from testkit.proxy.harness import GET, Client, Pod, Proxy, Request, ok, on_uvloop, post, reset, until
 
 LARGE = b"x" * 200_000
 REQUESTS = [
@@ -21,10 +23,10 @@ REQUESTS = [
 ]
 
 
-def moody(dice):
+def moody(dice: random.Random) -> Callable[..., Any]:
     """A pod that answers, late, large, in part or not at all."""
 
-    async def behave(request):
+    async def behave(request: Request) -> None:
         mood = dice.random()
         if mood < 0.3:
             await asyncio.sleep(dice.random() * 0.03)
@@ -47,7 +49,7 @@ def moody(dice):
     return behave
 
 
-async def use(proxy, dice, statuses):
+async def use(proxy: Proxy, dice: random.Random, statuses: list[int]) -> None:
     """A client that asks, and sometimes leaves: before, during or after the answer."""
     with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, TimeoutError):
         client = Client(*await asyncio.open_connection(*proxy.listener.address))
@@ -57,12 +59,17 @@ async def use(proxy, dice, statuses):
                 async with asyncio.timeout(dice.choice([0.001, 0.01, 5, 5, 5])):
                     statuses.append((await client.answer()).status)
         finally:
-            dice.choice([client.hang_up, client.writer.close, lambda: reset(client.writer)])()
+            ends: list[Callable[[], None]] = [
+                client.hang_up,
+                client.writer.close,
+                lambda: reset(client.writer),
+            ]
+            dice.choice(ends)()
 
 
 @pytest.mark.parametrize("seed", range(4))
 @on_uvloop
-async def test_every_request_ends_exactly_once(seed):
+async def test_every_request_ends_exactly_once(seed: int) -> None:
     """Clients come and leave, pods come, refuse and go; in the end every count is at zero (`Proxy` looks)."""
     dice = random.Random(seed)
     limit = dice.choice([0, 1, 3])
@@ -70,7 +77,7 @@ async def test_every_request_ends_exactly_once(seed):
     async with Proxy(
         settings=settings, container_concurrency=limit, timeout=2.0, progress_deadline=2.0
     ) as proxy:
-        statuses = []
+        statuses: list[int] = []
         users = [asyncio.create_task(use(proxy, dice, statuses)) for _ in range(60)]
         pods = []
         for n in range(12):
@@ -79,10 +86,11 @@ async def test_every_request_ends_exactly_once(seed):
             pods.append(await proxy.ready(moody(dice), uid=f"pod-{n}"))
             if n % 3 == 2:
                 leaving = pods.pop(dice.randrange(len(pods)))
-                event = dice.choice(
-                    [proxy.gone, lambda pod: proxy.dispatcher.cordon(proxy.revision, pod.uid)]
-                )
-                event(leaving)
+                events: list[Callable[[Pod], Any]] = [
+                    proxy.gone,
+                    lambda pod: proxy.dispatcher.cordon(proxy.revision, pod.uid),
+                ]
+                dice.choice(events)(leaving)
                 leaving.refuse_from_now()
         await asyncio.gather(*users)
         assert statuses.count(200) > 50

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import time
 from typing import Any
 
 import pytest
@@ -12,19 +11,20 @@ from activator.edge.http.kernel import take_no_more, unaccepted
 from activator.edge.http.listener import Listener
 from activator.edge.peers.door import Door
 from activator.settings import ProxySettings
-from testkit.proxy.harness import GET, Client, Proxy, hello, ok, on_uvloop, read_answer, until
+from testkit.proxy.clock import Clock, swept
+from testkit.proxy.harness import GET, Client, Proxy, Request, hello, ok, on_uvloop, read_answer, until
 
 QUICK = ProxySettings(drain_idle=0.1)
 
 
 @on_uvloop
-async def test_during_the_delay_everybody_is_served_and_sent_away():
+async def test_during_the_delay_everybody_is_served_and_sent_away() -> None:
     """Old connections and new ones get their answers with Connection: close."""
     async with Proxy(settings=QUICK) as proxy:
         await proxy.ready()
         old = await proxy.client()
         assert (await old.ask(GET)).value(b"Connection") is None
-        proxy.listener.begin_drain(0.3)
+        proxy.listener.begin_drain(3.0)  # a client connects meanwhile, however slow the machine is
         new = await proxy.client()
         for client in (old, new):
             answer = await client.ask(GET)
@@ -34,7 +34,7 @@ async def test_during_the_delay_everybody_is_served_and_sent_away():
 
 
 @on_uvloop
-async def test_beyond_what_descriptors_allow_clients_wait_in_the_kernel():
+async def test_beyond_what_descriptors_allow_clients_wait_in_the_kernel() -> None:
     """Nobody is reset: accepting pauses, is counted, and goes on when others have left."""
     async with Proxy(settings=ProxySettings(max_connections=10)) as proxy:
         await proxy.ready()
@@ -54,7 +54,7 @@ async def test_beyond_what_descriptors_allow_clients_wait_in_the_kernel():
 
 
 @on_uvloop
-async def test_all_listeners_share_what_descriptors_allow():
+async def test_all_listeners_share_what_descriptors_allow() -> None:
     """Who waits at one of them comes in when somebody leaves another."""
     async with Proxy(settings=ProxySettings(max_connections=10)) as proxy:
         await proxy.ready()
@@ -78,13 +78,13 @@ async def test_all_listeners_share_what_descriptors_allow():
 
 
 @on_uvloop
-async def test_what_is_in_flight_or_held_finishes():
+async def test_what_is_in_flight_or_held_finishes() -> None:
     """The drain ends when the last answer was given, however long that takes; new connections are refused
     by then.
     """
     release = asyncio.Event()
 
-    async def slow(request):
+    async def slow(request: Request) -> None:
         await release.wait()
         await request.reply(ok())
 
@@ -97,7 +97,8 @@ async def test_what_is_in_flight_or_held_finishes():
         drained = asyncio.create_task(proxy.listener.drained())
         pod = await proxy.ready(slow)
         await until(lambda: pod.now == 1)
-        await asyncio.sleep(0.15)
+        await until(lambda: proxy.listener._is_closed)
+        await swept(proxy)
         assert not drained.done()
         with pytest.raises(ConnectionError):
             await asyncio.open_connection(*address)
@@ -107,25 +108,30 @@ async def test_what_is_in_flight_or_held_finishes():
 
 
 @on_uvloop
-async def test_idle_connections_end_soon_but_not_under_a_request():
+async def test_idle_connections_end_soon_but_not_under_a_request() -> None:
     """One that is idle is closed; one that was busy a moment ago has that moment for its next request."""
-    async with Proxy(settings=QUICK) as proxy:
+    clock = Clock()
+    async with Proxy(settings=ProxySettings(drain_idle=8.0), clock=clock) as proxy:
         await proxy.ready()
-        idle, busy = await proxy.client(), await proxy.client()
-        await idle.ask(GET)
-        await asyncio.sleep(0.15)
+        idle, busy, silent = await proxy.client(), await proxy.client(), await proxy.client()
+        for client in (idle, silent):
+            await client.ask(GET)
+        await clock.forward(8.0, proxy)
         await busy.ask(GET)
-        before = time.monotonic()
+        clock.now -= 0.125
+        await silent.ask(GET)
+        clock.now += 0.125
         proxy.listener.begin_drain(0)
         assert await idle.ended()
-        assert time.monotonic() - before < 0.09
+        await clock.forward(7.875, proxy)
+        assert await silent.ended()
         answer = await busy.ask(GET)
         assert (answer.status, answer.value(b"Connection")) == (200, b"close")
         await proxy.listener.drained()
 
 
 @on_uvloop
-async def test_an_empty_listener_drains_at_once():
+async def test_an_empty_listener_drains_at_once() -> None:
     """There is nothing to wait for; asking twice is asking once."""
     async with Proxy() as proxy:
         proxy.listener.begin_drain(0)
@@ -135,16 +141,16 @@ async def test_an_empty_listener_drains_at_once():
 
 
 @on_uvloop
-async def test_nothing_is_lost_under_load():
+async def test_nothing_is_lost_under_load() -> None:
     """Clients that obey Connection: close and come back while there is a listener: every request is
     answered.
     """
 
-    async def slow(request):
+    async def slow(request: Request) -> None:
         await asyncio.sleep(0.002)
         await request.reply(ok())
 
-    async def work(proxy, address):
+    async def work(proxy: Proxy, address: tuple[str, int]) -> int:
         done = 0
         try:
             client = Client(*await asyncio.open_connection(*address))
@@ -168,11 +174,11 @@ async def test_nothing_is_lost_under_load():
 
 
 @on_uvloop
-async def test_an_answer_that_began_before_the_drain_leaves_its_client_another_request():
+async def test_an_answer_that_began_before_the_drain_leaves_its_client_another_request() -> None:
     """It did not say that it is the last one, so its connection is not closed behind it."""
     release = asyncio.Event()
 
-    async def slow(request):
+    async def slow(request: Request) -> None:
         await request.reply(ok(b"halfhalf")[:-4])
         await release.wait()
         request.writer.write(b"half")
@@ -194,7 +200,7 @@ async def test_an_answer_that_began_before_the_drain_leaves_its_client_another_r
 
 
 @on_uvloop
-async def test_a_request_that_comes_at_the_moment_of_closing_is_answered():
+async def test_a_request_that_comes_at_the_moment_of_closing_is_answered() -> None:
     """The deadline of an idle connection passes while its next request is there, but not yet read."""
     async with Proxy(settings=QUICK) as proxy:
         await proxy.ready()
@@ -202,27 +208,27 @@ async def test_a_request_that_comes_at_the_moment_of_closing_is_answered():
             await until(lambda: proxy.listener.gate.connections)
             (connection,) = proxy.listener.gate.connections
             client.sendall(GET)
-            connection.expired(time.monotonic())
+            connection.expired(proxy.dispatcher.clock())
             reader, writer = await asyncio.open_connection(sock=client.dup())
             assert (await read_answer(reader)).status == 200
             writer.close()
 
 
 @on_uvloop
-async def test_an_idle_client_hears_at_once_that_its_connection_ends():
+async def test_an_idle_client_hears_at_once_that_its_connection_ends() -> None:
     """Not a turn of the loop later, in which it could send another request."""
     async with Proxy(settings=QUICK) as proxy:
         await proxy.ready()
         with socket.create_connection(proxy.listener.address) as client:
             await until(lambda: proxy.listener.gate.connections)
             (connection,) = proxy.listener.gate.connections
-            connection.expired(time.monotonic())
+            connection.expired(proxy.dispatcher.clock())
             client.setblocking(False)
             assert client.recv(1) == b""
 
 
 @on_uvloop
-async def test_clients_that_come_while_one_of_two_gateways_leaves_are_all_answered():
+async def test_clients_that_come_while_one_of_two_gateways_leaves_are_all_answered() -> None:
     """Two processes share a listening socket, which neither closes: who accepted a connection answers it."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as door:
         door.setblocking(False)
@@ -232,7 +238,7 @@ async def test_clients_that_come_while_one_of_two_gateways_leaves_are_all_answer
             for listener in both:
                 await listener.start(door, proxy, proxy.dispatcher)
 
-            async def once():
+            async def once() -> int:
                 client = Client(*await asyncio.open_connection(*door.getsockname()))
                 status = (await client.ask(GET)).status
                 await client.close()
@@ -256,7 +262,7 @@ async def test_clients_that_come_while_one_of_two_gateways_leaves_are_all_answer
 
 
 @on_uvloop
-async def test_a_socket_that_is_about_to_close_takes_no_more_and_keeps_whom_it_has():
+async def test_a_socket_that_is_about_to_close_takes_no_more_and_keeps_whom_it_has() -> None:
     """Who waits to be accepted still is; who comes now does not get in."""
     with (
         socket.create_server(("127.0.0.1", 0)) as door,

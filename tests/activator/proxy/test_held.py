@@ -3,6 +3,7 @@
 `python -m bench.held` does the same with ten thousand, and holds them to the figures that README gives.
 """
 
+import socket
 import threading
 import time
 
@@ -18,11 +19,11 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _room():
+def _room() -> None:
     make_room()
 
 
-def test_two_thousand_held_requests_are_small_and_all_answered():
+def test_two_thousand_held_requests_are_small_and_all_answered() -> None:
     """Some kibibytes each, whoever hung up has left at once, and the pod that comes answers the others."""
     found = held_and_released(2000, wait=1.0, leavers=200)
     assert found["answers"] == {"200": 1800}
@@ -31,18 +32,18 @@ def test_two_thousand_held_requests_are_small_and_all_answered():
     assert found["left_within"] < 1.0
 
 
-def test_deadlines_that_fall_together_are_not_late_for_each_other():
+def test_deadlines_that_fall_together_are_not_late_for_each_other() -> None:
     """Each is refused when its patience is over, in the same few sweeps."""
     found = expired(2000, patience=1.0)
     assert found["answers"] == {"504": 2000}
     assert 0.0 <= found["late"] < 0.5
 
 
-def test_requests_that_find_no_descriptor_for_their_pod_wait_for_one():
+def test_requests_that_find_no_descriptor_for_their_pod_wait_for_one() -> None:
     """A pod is not to blame for that, and nobody is refused."""
     most, now, guard = 0, 0, threading.Lock()
 
-    def serve(connection):
+    def serve(connection: socket.socket) -> None:
         nonlocal most, now
         with connection:
             while True:
@@ -72,7 +73,7 @@ def test_requests_that_find_no_descriptor_for_their_pod_wait_for_one():
         assert most < 150
 
 
-def test_clients_beyond_the_descriptors_are_answered_when_others_have_left():
+def test_clients_beyond_the_descriptors_are_answered_when_others_have_left() -> None:
     """Accepting pauses, is counted, and goes on."""
     with quick_pod() as (port, _), Gateway(descriptors=500) as gateway, Crowd(gateway.address) as crowd:
         crowd.come(range(400))

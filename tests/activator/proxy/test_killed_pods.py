@@ -4,11 +4,12 @@ import asyncio
 import os
 import signal
 import sys
+from typing import Self
 
 import pytest
 
 from testkit.paths import ROOT
-from testkit.proxy.harness import GET, Pod, Proxy, on_uvloop, post, until
+from testkit.proxy.harness import GET, Answer, Pod, Proxy, on_uvloop, post, until
 
 POST = post(b"once")
 README = ROOT / "README.md"
@@ -35,34 +36,36 @@ class Killable:
 
     uid = "killed"
 
-    def __init__(self, phase) -> None:
+    def __init__(self, phase: str) -> None:
         self.phase = phase
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, PAUSING, self.phase, stdout=asyncio.subprocess.PIPE
         )
-        self.port = int((await self._process.stdout.readline()).split()[1])
+        assert self._process.stdout is not None
+        self._said = self._process.stdout
+        self.port = int((await self._said.readline()).split()[1])
         return self
 
-    async def is_there(self):
-        assert await self._process.stdout.readline() == b"there\n"
+    async def is_there(self) -> None:
+        assert await self._said.readline() == b"there\n"
 
-    def kill_unheard(self):
+    def kill_unheard(self) -> None:
         """It is dead when this returns, and the loop had no time to hear of it."""
         self._process.send_signal(signal.SIGKILL)
         os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
 
-    async def kill(self):
+    async def kill(self) -> None:
         self.kill_unheard()
         await self._process.wait()
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_: object) -> None:
         if self._process.returncode is None:
             await self.kill()
 
 
-def said(answer):
+def said(answer: Answer) -> str:
     """An answer in the words of the table."""
     if answer.status == 200:
         return UNTOLD if answer.value(b"Zerogate-Attempts") is None else ANOTHER
@@ -72,7 +75,9 @@ def said(answer):
 @pytest.mark.parametrize(("request_", "column"), [(GET, 1), (POST, 2)], ids=["GET", "POST"])
 @pytest.mark.parametrize("phase", ["after-connect", "mid-request", "mid-head", "mid-body"])
 @on_uvloop
-async def test_a_pod_that_is_killed_in_the_middle_of_a_request(phase, request_, column):
+async def test_a_pod_that_is_killed_in_the_middle_of_a_request(
+    phase: str, request_: bytes, column: int
+) -> None:
     """What it had sent of its answer's head counts for nothing, what it had sent of its body is passed on."""
     async with Killable(phase) as killed, Proxy() as proxy:
         proxy.tell(killed)
@@ -97,7 +102,7 @@ async def test_a_pod_that_is_killed_in_the_middle_of_a_request(phase, request_, 
 
 @pytest.mark.parametrize(("request_", "column"), [(GET, 1), (POST, 2)], ids=["GET", "POST"])
 @on_uvloop
-async def test_a_pod_that_is_killed_before_the_connect(request_, column):
+async def test_a_pod_that_is_killed_before_the_connect(request_: bytes, column: int) -> None:
     """Nobody has told the gateway: it finds out, and waits for another pod."""
     async with Killable("before-connect") as killed, Proxy() as proxy:
         proxy.tell(killed)
@@ -113,7 +118,9 @@ async def test_a_pod_that_is_killed_before_the_connect(request_, column):
 @pytest.mark.parametrize("is_heard", [True, False], ids=["heard of", "not heard of"])
 @pytest.mark.parametrize(("request_", "column"), [(GET, 1), (POST, 2)], ids=["GET", "POST"])
 @on_uvloop
-async def test_a_pod_that_is_killed_between_two_requests(request_, column, is_heard):
+async def test_a_pod_that_is_killed_between_two_requests(
+    request_: bytes, column: int, is_heard: bool
+) -> None:
     """Whether the end of the connection has been heard of before the next request or not, that one is served
     by another pod. `Zerogate-Attempts` stands there if the dead one was asked first.
     """
@@ -139,7 +146,7 @@ async def test_a_pod_that_is_killed_between_two_requests(request_, column, is_he
         assert len(other.requests) == 1
 
 
-def test_readme_has_the_table_of_killed_pods():
+def test_readme_has_the_table_of_killed_pods() -> None:
     """Word by word."""
     lines = [
         "| the pod is killed | GET | POST |",

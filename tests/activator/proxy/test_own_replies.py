@@ -1,6 +1,8 @@
 """Each reply of the gateway itself is told in the log; a flood of them is told once a second."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,20 +13,20 @@ from testkit.proxy.harness import GET, Proxy, make_revision, until
 
 
 @pytest.fixture
-def told(caplog):
+def told(caplog: pytest.LogCaptureFixture) -> Callable[..., Any]:
     """The log's lines as (level, message)."""
     caplog.set_level(logging.INFO, "zerogate.activator")
     return lambda: [(line.levelname, line.message) for line in caplog.records]
 
 
-def test_one_of_a_kind_passes_each_second_and_says_how_many_did_not():
+def test_one_of_a_kind_passes_each_second_and_says_how_many_did_not() -> None:
     """Kinds do not silence each other; the number of those kept back is told once."""
     quiet = Quiet()
     history = [("a", 0.0), ("a", 0.5), ("b", 0.6), ("a", 0.9), ("a", 1.0), ("a", 1.1), ("a", 2.5), ("a", 9.0)]
     assert [quiet.passes(kind, now) for kind, now in history] == [0, None, 0, None, 2, None, 1, 0]
 
 
-def test_what_is_kept_of_many_kinds_is_bounded():
+def test_what_is_kept_of_many_kinds_is_bounded() -> None:
     """Kinds that have been quiet for a while are forgotten."""
     quiet = Quiet()
     for number in range(10_000):
@@ -32,7 +34,7 @@ def test_what_is_kept_of_many_kinds_is_bounded():
     assert len(quiet) <= 2_000
 
 
-def test_a_reply_names_revision_status_reason_and_time(told):
+def test_a_reply_names_revision_status_reason_and_time(told: Callable[..., Any]) -> None:
     """Faults are warnings; what a client did wrong is no more than information."""
     revision = make_revision(Proxy().room)
     refusals = Refusals(lambda: 0.0)
@@ -47,7 +49,7 @@ def test_a_reply_names_revision_status_reason_and_time(told):
     ]
 
 
-async def test_the_proxy_tells_of_what_it_refuses(told):
+async def test_the_proxy_tells_of_what_it_refuses(told: Callable[..., Any]) -> None:
     """By its revision, or by the host that nobody has."""
     async with Proxy(max_held_requests=1) as proxy:
         refusals = Refusals(proxy.dispatcher.clock)

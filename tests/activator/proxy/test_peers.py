@@ -4,12 +4,15 @@ import asyncio
 import contextlib
 import socket
 import time
+from types import TracebackType
+from typing import Any, Self
 
 from activator.edge.peers.door import Door
 from activator.http.greeting import greeting_line
 from activator.link.reports import Reports
-from autoscaler.messages import Stats
-from testkit.proxy.harness import GET, HOST, Proxy, ok, on_uvloop, post, until
+from autoscaler.messages import Stat, Stats
+from testkit.proxy.clock import Clock
+from testkit.proxy.harness import GET, HOST, Client, Proxy, Request, ok, on_uvloop, post, until
 
 KEY = ("default", "hello")
 EPOCH = 7
@@ -18,14 +21,14 @@ EPOCH = 7
 class Pair:
     """`front` gets requests, `owner` has the limit and a door; pods are the owner's."""
 
-    def __init__(self, **fields) -> None:
+    def __init__(self, **fields: Any) -> None:
         fields = {"container_concurrency": 1, **fields}
         self.front = Proxy(**fields)
         self.owner = Proxy(**fields)
         self.known = EPOCH
         self.door = Door(self.owner.dispatcher, {KEY: self.owner.revision}, lambda _: self.known)
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         self._stack = contextlib.AsyncExitStack()
         await self._stack.__aenter__()
         await self._stack.enter_async_context(self.owner)
@@ -35,27 +38,29 @@ class Pair:
         self.forward()
         return self
 
-    async def __aexit__(self, *error):
-        await self._stack.__aexit__(*error)
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
 
-    def forward(self, epoch=EPOCH, address=None):
+    def forward(self, epoch: int = EPOCH, address: tuple[str, int] | None = None) -> None:
         greeting = greeting_line(self.door.secret, epoch, KEY)
         uid = f"owner {epoch} {address}"
         self.front.dispatcher.forward(self.front.revision, uid, *(address or self.address), greeting)
 
-    async def client(self):
+    async def client(self) -> Client:
         return await self.front.client()
 
 
 @on_uvloop
-async def test_a_pod_gets_the_same_from_the_owner_as_from_who_was_asked():
+async def test_a_pod_gets_the_same_from_the_owner_as_from_who_was_asked() -> None:
     """Forwarded headers are told once; the hop leaves no trace in either direction."""
     asked = (
         b"GET /a?b HTTP/1.1\r\nHost: " + HOST + b"\r\nX-One: 1\r\nx-one: 2\r\nZerogate-Reason: mine\r\n"
         b"Forwarded: for=evil\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n"
     )
 
-    async def behave(request):
+    async def behave(request: Request) -> None:
         await request.reply(
             ok(b"hi", b"X-Pod: 1", b"Zerogate-Reason: forged", b"Set-Cookie: a", b"Set-Cookie: b")
         )
@@ -69,7 +74,7 @@ async def test_a_pod_gets_the_same_from_the_owner_as_from_who_was_asked():
 
 
 @on_uvloop
-async def test_bodies_heads_and_switches_pass_the_hop():
+async def test_bodies_heads_and_switches_pass_the_hop() -> None:
     async with Pair() as pair:
         pod = await pair.owner.ready()
         client = await pair.client()
@@ -86,10 +91,10 @@ async def test_bodies_heads_and_switches_pass_the_hop():
 
 
 @on_uvloop
-async def test_an_upgrade_passes_the_hop():
+async def test_an_upgrade_passes_the_hop() -> None:
     switched = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
-    async def echo(reader, writer):
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.lower().count(b"upgrade: websocket") == 1
         writer.write(switched)
@@ -109,11 +114,11 @@ async def test_an_upgrade_passes_the_hop():
 
 
 @on_uvloop
-async def test_the_limit_is_the_owners_whoever_is_asked():
+async def test_the_limit_is_the_owners_whoever_is_asked() -> None:
     """Both queues are one, held where the slots are; each request waits its turn there."""
     go = asyncio.Event()
 
-    async def behave(request):
+    async def behave(request: Request) -> None:
         await go.wait()
         await request.reply(ok())
 
@@ -130,14 +135,14 @@ async def test_the_limit_is_the_owners_whoever_is_asked():
 
 
 @on_uvloop
-async def test_a_forwarded_request_is_counted_by_the_owner_alone():
+async def test_a_forwarded_request_is_counted_by_the_owner_alone() -> None:
     go = asyncio.Event()
 
-    async def behave(request):
+    async def behave(request: Request) -> None:
         await go.wait()
         await request.reply(ok())
 
-    def concurrency(proxy, reports):
+    def concurrency(proxy: Proxy, reports: Reports) -> list[Stat]:
         reports.at_once(proxy.revision)
         reports.cut(time.monotonic(), 1)
         return [row for message in reports.take() if isinstance(message, Stats) for row in message.stats]
@@ -154,29 +159,34 @@ async def test_a_forwarded_request_is_counted_by_the_owner_alone():
 
 
 @on_uvloop
-async def test_what_the_owner_says_itself_is_told_as_it_is():
+async def test_what_the_owner_says_itself_is_told_as_it_is() -> None:
     """A full queue with its time to come back; a timeout, which begins with the pod and not with the wait."""
-    async with Pair(max_held_requests=1, response_start_timeout=0.3) as pair:
+    clock = Clock()
+    async with Pair(max_held_requests=1, response_start_timeout=8.0, clock=clock) as pair:
         first, second = await pair.client(), await pair.client()
         first.send(GET)
         await until(lambda: pair.owner.waiting == 1)
         refused = await second.ask(GET)
         assert (refused.status, refused.reason) == (503, "queue-full")
         assert refused.value(b"Retry-After") is not None
-        await asyncio.sleep(0.5)  # the wait itself: longer than the timeout
+        await clock.forward(16.0, pair.owner, pair.front)  # the wait itself: longer than the timeout
         assert pair.owner.waiting == 1
 
-        async def silent(request):
-            await asyncio.sleep(60)
+        async def silent(request: Request) -> None:
+            await asyncio.Event().wait()
 
-        await pair.owner.ready(silent)
+        pod = await pair.owner.ready(silent)
+        await until(lambda: pod.now == 1)
+        await clock.forward(7.875, pair.owner, pair.front)
+        assert pair.owner.revision.throttle.busy == 1
+        await clock.forward(0.125, pair.owner)
         late = await first.answer()
         assert (late.status, late.reason) == (504, "response-start-timeout")
         assert late.value(b"Server-Timing") is None
 
 
 @on_uvloop
-async def test_a_client_that_leaves_leaves_the_owners_queue():
+async def test_a_client_that_leaves_leaves_the_owners_queue() -> None:
     async with Pair() as pair:
         client = await pair.client()
         client.send(GET)
@@ -187,15 +197,15 @@ async def test_a_client_that_leaves_leaves_the_owners_queue():
 
 
 @on_uvloop
-async def test_a_client_that_half_closes_gets_its_answer_over_the_hop():
-    """Once the request has a pod; whoever waits and sends no more has hung up, as anywhere."""
+async def test_a_client_that_half_closes_gets_its_answer_over_the_hop() -> None:
+    """If the revision has the annotation and the request has a pod. A request that waits is abandoned."""
     go = asyncio.Event()
 
-    async def behave(request):
+    async def behave(request: Request) -> None:
         await go.wait()
         await request.reply(ok())
 
-    async with Pair() as pair:
+    async with Pair(half_close=True) as pair:
         pod = await pair.owner.ready(behave)
         client = await pair.client()
         client.send(GET)
@@ -212,7 +222,7 @@ async def test_a_client_that_half_closes_gets_its_answer_over_the_hop():
 
 
 @on_uvloop
-async def test_strangers_do_not_pass_the_door():
+async def test_strangers_do_not_pass_the_door() -> None:
     """Without the secret there is nothing to be had, whatever is said first."""
     async with Pair() as pair:
         pod = await pair.owner.ready()
@@ -232,7 +242,7 @@ async def test_strangers_do_not_pass_the_door():
 
 
 @on_uvloop
-async def test_who_comes_by_a_newer_word_waits_until_it_is_heard_here_too():
+async def test_who_comes_by_a_newer_word_waits_until_it_is_heard_here_too() -> None:
     """So that two who each take the other one for the owner do not send a request in circles."""
     async with Pair() as pair:
         pod = await pair.owner.ready()
@@ -248,7 +258,7 @@ async def test_who_comes_by_a_newer_word_waits_until_it_is_heard_here_too():
 
 
 @on_uvloop
-async def test_an_owner_that_is_gone_is_waited_for_and_followed_by_another():
+async def test_an_owner_that_is_gone_is_waited_for_and_followed_by_another() -> None:
     """What had not been sent is held, even a POST, for longer than pods that refuse would be tried."""
     async with Pair() as pair:
         await pair.owner.ready()
@@ -267,11 +277,11 @@ async def test_an_owner_that_is_gone_is_waited_for_and_followed_by_another():
 
 
 @on_uvloop
-async def test_what_an_owner_had_when_it_died_is_treated_as_what_a_pod_had():
+async def test_what_an_owner_had_when_it_died_is_treated_as_what_a_pod_had() -> None:
     """A GET goes to the next owner, a POST may have been carried out."""
 
-    async def never(request):
-        await asyncio.sleep(60)
+    async def never(request: Request) -> None:
+        await asyncio.Event().wait()
 
     async with Pair(container_concurrency=2) as pair:
         pod = await pair.owner.ready(never)
@@ -290,7 +300,7 @@ async def test_what_an_owner_had_when_it_died_is_treated_as_what_a_pod_had():
 
 
 @on_uvloop
-async def test_an_owner_of_old_sends_on_what_waits_there():
+async def test_an_owner_of_old_sends_on_what_waits_there() -> None:
     """Its queue goes to the new one when that is named; nobody asks twice, and the client sees one answer."""
     async with Pair() as pair, Proxy(container_concurrency=1) as third:
         door = Door(third.dispatcher, {KEY: third.revision}, lambda _: EPOCH + 1)
@@ -309,11 +319,11 @@ async def test_an_owner_of_old_sends_on_what_waits_there():
 
 
 @on_uvloop
-async def test_the_door_ends_when_nobody_is_left():
+async def test_the_door_ends_when_nobody_is_left() -> None:
     """A drain finishes what others sent, and tells them that their connection ends."""
     go = asyncio.Event()
 
-    async def behave(request):
+    async def behave(request: Request) -> None:
         await go.wait()
         await request.reply(ok())
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from testkit.proxy.harness import GET, HOST, Proxy, hello, in_pieces, ok, on_uvloop, post
+from testkit.proxy.harness import GET, HOST, Proxy, Request, hello, in_pieces, ok, on_uvloop, post
 from testkit.proxy.malformed import REFUSED_ANSWERS, REFUSED_BODIES
 
 HEAD = GET.replace(b"GET", b"HEAD")
@@ -29,6 +31,14 @@ MALFORMED = {
     "no coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n\r\n",
     "empty name": b"HTTP/1.1 200 OK\r\n: 1\r\n\r\n",
     "a line without a colon": b"HTTP/1.1 200 OK\r\nX\r\n\r\n",
+    "lines that end with LF": b"HTTP/1.1 200 OK\nContent-Type: text/plain\nContent-Length: 3\n\nok\n",
+    "a line that ends with LF": b"HTTP/1.1 200 OK\r\nContent-Length: 3\nX: 1\r\n",
+    "bytes that are no head": b"garbage without any line end",
+    "a banner": b"SSH-2.0-server\r\n",
+    "a first byte that is no head's": b"\x00",
+    "a status of four digits": b"HTTP/1.1 2000",
+    "a malformed field line": b"HTTP/1.1 200 OK\r\nX\r\n",
+    "bytes that are no head behind a 103": b"HTTP/1.1 103 Hints\r\n\r\ngarbage",
     "bare LF in a 103": b"HTTP/1.1 103 Hints\nLink: x\r\n\r\n" + ok(),
     "malformed behind a 103": b"HTTP/1.1 103 Hints\r\n\r\nwhat?\r\n\r\n",
     "101 that nobody asked for": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
@@ -94,9 +104,13 @@ UNDERSTOOD = {
     "103": Good(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n" + HELLO),
     "100 that nobody waits for": Good(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n" + HELLO),
     "HEAD with a length": Good(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"", request=HEAD, lines=(b"Content-Length: 5",)
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+        b"",
+        request=HEAD,
+        lines=(b"Content-Length: 5",),
+        goes_on=False,
     ),
-    "HEAD with a coding": Good(CHUNKED, b"", request=HEAD, gone=(b"Content-Length",)),
+    "HEAD with a coding": Good(CHUNKED, b"", request=HEAD, gone=(b"Content-Length",), goes_on=False),
     "HEAD and a body": Good(b"HTTP/1.1 200 OK\r\n" + HELLO, b"", request=HEAD, goes_on=False),
     "HEAD and another answer": Good(
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" + HIDDEN, b"", request=HEAD, goes_on=False
@@ -108,12 +122,14 @@ UNDERSTOOD = {
         status=204,
         lines=(b"X: 1",),
         gone=(b"Content-Length",),
+        goes_on=False,
     ),
     "204 with a coding": Good(
         b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"",
         status=204,
         gone=(b"Transfer-Encoding",),
+        goes_on=False,
     ),
     "204 and a body": Good(b"HTTP/1.1 204 No Content\r\n" + HELLO, b"", status=204, goes_on=False),
     "205": Good(b"HTTP/1.1 205 Reset\r\nContent-Length: 0\r\n\r\n", b"", status=205),
@@ -122,6 +138,7 @@ UNDERSTOOD = {
         b"",
         status=304,
         lines=(b"ETag: x", b"Content-Length: 5"),
+        goes_on=False,
     ),
     "304 and a body": Good(b"HTTP/1.1 304 Not Modified\r\n" + HELLO, b"", status=304, goes_on=False),
     "another answer behind it": Good(b"HTTP/1.1 200 OK\r\n" + HELLO + HIDDEN, goes_on=False),
@@ -133,17 +150,17 @@ UNDERSTOOD = {
 }
 
 
-def rows(table):
+def rows(table: dict[str, Any]) -> list[Any]:
     return [pytest.param(row, id=name) for name, row in table.items()]
 
 
 sizes = pytest.mark.parametrize("size", [1 << 20, 1], ids=["whole", "pieces"])
 
 
-def says(data, size, *, closes=False):
+def says(data: bytes, size: int, *, closes: bool = False) -> Callable[..., Any]:
     """A pod that answers so, and goes on to read."""
 
-    async def behave(request):
+    async def behave(request: Request) -> None:
         try:
             await in_pieces(request.writer, data, max(size, len(data) // 500))
         except ConnectionError:  # it was cut before it had said all
@@ -158,7 +175,7 @@ def says(data, size, *, closes=False):
 @pytest.mark.parametrize("request_", [GET, post(b"hello")], ids=["GET", "POST"])
 @pytest.mark.parametrize("answer", rows(MALFORMED))
 @on_uvloop
-async def test_malformed_answers_are_502(answer, request_, size):
+async def test_malformed_answers_are_502(answer: bytes, request_: bytes, size: int) -> None:
     """bad-answer; that connection is not used again; the client's is, and the next request is served."""
     async with Proxy() as proxy:
         pod = await proxy.ready(says(answer, size))
@@ -175,7 +192,7 @@ async def test_malformed_answers_are_502(answer, request_, size):
 @sizes
 @pytest.mark.parametrize("body", rows(REFUSED_BODIES))
 @on_uvloop
-async def test_malformed_bodies_of_answers_are_cut(body, size):
+async def test_malformed_bodies_of_answers_are_cut(body: bytes, size: int) -> None:
     """By a reset; no answer of ours stands in the middle of the pod's, and the next request is served."""
     async with Proxy() as proxy:
         pod = await proxy.ready(says(CHUNKED + body + HIDDEN, size))
@@ -193,7 +210,7 @@ async def test_malformed_bodies_of_answers_are_cut(body, size):
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
 @pytest.mark.parametrize("good", rows(UNDERSTOOD))
 @on_uvloop
-async def test_odd_answers_get_through(good, version, size):
+async def test_odd_answers_get_through(good: Good, version: bytes, size: int) -> None:
     """Whole, with their headers, to clients of both versions; the next request is served by that connection
     to the pod or by a new one, and never by what came behind the answer's end.
     """
@@ -234,12 +251,14 @@ ANNOUNCED = 1 << 30
     ids=["length", "chunked"],
 )
 @on_uvloop
-async def test_an_early_answer_reaches_a_client_that_still_sends(framing, body, closes):
+async def test_an_early_answer_reaches_a_client_that_still_sends(
+    framing: bytes, body: bytes, closes: bool
+) -> None:
     """The pod refuses after the head and reads no more, or even closes: the client gets its answer all the
     same.
     """
 
-    async def serve(reader, writer):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nno\n")
         await writer.drain()
@@ -258,7 +277,7 @@ async def test_an_early_answer_reaches_a_client_that_still_sends(framing, body, 
 
 
 @on_uvloop
-async def test_an_early_answer_is_not_lost_when_the_pod_leaves_with_it():
+async def test_an_early_answer_is_not_lost_when_the_pod_leaves_with_it() -> None:
     """Its kernel resets the connection, as it had not read all: what comes from the client just then, and
     cannot be passed on any more, costs it nothing.
     """
@@ -280,10 +299,10 @@ async def test_an_early_answer_is_not_lost_when_the_pod_leaves_with_it():
 
 
 @on_uvloop
-async def test_an_early_answer_that_goes_on_with_the_upload():
+async def test_an_early_answer_that_goes_on_with_the_upload() -> None:
     """The answer begins before the body's end, and ends after it: both are whole, and the pod is told all."""
 
-    async def serve(reader, writer):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nread")
         await reader.readexactly(UPLOAD)

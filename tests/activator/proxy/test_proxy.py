@@ -1,15 +1,28 @@
 """What a client and a pod see of the proxy between them when nothing goes wrong."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from activator.settings import ProxySettings
-from testkit.proxy.harness import GET, HOST, Pod, Proxy, in_pieces, ok, on_uvloop, post, read_request, until
+from testkit.proxy.harness import (
+    GET,
+    HOST,
+    Pod,
+    Proxy,
+    Request,
+    in_pieces,
+    ok,
+    on_uvloop,
+    post,
+    read_request,
+    until,
+)
 
 
 @on_uvloop
-async def test_a_warm_request_is_passed_on_and_answered():
+async def test_a_warm_request_is_passed_on_and_answered() -> None:
     """The pod gets the request as it came, without hop-by-hop headers, and told who asked; the client gets
     the answer.
     """
@@ -38,7 +51,7 @@ async def test_a_warm_request_is_passed_on_and_answered():
 
 
 @on_uvloop
-async def test_connections_are_kept_on_both_sides():
+async def test_connections_are_kept_on_both_sides() -> None:
     """Many requests of one client come over one connection, and go over one."""
     async with Proxy() as proxy:
         pod = await proxy.ready()
@@ -51,8 +64,8 @@ async def test_connections_are_kept_on_both_sides():
 
 
 @on_uvloop
-async def test_what_clients_must_not_say_is_dropped():
-    """Knative-Serving-*, K-*, Zerogate-* and Forwarded headers of clients do not reach the pod."""
+async def test_what_clients_must_not_say_is_dropped() -> None:
+    """Knative-*, K-*, Zerogate-*, Proxy and Forwarded headers of clients do not reach the pod."""
     async with Proxy() as proxy:
         pod = await proxy.ready()
         client = await proxy.client()
@@ -60,7 +73,7 @@ async def test_what_clients_must_not_say_is_dropped():
             b"Knative-Serving-Namespace: x", b"K-Network-Probe: queue", b"Zerogate-Hop: 1",
             b"X-Forwarded-For: 6.6.6.6",
             b"X-Forwarded-Prefix: /x", b"Forwarded: for=6.6.6.6", b"Proxy-Authorization: basic eA==",
-            b"Proxy-Connection: close",
+            b"Proxy-Connection: close", b"Proxy: http://6.6.6.6", b"Knative-Other: x",
         ]  # fmt: skip
         await client.ask(
             b"GET / HTTP/1.1\r\n" + b"\r\n".join([*lies, b"Host: " + HOST, b"Kept: 1"]) + b"\r\n\r\n"
@@ -72,7 +85,7 @@ async def test_what_clients_must_not_say_is_dropped():
 
 
 @on_uvloop
-async def test_a_trusted_proxy_is_believed():
+async def test_a_trusted_proxy_is_believed() -> None:
     """What a proxy in `trusted-proxies` says of its client is kept, and its own address added."""
     from ipaddress import ip_network  # noqa: PLC0415 - only here
 
@@ -90,10 +103,10 @@ async def test_a_trusted_proxy_is_believed():
 
 
 @on_uvloop
-async def test_pods_zerogate_headers_are_dropped_from_answers():
+async def test_pods_zerogate_headers_are_dropped_from_answers() -> None:
     """A pod can't speak in our name, and its hop-by-hop headers end here."""
 
-    async def lie(request):
+    async def lie(request: Request) -> None:
         await request.reply(
             ok(
                 b"x",
@@ -113,7 +126,7 @@ async def test_pods_zerogate_headers_are_dropped_from_answers():
 
 
 @on_uvloop
-async def test_an_unknown_host_is_404():
+async def test_an_unknown_host_is_404() -> None:
     """Nothing answers there: 404 no-route, and the connection goes on."""
     async with Proxy() as proxy:
         client = await proxy.client()
@@ -126,10 +139,10 @@ async def test_an_unknown_host_is_404():
 
 
 @on_uvloop
-async def test_pipelined_requests_are_answered_in_order():
+async def test_pipelined_requests_are_answered_in_order() -> None:
     """Requests that arrive in one piece are answered one after the other, ours and the pods' alike."""
 
-    async def path(request):
+    async def path(request: Request) -> None:
         await request.reply(ok(request.line))
 
     async with Proxy() as proxy:
@@ -168,7 +181,7 @@ UNTIL_CLOSE = pytest.param(b"\r\nabcdefghijklmnopqrstuvwxyz", b"", id="until-clo
 @pytest.mark.parametrize(("framed", "trailers"), BODIES)
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 @on_uvloop
-async def test_bodies_of_requests(framed, trailers, size):
+async def test_bodies_of_requests(framed: bytes, trailers: bytes, size: int) -> None:
     """A body reaches the pod whole, however it is framed and wherever it is cut."""
     async with Proxy() as proxy:
         pod = await proxy.ready()
@@ -186,10 +199,10 @@ async def test_bodies_of_requests(framed, trailers, size):
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
 @on_uvloop
-async def test_bodies_of_answers(framed, trailers, size, version):
+async def test_bodies_of_answers(framed: bytes, trailers: bytes, size: int, version: bytes) -> None:
     """An answer reaches the client whole, in the framing that its version knows; 1.1 keeps its connection."""
 
-    async def serve(reader, writer):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             await read_request(reader, writer)
             await in_pieces(
@@ -226,10 +239,10 @@ async def test_bodies_of_answers(framed, trailers, size, version):
     ],
 )
 @on_uvloop
-async def test_answers_without_a_body(method, answer):
-    """HEAD, 204 and 304 have none, whatever their headers say, and both connections go on."""
+async def test_answers_without_a_body(method: bytes, answer: bytes) -> None:
+    """HEAD, 204 and 304 have none, whatever their header fields say, and the client's connection goes on."""
 
-    async def bare(request):
+    async def bare(request: Request) -> None:
         await request.reply(answer)
 
     async with Proxy() as proxy:
@@ -238,14 +251,14 @@ async def test_answers_without_a_body(method, answer):
         for _ in range(2):
             got = await client.ask(method + b" / HTTP/1.1\r\nHost: " + HOST + b"\r\n\r\n", method)
             assert got.status == int(answer[9:12])
-        assert (proxy.listener.gate.accepted, pod.connections) == (1, 1)
+        assert (proxy.listener.gate.accepted, len(pod.requests)) == (1, 2)
 
 
 @on_uvloop
-async def test_interim_answers():
+async def test_interim_answers() -> None:
     """103 is passed on; a 100 only to a client that waits for one; HTTP/1.0 gets neither."""
 
-    async def hints(request):
+    async def hints(request: Request) -> None:
         await request.reply(
             b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + ok()
         )
@@ -260,7 +273,7 @@ async def test_interim_answers():
 
 
 @on_uvloop
-async def test_a_client_that_expects_100_is_asked_for_its_body():
+async def test_a_client_that_expects_100_is_asked_for_its_body() -> None:
     """The pod's 100 reaches it, also when the request was held first; only then it sends the body."""
     async with Proxy() as proxy:
         client = await proxy.client()
@@ -273,12 +286,12 @@ async def test_a_client_that_expects_100_is_asked_for_its_body():
 
 
 @on_uvloop
-async def test_an_early_answer_gets_through():
+async def test_an_early_answer_gets_through() -> None:
     """A pod may answer before it has read the whole body: the client gets that answer, then the connection
     ends.
     """
 
-    async def serve(reader, writer):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno\n")
         await reader.read()
@@ -294,10 +307,10 @@ async def test_an_early_answer_gets_through():
 
 
 @on_uvloop
-async def test_both_directions_stream_at_once():
+async def test_both_directions_stream_at_once() -> None:
     """A pod may answer while it reads; each piece is passed on when it comes."""
 
-    async def serve(reader, writer):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(5):
@@ -320,10 +333,10 @@ async def test_both_directions_stream_at_once():
 
 
 @on_uvloop
-async def test_connection_close_is_obeyed_on_either_side():
+async def test_connection_close_is_obeyed_on_either_side() -> None:
     """A client that asks for it gets Connection: close and the end; a pod that does is not used again."""
 
-    async def last(request):
+    async def last(request: Request) -> None:
         await request.reply(ok(b"x", b"Connection: close"))
         request.writer.close()
 
@@ -339,7 +352,7 @@ async def test_connection_close_is_obeyed_on_either_side():
 
 
 @on_uvloop
-async def test_http10_keep_alive():
+async def test_http10_keep_alive() -> None:
     """An HTTP/1.0 client that asks for it keeps its connection, and is told so; the pod is spoken to in
     1.1.
     """
@@ -355,34 +368,39 @@ async def test_http10_keep_alive():
 
 
 @on_uvloop
-async def test_a_half_closed_client_gets_its_answer():
-    """A client that sent its request and closed its sending side is answered, once the request has a pod."""
+async def test_a_half_closed_client_gets_its_answer() -> None:
+    """If its revision has the annotation and its request has a pod, a client that has closed its sending side
+    is answered.
+    """
     release = asyncio.Event()
 
-    async def slow(request):
+    async def slow(request: Request) -> None:
         await release.wait()
         await request.reply(ok())
 
-    async with Proxy() as proxy:
+    async with Proxy(half_close=True) as proxy:
         pod = await proxy.ready(slow)
         client = await proxy.client()
         client.send(GET)
         await until(lambda: pod.requests)
         client.writer.write_eof()
-        await asyncio.sleep(0.01)
+        (connection,) = proxy.listener.gate.connections
+        await until(lambda: connection.is_half_closed)
         release.set()
         assert (await client.answer()).status == 200
         assert await client.ended()
 
 
 @on_uvloop
-async def test_a_client_that_half_closes_behind_several_requests_gets_all_its_answers():
-    """All that came before its end are answered, in their order; half of a further one is not waited for."""
+async def test_a_client_that_half_closes_behind_several_requests_gets_all_its_answers() -> None:
+    """If the revision has the annotation, all requests before the FIN are answered in their order. A part of
+    one is not waited for.
+    """
 
-    async def path(request):
+    async def path(request: Request) -> None:
         await request.reply(ok(request.line))
 
-    async with Proxy() as proxy:
+    async with Proxy(half_close=True) as proxy:
         pod = await proxy.ready(path)
         client = await proxy.client()
         client.send(GET + post(b"x") + GET + GET[:-3])
@@ -394,7 +412,7 @@ async def test_a_client_that_half_closes_behind_several_requests_gets_all_its_an
 
 
 @on_uvloop
-async def test_absolute_targets():
+async def test_absolute_targets() -> None:
     """The absolute form is understood when it names the Host, and reaches the pod as a path."""
     async with Proxy() as proxy:
         pod = await proxy.ready()
@@ -411,13 +429,13 @@ async def test_absolute_targets():
 
 @pytest.mark.parametrize("direction", ["up", "down"])
 @on_uvloop
-async def test_a_slow_reader_stops_a_fast_sender(direction):
+async def test_a_slow_reader_stops_a_fast_sender(direction: str) -> None:
     """What a slow side has not taken is not read from the fast side: 64 MiB pass, far less is ever kept."""
     size = 64 << 20
     taken = asyncio.Event()
     sent = 0
 
-    async def pour(writer):
+    async def pour(writer: asyncio.StreamWriter) -> None:
         nonlocal sent
         piece = b"x" * 65536
         while sent < size:
@@ -425,11 +443,11 @@ async def test_a_slow_reader_stops_a_fast_sender(direction):
             sent += len(piece)
             await writer.drain()
 
-    async def drink(reader, left):
+    async def drink(reader: asyncio.StreamReader, left: int) -> None:
         while left:
             left -= len(await reader.read(1 << 20))
 
-    async def serve(reader, writer):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         if direction == "down":
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
@@ -452,11 +470,11 @@ async def test_a_slow_reader_stops_a_fast_sender(direction):
             client.send(post(b"").replace(b"Content-Length: 0", b"Content-Length: %d" % size))
             pouring = asyncio.create_task(pour(client.writer))
         before = -1
-        while before != sent:  # until nobody can send more
+        while not sent or before != sent:  # until nobody can send more
             before = sent
             await asyncio.sleep(0.05)
         assert sent < size // 2
-        connection = next(iter(proxy.listener.gate.connections))
+        connection: Any = next(iter(proxy.listener.gate.connections))
         kept = connection.transport.get_write_buffer_size()
         kept += connection.exchange.up.transport.get_write_buffer_size()
         assert kept < 1 << 20
@@ -469,11 +487,11 @@ async def test_a_slow_reader_stops_a_fast_sender(direction):
 
 
 @on_uvloop
-async def test_least_in_flight_over_all_pods():
+async def test_least_in_flight_over_all_pods() -> None:
     """Requests in flight spread evenly over the pods that are there."""
     release = asyncio.Event()
 
-    async def slow(request):
+    async def slow(request: Request) -> None:
         await release.wait()
         await request.reply(ok())
 
@@ -490,7 +508,7 @@ async def test_least_in_flight_over_all_pods():
 
 
 @on_uvloop
-async def test_a_new_pod_is_known_by_its_address():
+async def test_a_new_pod_is_known_by_its_address() -> None:
     """The same pod at another address is another server: the old connections are not used for it."""
     async with Proxy() as proxy:
         await proxy.ready()

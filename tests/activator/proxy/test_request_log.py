@@ -5,24 +5,25 @@ import logging
 import pytest
 
 from activator.edge.requestlog import RequestLog
+from kube.objects import Obj
 from kube.resources import CONFIGMAPS
 from serving.config_observability import parse
 from serving.validation import FieldError, Refused, admit
-from testkit.proxy.harness import GET, Proxy, post, until
+from testkit.proxy.harness import GET, Proxy, Request, post, until
 
 
-def config_map(text):
+def config_map(text: str) -> Obj:
     meta = {"name": "config-observability", "namespace": "zerogate-system"}
     return {"metadata": meta, "data": {"logging.enable-request-log": text}}
 
 
-def test_the_key_is_off_unless_it_says_true():
+def test_the_key_is_off_unless_it_says_true() -> None:
     """Read as Knative reads it; other keys of the map have no meaning here."""
     assert not parse({}).request_log
     assert parse({"logging.enable-request-log": "true", "metrics-protocol": "none"}).request_log
 
 
-def test_another_text_is_refused():
+def test_another_text_is_refused() -> None:
     """At apply time, with the key."""
     with pytest.raises(Refused) as refused:
         admit(CONFIGMAPS, config_map("maybe"), None, {})
@@ -31,11 +32,11 @@ def test_another_text_is_refused():
     ]
 
 
-async def test_each_request_is_a_line_with_what_became_of_it(caplog):
+async def test_each_request_is_a_line_with_what_became_of_it(caplog: pytest.LogCaptureFixture) -> None:
     """Method, host, path, status, how long it took; our own replies and broken answers too."""
     caplog.set_level(logging.INFO, "zerogate.activator")
 
-    async def behave(request):
+    async def behave(request: Request) -> None:
         if b"/break" in request.head:
             await request.reply(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
             request.reset()
@@ -54,7 +55,7 @@ async def test_each_request_is_a_line_with_what_became_of_it(caplog):
         other.send(GET.replace(b"GET / ", b"GET /break "))
         await until(lambda: len(caplog.records) == 3)
         await until(lambda: proxy.revision.counts.cut == 1)
-    lines = [line.data for line in caplog.records]
+    lines = [vars(line)["data"] for line in caplog.records]
     assert [(line["method"], line["path"], line["status"], line["cut"]) for line in lines] == [
         ("POST", "/", 201, False),
         ("GET", "/garbage?a=b", 502, False),

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
@@ -19,10 +20,10 @@ KIND = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 
 @pytest.mark.parametrize("is_chunked", [True, False])
 @on_uvloop
-async def test_an_event_arrives_before_the_next_is_sent(is_chunked):
+async def test_an_event_arrives_before_the_next_is_sent(is_chunked: bool) -> None:
     """The pod sends each server-sent event only when the client has the one before."""
 
-    async def serve(reader, writer):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(KIND + (b"Transfer-Encoding: chunked\r\n\r\n" if is_chunked else b"\r\n"))
         for number in range(100):
@@ -31,7 +32,7 @@ async def test_an_event_arrives_before_the_next_is_sent(is_chunked):
             assert await client_has.get() == number
         writer.write(b"0\r\n\r\n" if is_chunked else b"")
 
-    client_has = asyncio.Queue()
+    client_has: asyncio.Queue[Any] = asyncio.Queue()
     async with Proxy() as proxy:
         await proxy.ready(serve=serve)
         client = await proxy.client()
@@ -47,7 +48,7 @@ async def test_an_event_arrives_before_the_next_is_sent(is_chunked):
 
 
 @pytest.mark.parametrize("direction", ["down", "up"])
-def test_a_large_body_never_fills_the_gateway(direction):
+def test_a_large_body_never_fills_the_gateway(direction: str) -> None:
     """Senders are fast, receivers take nothing at first and then all: 256 MiB pass in eight streams, and the
     gateway's memory grows by less than 1 MiB for each.
     """

@@ -3,10 +3,14 @@
 import asyncio
 import contextlib
 import itertools
+from collections.abc import AsyncIterator
+from typing import Any, Self
 
 import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
+from aiohttp.client_ws import ClientWebSocketResponse
+from aiohttp.web_ws import WebSocketResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +18,8 @@ from activator.http.requests import read_request
 from activator.http.upgrades import asked_for, switched_to
 from activator.http.websocket import CLOSE_FROM_CLIENT, CLOSE_FROM_SERVER, Frames
 from activator.settings import ProxySettings
-from testkit.proxy.harness import HOST, Pod, Proxy, on_uvloop, until
+from testkit.proxy.clock import Clock
+from testkit.proxy.harness import HOST, Pod, Proxy, Request, on_uvloop, until
 
 ASK = b"GET /ws HTTP/1.1\r\nHost: " + HOST + b"\r\nConnection: keep-alive, Upgrade\r\nUpgrade: %b\r\n\r\n"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n"
@@ -23,26 +28,27 @@ SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %
 class EchoPod(Pod):
     """A WebSocket server that says everything twice; `closed` are the codes that its clients left with."""
 
-    def __init__(self, uid="pod-1") -> None:
+    def __init__(self, uid: str = "pod-1") -> None:
         super().__init__(uid=uid)
-        self.closed = []
+        self.closed: list[int | None] = []
         self.open = 0
-        self._runner = None
+        self._runner: Any = None
 
-    async def start(self):
+    async def start(self) -> Self:
         app = web.Application()
         app.router.add_get("/", self._echo)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
-        self.port = site._server.sockets[0].getsockname()[1]
+        server: Any = site._server
+        self.port = server.sockets[0].getsockname()[1]
         return self
 
-    async def stop(self):
+    async def stop(self) -> None:
         await self._runner.cleanup()
 
-    async def _echo(self, request):
+    async def _echo(self, request: web.Request) -> WebSocketResponse[Any]:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.open += 1
@@ -57,7 +63,7 @@ class EchoPod(Pod):
 
 
 @contextlib.asynccontextmanager
-async def socket_to(proxy):
+async def socket_to(proxy: Proxy) -> AsyncIterator[ClientWebSocketResponse[Any]]:
     """A WebSocket of aiohttp through the proxy."""
     host, port = proxy.listener.address
     async with aiohttp.ClientSession() as session:
@@ -66,15 +72,23 @@ async def socket_to(proxy):
             yield socket
 
 
-async def echo(proxy):
+def up_of(proxy: Proxy) -> Any:
+    """The one connection to a pod that a client's request goes over."""
+    (down,) = proxy.listener.gate.connections
+    assert down.exchange is not None
+    return down.exchange.up
+
+
+async def echo(proxy: Proxy) -> EchoPod:
     """A WebSocket server behind the proxy."""
-    pod = await proxy.start(EchoPod())
+    pod = EchoPod()
+    await proxy.start(pod)
     proxy.tell(pod)
     return pod
 
 
 @on_uvloop
-async def test_a_websocket_from_zero_is_held_and_then_passed_both_ways():
+async def test_a_websocket_from_zero_is_held_and_then_passed_both_ways() -> None:
     """It wakes the revision as any request; large messages and small ones come back twice."""
     async with Proxy() as proxy:
         through = socket_to(proxy)
@@ -93,7 +107,7 @@ async def test_a_websocket_from_zero_is_held_and_then_passed_both_ways():
 
 
 @on_uvloop
-async def test_an_open_websocket_counts_as_concurrency_until_it_closes():
+async def test_an_open_websocket_counts_as_concurrency_until_it_closes() -> None:
     """In the load that is reported, and in its pod's slot."""
     async with Proxy() as proxy:
         await echo(proxy)
@@ -106,34 +120,38 @@ async def test_an_open_websocket_counts_as_concurrency_until_it_closes():
 
 
 @on_uvloop
-async def test_an_open_websocket_outlives_the_total_timeout():
+async def test_an_open_websocket_outlives_the_total_timeout() -> None:
     """The revision's timeouts end with the 101."""
-    async with Proxy(timeout=0.2, response_start_timeout=0.2, idle_timeout=0.2) as proxy:
+    clock = Clock()
+    async with Proxy(clock=clock, timeout=8.0, response_start_timeout=8.0, idle_timeout=8.0) as proxy:
         await echo(proxy)
         async with socket_to(proxy) as socket:
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(socket.receive())), 0.6)
+            await clock.forward(1000.0, proxy)
+            await socket.send_str("a")
+            assert (await socket.receive()).data == "aa"
         # Leaving closes it in good order: it was still open.
         assert socket.close_code == 1000
 
 
 @on_uvloop
-async def test_a_silent_websocket_is_closed_by_its_own_idle_timeout():
+async def test_a_silent_websocket_is_closed_by_its_own_idle_timeout() -> None:
     """With a close frame 1001 to both sides; a message in time puts it off."""
-    async with Proxy(upgrade_idle_timeout=0.3) as proxy:
+    clock = Clock()
+    async with Proxy(clock=clock, upgrade_idle_timeout=8.0) as proxy:
         pod = await echo(proxy)
         async with socket_to(proxy) as socket:
             for _ in range(4):
-                await asyncio.sleep(0.15)
+                await clock.forward(7.875, proxy)
                 await socket.send_str("a")
                 assert (await socket.receive()).data == "aa"
+            await clock.forward(8.0, proxy)
             assert (await socket.receive()).type is WSMsgType.CLOSE
             assert socket.close_code == 1001
         await until(lambda: pod.closed == [1001])
 
 
 @on_uvloop
-async def test_on_drain_a_websocket_gets_a_close_frame_and_time_to_leave():
+async def test_on_drain_a_websocket_gets_a_close_frame_and_time_to_leave() -> None:
     """The client hears 1001 between two messages, the pod too, and the drain is over when it has left."""
     async with Proxy() as proxy:
         pod = await echo(proxy)
@@ -148,7 +166,7 @@ async def test_on_drain_a_websocket_gets_a_close_frame_and_time_to_leave():
 
 
 @on_uvloop
-async def test_a_pod_on_its_way_out_has_its_websockets_closed():
+async def test_a_pod_on_its_way_out_has_its_websockets_closed() -> None:
     """Clients hear 1001 and can come again: the next one goes to another pod."""
     async with Proxy() as proxy:
         pod = await echo(proxy)
@@ -161,9 +179,10 @@ async def test_a_pod_on_its_way_out_has_its_websockets_closed():
 
 
 @on_uvloop
-async def test_one_that_does_not_leave_is_cut_after_the_grace():
+async def test_one_that_does_not_leave_is_cut_after_the_grace() -> None:
     """A client that ignores the close frame does not keep the gateway from ending."""
-    async with Proxy(settings=ProxySettings(upgrade_grace=0.2)) as proxy:
+    clock = Clock()
+    async with Proxy(settings=ProxySettings(upgrade_grace=8.0), clock=clock) as proxy:
         pod = await proxy.ready(lambda request: request.reply(SWITCH % b"websocket"))
         client = await proxy.client()
         answer = await client.ask(ASK % b"websocket")
@@ -172,29 +191,33 @@ async def test_one_that_does_not_leave_is_cut_after_the_grace():
         assert answer.value(b"Connection") == b"Upgrade"
         proxy.listener.begin_drain(0)
         assert await client.reader.readexactly(4) == CLOSE_FROM_SERVER
+        await clock.forward(7.875, proxy)
+        assert proxy.revision.load.in_flight == 1
+        await clock.forward(0.125, proxy)
         assert await client.ended()
         assert len(pod.requests) == 1
 
 
 @on_uvloop
-async def test_what_follows_a_switch_belongs_to_the_new_protocol():
+async def test_what_follows_a_switch_belongs_to_the_new_protocol() -> None:
     """Bytes behind the 101, and half a close: the pod hears the end and still finishes."""
 
-    async def other(request):
+    readers: dict[asyncio.StreamWriter, asyncio.StreamReader] = {}
+
+    async def other(request: Request) -> None:
         assert request.value(b"Upgrade") == b"other/2"
         await request.reply(SWITCH % b"other/2" + b"welcome")
-        reader = pod.readers[request.writer]
+        reader = readers[request.writer]
         assert await reader.read() == b"bye"  # up to the client's end
         await request.reply(b"so long")
         request.writer.close()
 
     async with Proxy(upgrades=frozenset((b"websocket", b"other/2"))) as proxy:
         pod = await proxy.start(Pod(other))
-        pod.readers = {}
         serve = pod._serve
 
-        async def remembering(reader, writer):
-            pod.readers[writer] = reader
+        async def remembering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            readers[writer] = reader
             await serve(reader, writer)
 
         pod.serve = remembering
@@ -209,7 +232,7 @@ async def test_what_follows_a_switch_belongs_to_the_new_protocol():
 
 @pytest.mark.parametrize("protocol", [b"h2c", b"H2C", b"other/2", b"websocket, h2c", b"TLS/1.0"])
 @on_uvloop
-async def test_no_other_protocol_is_forwarded(protocol):
+async def test_no_other_protocol_is_forwarded(protocol: bytes) -> None:
     """The request goes on without the wish, as any other; h2c never, whatever a revision lists."""
     async with Proxy(upgrades=frozenset((b"websocket", b"h2c", b"tls/1.0"))) as proxy:
         pod = await proxy.ready()
@@ -223,7 +246,7 @@ async def test_no_other_protocol_is_forwarded(protocol):
     ("asked", "answered"), [(b"nothing", b"websocket"), (b"websocket", b"other"), (b"websocket", b"h2c")]
 )
 @on_uvloop
-async def test_a_pod_that_switches_unasked_is_502(asked, answered):
+async def test_a_pod_that_switches_unasked_is_502(asked: bytes, answered: bytes) -> None:
     async with Proxy() as proxy:
         await proxy.ready(lambda request: request.reply(SWITCH % answered))
         answer = await (await proxy.client()).ask(ASK % asked)
@@ -231,7 +254,7 @@ async def test_a_pod_that_switches_unasked_is_502(asked, answered):
 
 
 @on_uvloop
-async def test_a_refused_handshake_is_an_answer_like_any_other():
+async def test_a_refused_handshake_is_an_answer_like_any_other() -> None:
     """The pod may say no; the connection is used again."""
     async with Proxy() as proxy:
         await proxy.ready()
@@ -241,11 +264,11 @@ async def test_a_refused_handshake_is_an_answer_like_any_other():
 
 
 @on_uvloop
-async def test_a_slow_reader_stops_a_fast_sender_in_a_tunnel():
+async def test_a_slow_reader_stops_a_fast_sender_in_a_tunnel() -> None:
     """No more than the sockets hold is taken from the pod."""
     sent = 0
 
-    async def flood(request):
+    async def flood(request: Request) -> None:
         nonlocal sent
         await request.reply(SWITCH % b"websocket")
         while sent < 64 << 20:
@@ -256,14 +279,14 @@ async def test_a_slow_reader_stops_a_fast_sender_in_a_tunnel():
         await proxy.ready(flood)
         client = await proxy.client()
         assert (await client.ask(ASK % b"websocket")).status == 101
-        await until(lambda: not proxy.listener.gate.connections.copy().pop().exchange.up.flow.is_reading)
+        await until(lambda: not up_of(proxy).flow.is_reading)
         assert sent < 32 << 20
 
 
 # -- frames --
 
 
-def frame(opcode, payload, *, mask=b""):
+def frame(opcode: int, payload: bytes, *, mask: bytes = b"") -> bytes:
     size = len(payload)
     head = bytes([0x80 | opcode])
     flag = 0x80 if mask else 0
@@ -285,7 +308,7 @@ FRAMES = st.builds(
 
 
 @given(frames=st.lists(FRAMES, min_size=1, max_size=4), cuts=st.lists(st.integers(0, 70_000), max_size=6))
-def test_ends_of_frames_are_found_however_the_bytes_come(frames, cuts):
+def test_ends_of_frames_are_found_however_the_bytes_come(frames: list[bytes], cuts: list[int]) -> None:
     """Between frames exactly where one ends, for any split."""
     stream = b"".join(frames)
     ends, at = {0}, 0
@@ -305,7 +328,7 @@ def test_ends_of_frames_are_found_however_the_bytes_come(frames, cuts):
 
 
 @pytest.mark.parametrize("close", [CLOSE_FROM_SERVER, CLOSE_FROM_CLIENT])
-def test_close_frames_of_ours_are_whole_frames(close):
+def test_close_frames_of_ours_are_whole_frames(close: bytes) -> None:
     follower = Frames()
     for byte in close:
         assert not follower.has_closed
@@ -326,17 +349,17 @@ def test_close_frames_of_ours_are_whole_frames(close):
         (b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n", b""),
     ],
 )
-def test_which_wish_to_switch_counts(lines, protocol):
+def test_which_wish_to_switch_counts(lines: bytes, protocol: bytes) -> None:
     request = read_request(b"GET / HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n")
     assert asked_for(request, frozenset((b"websocket", b"h2c"))) == protocol
 
 
-def test_a_post_switches_nothing():
+def test_a_post_switches_nothing() -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     assert asked_for(read_request(head), frozenset((b"websocket",))) == b""
 
 
-def test_a_101_must_name_one_protocol():
+def test_a_101_must_name_one_protocol() -> None:
     assert switched_to(SWITCH % b"WebSocket") == b"websocket"
     assert switched_to(b"HTTP/1.1 101 X\r\n\r\n") == b""
     assert switched_to(b"HTTP/1.1 101 X\r\nUpgrade: a\r\nUpgrade: b\r\n\r\n") == b""

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from embedded.node.backoff import Backoff, BackoffRule, is_restarted
 
 
-def test_delays_double_from_ten_seconds_to_five_minutes():
+def test_delays_double_from_ten_seconds_to_five_minutes() -> None:
     """The first restart is immediate, as with the kubelet."""
     backoff = Backoff(BackoffRule())
     assert [backoff.ended(1.0) for _ in range(9)] == [0, 10, 20, 40, 80, 160, 300, 300, 300]
 
 
-def test_ten_good_minutes_forget_what_was():
+def test_ten_good_minutes_forget_what_was() -> None:
     """After a long run the next end is a first one."""
     backoff = Backoff(BackoffRule())
     for _ in range(5):
@@ -22,7 +22,7 @@ def test_ten_good_minutes_forget_what_was():
 
 
 @given(st.lists(st.floats(0, 1000), max_size=2000))
-def test_delays_are_bounded(runs):
+def test_delays_are_bounded(runs: list[float]) -> None:
     """However often it ends."""
     backoff = Backoff(BackoffRule())
     assert all(0 <= backoff.ended(ran) <= 300 for ran in runs)
@@ -38,6 +38,6 @@ def test_delays_are_bounded(runs):
         ("Never", 1, False),
     ],
 )
-def test_the_restart_policy(policy, code, expected):
+def test_the_restart_policy(policy: str, code: int, expected: bool) -> None:
     """Always, on failure, never."""
     assert is_restarted(policy, code) is expected

@@ -4,10 +4,10 @@ import asyncio
 import time
 
 from embedded.edge.node.linux import proc
-from testkit.node.world import container, pid_of, pod, port_of, python
+from testkit.node.world import NodeWorld, container, pid_of, pod, port_of, python
 
 
-async def test_a_deleted_pod_gets_sigterm_and_goes(world):
+async def test_a_deleted_pod_gets_sigterm_and_goes(world: NodeWorld) -> None:
     """The process ends on SIGTERM; pod, logs and record are gone after it."""
     async with world.running():
         await world.create(pod())
@@ -18,7 +18,7 @@ async def test_a_deleted_pod_gets_sigterm_and_goes(world):
         assert not list((world.folder / "run").glob("*.json"))
 
 
-async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period(world):
+async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period(world: NodeWorld) -> None:
     """With one second of grace it lives for about one second, and its child goes as well."""
     script = (
         "import os, signal, time\n"
@@ -39,7 +39,7 @@ async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period(w
     assert 0.8 < took < 2.5
 
 
-async def test_pre_stop_comes_before_sigterm(world):
+async def test_pre_stop_comes_before_sigterm(world: NodeWorld) -> None:
     """preStop runs to its end, then SIGTERM; both within the grace period."""
     script = (
         "import os, signal, time\n"
@@ -58,7 +58,7 @@ async def test_pre_stop_comes_before_sigterm(world):
     assert hooked < ended
 
 
-async def test_pre_stop_sleep_keeps_the_pod_serving(world):
+async def test_pre_stop_sleep_keeps_the_pod_serving(world: NodeWorld) -> None:
     """During `preStop: sleep` the process goes on."""
     async with world.running():
         await world.create(pod(container={"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}}))
@@ -73,7 +73,7 @@ async def test_pre_stop_sleep_keeps_the_pod_serving(world):
         assert time.monotonic() - began >= 0.9
 
 
-async def test_a_forced_deletion_ends_the_process_at_once(world):
+async def test_a_forced_deletion_ends_the_process_at_once(world: NodeWorld) -> None:
     """kubectl delete --grace-period=0 --force: the object goes first, the process with it."""
     async with world.running():
         await world.create(
@@ -83,7 +83,7 @@ async def test_a_forced_deletion_ends_the_process_at_once(world):
         await world.delete(grace=0)
         await world.gone()
 
-        async def is_dead():
+        async def is_dead() -> bool:
             return not proc.is_alive(pid_of(found))
 
         await world.until(is_dead, "the process to end", within=2)

@@ -18,13 +18,13 @@ from embedded.node.environment import expand
         ("$(A", "$(A"),
     ],
 )
-def test_variables_expand_as_in_kubernetes(text, expected):
+def test_variables_expand_as_in_kubernetes(text: str, expected: str) -> None:
     """Unknown names stay; two dollars are one."""
     assert expand(text, {"A": "1"}) == expected
 
 
 @given(st.text())
-def test_texts_without_a_dollar_stay(text):
+def test_texts_without_a_dollar_stay(text: str) -> None:
     """Expansion touches nothing else."""
     plain = text.replace("$", "")
     assert expand(plain, {"A": "1"}) == plain

@@ -26,20 +26,21 @@ TABLE = """
         ("anything", ("echo", "python3", "/s/x")),
     ],
 )
-def test_the_first_glob_that_matches_the_whole_name_counts(name, words):
+def test_the_first_glob_that_matches_the_whole_name_counts(name: str, words: tuple[str, ...]) -> None:
     """* matches slashes; python3 stands for the interpreter as the first word only, {words} anywhere."""
     image = parse_images({"images.yaml": TABLE}).find(name)
+    assert image is not None
     assert image.command_for({"python": "/py", "samples": "/s"}) == words
 
 
-def test_values_of_env_are_texts():
+def test_values_of_env_are_texts() -> None:
     """Numbers and truths are written as YAML has them."""
     image = parse_images({"images.yaml": TABLE}).images[0]
     assert dict(image.env) == {"DELAY": "10ms", "COUNT": "3", "DEBUG": "true"}
 
 
 @pytest.mark.parametrize("data", [{}, {"images.yaml": ""}, {"_example": "- x"}])
-def test_no_table_is_an_empty_table(data):
+def test_no_table_is_an_empty_table(data: dict[str, str]) -> None:
     """A missing key means that no image is known."""
     assert parse_images(data) == ImageTable()
 
@@ -58,7 +59,7 @@ def test_no_table_is_an_empty_table(data):
         ("- {image: [", "images.yaml is no YAML"),
     ],
 )
-def test_a_mistake_names_its_place(text, told):
+def test_a_mistake_names_its_place(text: str, told: str) -> None:
     """The error says which entry and what is wrong with it."""
     with pytest.raises(ImageTableError) as caught:
         parse_images({"images.yaml": text})
@@ -67,7 +68,7 @@ def test_a_mistake_names_its_place(text, told):
 
 
 @given(st.text(alphabet="abc/:.-*?", min_size=1, max_size=12))
-def test_a_name_without_wildcards_matches_itself(name):
+def test_a_name_without_wildcards_matches_itself(name: str) -> None:
     """An entry for an exact name finds it."""
     table = ImageTable((Image(name, ("x",)),))
     plain = name.replace("*", "").replace("?", "a")
@@ -75,7 +76,7 @@ def test_a_name_without_wildcards_matches_itself(name):
     assert ImageTable((Image(plain, ("x",)),)).find(plain) is not None
 
 
-def test_the_remedy_can_be_pasted():
+def test_the_remedy_can_be_pasted() -> None:
     """The example in the message is an entry that the parser takes."""
     text = how_to_add("me/app:1", "zerogate-system")
     entry = text[text.index("- {") : text.rindex("}") + 1]

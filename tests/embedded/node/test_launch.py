@@ -1,17 +1,20 @@
 """What is started for a container: words, environment, folder."""
 
+from typing import Any
+
 import pytest
 
 from embedded.node.environment import CannotStart, sources_of
 from embedded.node.images import Image, ImageTable
-from embedded.node.launch import Host, Serving, launch_of, serving_container
+from embedded.node.launch import Host, Launch, Serving, launch_of, serving_container
+from kube.objects import Obj
 
 TABLE = ImageTable((Image("hello", ("python3", "app.py"), (("A", "table"), ("B", "table")), "src"),))
 SHELL = {"PATH": "/bin", "HOME": "/me", "VIRTUAL_ENV": "/venv", "PYTHONPATH": "/x", "SECRET": "s"}
 
 
-def host(**changes):
-    given = {
+def host(**changes: Any) -> Host:
+    given: dict[str, Any] = {
         "words": {"python": "/py"},
         "working_folder": "/project",
         "environment": SHELL,
@@ -22,12 +25,18 @@ def host(**changes):
     return Host(**(given | changes))
 
 
-def pod(*containers, **spec):
+def pod(*containers: dict[str, Any], **spec: Any) -> Obj:
     meta = {"name": "p", "namespace": "d", "uid": "u", "labels": {"l": "1"}, "annotations": {"a/b": "2"}}
     return {"metadata": meta, "spec": {"containers": list(containers), **spec}}
 
 
-def launch(container, *, port=31000, sources=None, on=None):
+def launch(
+    container: dict[str, Any],
+    *,
+    port: int = 31000,
+    sources: dict[tuple[str, str], Any] | None = None,
+    on: Host | None = None,
+) -> Launch:
     return launch_of(
         pod(container, serviceAccountName="sa"),
         container,
@@ -48,13 +57,13 @@ def launch(container, *, port=31000, sources=None, on=None):
         ({"image": "x", "command": ["c"], "workingDir": "../up"}, ("c",), "/up"),
     ],
 )
-def test_words_and_folder(container, argv, folder):
+def test_words_and_folder(container: dict[str, Any], argv: tuple[str, ...], folder: str) -> None:
     """The container's command wins over the table's, args follow either; relative folders start at ours."""
     found = launch({"name": "c", **container})
     assert (found.argv, found.folder) == (argv, folder)
 
 
-def test_later_layers_of_the_environment_win():
+def test_later_layers_of_the_environment_win() -> None:
     """Little of the agent's own, the table's, envFrom, env, and PORT and HOSTNAME that nobody overrides."""
     container = {
         "name": "c",
@@ -89,7 +98,7 @@ def test_later_layers_of_the_environment_win():
     }
 
 
-def test_a_container_that_does_not_serve_gets_no_port():
+def test_a_container_that_does_not_serve_gets_no_port() -> None:
     """PORT belongs to one container of the pod."""
     assert "PORT" not in launch({"name": "c", "image": "hello"}, port=0).env
 
@@ -119,7 +128,7 @@ def test_a_container_that_does_not_serve_gets_no_port():
         ),
     ],
 )
-def test_what_lacks_is_told(container, on, reason, told):
+def test_what_lacks_is_told(container: dict[str, Any], on: dict[str, Any], reason: str, told: str) -> None:
     """The waiting reason is Kubernetes', the message says what to look at."""
     with pytest.raises(CannotStart) as caught:
         launch({"name": "c", **container}, on=host(**on))
@@ -136,7 +145,7 @@ def test_what_lacks_is_told(container, on, reason, told):
         ([[{"containerPort": 53, "protocol": "UDP"}], [{"containerPort": 80}]], Serving("c1", 80)),
     ],
 )
-def test_the_container_that_serves(ports, expected):
+def test_the_container_that_serves(ports: list[list[dict[str, Any]]], expected: Serving) -> None:
     """A port named for serving, else the first TCP port, else the first container."""
     containers = [{"name": f"c{place}", "ports": each} for place, each in enumerate(ports)]
     assert serving_container(pod(*containers)) == expected

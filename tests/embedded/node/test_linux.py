@@ -7,25 +7,28 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from embedded.edge.node.linux import logfiles, proc
 from embedded.edge.node.linux.machine import Ports
-from embedded.edge.node.linux.process import spawn, why_not_started
+from embedded.edge.node.linux.process import Process, spawn, why_not_started
 from embedded.edge.node.linux.records import VARIABLE, Records
 from testkit.node.world import python
 from testkit.waiting import until
 
 
 @pytest.fixture
-def output(tmp_path):
+def output(tmp_path: Path) -> Iterator[int]:
     descriptor = logfiles.open_log(tmp_path / "c.log")
     yield descriptor
     os.close(descriptor)
 
 
-def start(script, output, folder="/", **env):
+def start(script: str, output: int, folder: str = "/", **env: Any) -> Process:
     return spawn(python(script), {"PATH": os.environ["PATH"], **env}, str(folder), output)
 
 
@@ -38,14 +41,14 @@ def start(script, output, folder="/", **env):
         ("import os; os.kill(os.getpid(), 15)", 143),
     ],
 )
-async def test_the_end_is_noticed_with_its_code(output, script, code):
+async def test_the_end_is_noticed_with_its_code(output: int, script: str, code: int) -> None:
     """A signal counts as 128 and its number."""
     process = start(script, output)
     assert await asyncio.wait_for(process.wait(), 5) == code
     assert not process.is_running
 
 
-async def test_the_whole_group_ends_with_its_leader(output, tmp_path):
+async def test_the_whole_group_ends_with_its_leader(output: int, tmp_path: Path) -> None:
     """Children of a leader that exited are killed: a container ends as a whole."""
     script = (
         "import os, time\nif os.fork() == 0: print(os.getpid(), flush=True); time.sleep(60)\ntime.sleep(0.2)"
@@ -56,7 +59,7 @@ async def test_the_whole_group_ends_with_its_leader(output, tmp_path):
     await until(lambda: not proc.is_alive(child), "the child to go")
 
 
-async def test_a_waiter_that_is_cancelled_leaves_the_process_alone(output):
+async def test_a_waiter_that_is_cancelled_leaves_the_process_alone(output: int) -> None:
     """Ending is a decision of its own."""
     process = start("import time; time.sleep(60)", output)
     with pytest.raises(TimeoutError):
@@ -75,14 +78,14 @@ async def test_a_waiter_that_is_cancelled_leaves_the_process_alone(output):
         (["/etc/passwd"], "/", "exec: '/etc/passwd' can't be started (in /): Permission denied"),
     ],
 )
-async def test_what_cannot_be_started_is_told(output, argv, folder, told):
+async def test_what_cannot_be_started_is_told(output: int, argv: list[str], folder: str, told: str) -> None:
     """Command or folder: the sentence names the one at fault."""
     with pytest.raises(OSError) as caught:  # noqa: PT011 - the sentence is compared below
         spawn(argv, {"PATH": os.environ["PATH"]}, folder, output)
     assert why_not_started(caught.value, argv, folder) == told
 
 
-async def test_records_find_what_a_predecessor_left(output, tmp_path):
+async def test_records_find_what_a_predecessor_left(output: int, tmp_path: Path) -> None:
     """By the record, or by the environment when that is missing; found by both it counts once; another
     folder's processes stay.
     """
@@ -104,7 +107,7 @@ async def test_records_find_what_a_predecessor_left(output, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', '{"pid": 1, "start": 1}'])
-def test_a_broken_or_outdated_record_harms_nobody(tmp_path, text):
+def test_a_broken_or_outdated_record_harms_nobody(tmp_path: Path, text: str) -> None:
     """A record cut off by a crash, or of an id that another process has by now: no kill, and it goes."""
     records = Records(tmp_path)
     (tmp_path / "run" / "x_c.json").write_text(text)
@@ -112,7 +115,7 @@ def test_a_broken_or_outdated_record_harms_nobody(tmp_path, text):
     assert not list((tmp_path / "run").glob("*.json"))
 
 
-async def test_what_a_pod_leaves_outside_its_group_is_found(output, tmp_path):
+async def test_what_a_pod_leaves_outside_its_group_is_found(output: int, tmp_path: Path) -> None:
     """A daemon has its own session, but still the mark in its environment."""
     records = Records(tmp_path)
     script = "import os, time\nif os.fork() == 0: os.setsid(); print(os.getpid(), flush=True); time.sleep(60)"
@@ -126,7 +129,7 @@ async def test_what_a_pod_leaves_outside_its_group_is_found(output, tmp_path):
     assert not proc.is_alive(int(line))
 
 
-async def test_the_tree_of_a_process_and_its_sockets(output, tmp_path):
+async def test_the_tree_of_a_process_and_its_sockets(output: int, tmp_path: Path) -> None:
     """Children count, also in a session of their own; their listeners are theirs."""
     script = (
         "import os, socket, time\nsock = socket.create_server(('127.0.0.1', 0))\n"
@@ -146,7 +149,7 @@ async def test_the_tree_of_a_process_and_its_sockets(output, tmp_path):
     await process.wait()
 
 
-def test_a_log_is_kept_for_one_run_more(tmp_path):
+def test_a_log_is_kept_for_one_run_more(tmp_path: Path) -> None:
     """A restart begins a new file; the one before is `.log.1`."""
     path = tmp_path / "pod" / "c.log"
     for text in (b"one", b"two", b"three"):
@@ -157,7 +160,7 @@ def test_a_log_is_kept_for_one_run_more(tmp_path):
     assert logfiles.previous(path).read_text() == "two"
 
 
-def test_a_log_that_grew_too_large_is_cut_under_its_writer(tmp_path):
+def test_a_log_that_grew_too_large_is_cut_under_its_writer(tmp_path: Path) -> None:
     """The writer goes on in the same file; what was is in `.log.1`."""
     path = tmp_path / "c.log"
     descriptor = logfiles.open_log(path)
@@ -171,7 +174,7 @@ def test_a_log_that_grew_too_large_is_cut_under_its_writer(tmp_path):
     assert not logfiles.rotate(tmp_path / "none.log", 0)
 
 
-def test_the_tail_of_a_log_begins_with_a_line(tmp_path):
+def test_the_tail_of_a_log_begins_with_a_line(tmp_path: Path) -> None:
     """The last 2 KiB, without a first half of a line."""
     path = tmp_path / "c.log"
     path.write_text("".join(f"line {number}\n" for number in range(1000)))
@@ -182,7 +185,7 @@ def test_the_tail_of_a_log_begins_with_a_line(tmp_path):
     assert logfiles.tail(tmp_path / "none.log") == ""
 
 
-def test_logs_of_pods_that_went_unseen_are_removed(tmp_path):
+def test_logs_of_pods_that_went_unseen_are_removed(tmp_path: Path) -> None:
     """At the agent's start only the logs of pods that still exist are kept."""
     pods = [{"metadata": {"namespace": "d", "name": each, "uid": f"u-{each}"}} for each in ("here", "gone")]
     for each in pods:
@@ -191,7 +194,7 @@ def test_logs_of_pods_that_went_unseen_are_removed(tmp_path):
     assert [each.name for each in (tmp_path / "logs").iterdir()] == ["d_here_u-here"]
 
 
-def test_ports_that_somebody_listens_on_are_passed_over():
+def test_ports_that_somebody_listens_on_are_passed_over() -> None:
     """Taken by another program, on whatever address: the next one is tried."""
     ports = Ports()
     first = ports.allocate()
@@ -203,7 +206,7 @@ def test_ports_that_somebody_listens_on_are_passed_over():
     assert ports.allocate(preferred=first) == first
 
 
-def test_a_process_is_known_by_its_start_time():
+def test_a_process_is_known_by_its_start_time() -> None:
     """A zombie is not alive, a process that is gone has no start time."""
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     deadline = time.monotonic() + 5

@@ -18,13 +18,13 @@ TCP6 = """  sl  local_address remote_address st tx_queue rx_queue tr tm->when re
 """
 
 
-def test_only_listeners_are_read():
+def test_only_listeners_are_read() -> None:
     """Addresses come in the machine's byte order, 32 bits a word."""
     assert parse_listeners(TCP) == [Listener(5000, "127.0.0.1", 11), Listener(31250, "0.0.0.0", 12)]
     assert [each.address for each in parse_listeners(TCP6)] == ["::", "::1", "::ffff:7f00:1"]
 
 
-def test_which_listeners_a_loopback_connection_reaches():
+def test_which_listeners_a_loopback_connection_reaches() -> None:
     """0.0.0.0, 127.0.0.1 and what stands for them in IPv6; not ::1."""
     assert [each.takes_loopback for each in parse_listeners(TCP) + parse_listeners(TCP6)] == [
         True, True, True, False, True,
@@ -43,7 +43,7 @@ def test_which_listeners_a_loopback_connection_reaches():
         ({13}, ""),
     ],
 )
-def test_an_app_elsewhere_is_found_out(inodes, told):
+def test_an_app_elsewhere_is_found_out(inodes: set[int], told: str) -> None:
     """Right port and address: nothing to say; nowhere yet: nothing either."""
     found = misplaced(parse_listeners(TCP) + parse_listeners(TCP6), frozenset(inodes), 31250)
     assert found.startswith(told)
@@ -51,7 +51,7 @@ def test_an_app_elsewhere_is_found_out(inodes, told):
 
 
 @given(st.text())
-def test_any_text_can_be_read(text):
+def test_any_text_can_be_read(text: str) -> None:
     """A kernel of another day may print something else: no listener then, no failure."""
     header = "sl local_address\n"
     assert parse_listeners(header + text.replace(" 0A ", " ")) == []

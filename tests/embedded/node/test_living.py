@@ -2,10 +2,10 @@
 
 import pytest
 
-from testkit.node.world import container, is_ready, pid_of, pod, port_of, waiting_reason
+from testkit.node.world import NodeWorld, container, is_ready, pid_of, pod, port_of, waiting_reason
 
 
-async def test_a_command_that_exits_is_restarted_with_back_off(world):
+async def test_a_command_that_exits_is_restarted_with_back_off(world: NodeWorld) -> None:
     """CrashLoopBackOff with the exit code in lastState, the log's end as message; restarts are counted."""
     wish = {"terminationMessagePolicy": "FallbackToLogsOnError"}
     async with world.running():
@@ -24,7 +24,7 @@ async def test_a_command_that_exits_is_restarted_with_back_off(world):
     ("policy", "code", "phase"),
     [("Never", 0, "Succeeded"), ("Never", 1, "Failed"), ("OnFailure", 0, "Succeeded")],
 )
-async def test_restart_policies(world, policy, code, phase):
+async def test_restart_policies(world: NodeWorld, policy: str, code: int, phase: str) -> None:
     """A pod whose container may stay ended has an end."""
     async with world.running():
         await world.create(pod(script=f"raise SystemExit({code})", restartPolicy=policy))
@@ -34,7 +34,7 @@ async def test_restart_policies(world, policy, code, phase):
         await world.gone()
 
 
-async def test_a_failing_liveness_probe_restarts(world):
+async def test_a_failing_liveness_probe_restarts(world: NodeWorld) -> None:
     """It ends the process, which starts again and is counted."""
     probe = {"exec": {"command": ["sh", "-c", "test ! -e sick"]}, "periodSeconds": 1, "failureThreshold": 1}
     async with world.running():
@@ -47,7 +47,7 @@ async def test_a_failing_liveness_probe_restarts(world):
         assert "failed liveness probe" in await world.event("Killing")
 
 
-async def test_an_app_on_the_wrong_port_is_told_so(world):
+async def test_an_app_on_the_wrong_port_is_told_so(world: NodeWorld) -> None:
     """Condition and Event say where it listens and what to do; when it moves to $PORT, the pod is ready."""
     script = (
         "import os, socket, time\n"
@@ -69,7 +69,7 @@ async def test_an_app_on_the_wrong_port_is_told_so(world):
         assert not (await world.ready())["status"].get("message")
 
 
-async def test_a_startup_probe_holds_back_readiness(world):
+async def test_a_startup_probe_holds_back_readiness(world: NodeWorld) -> None:
     """However ready the program is: it counts as started, and is asked, once its startup probe passed."""
     probe = {"exec": {"command": ["test", "-e", "started"]}, "periodSeconds": 1, "failureThreshold": 30}
     async with world.running():

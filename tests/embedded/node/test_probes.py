@@ -4,24 +4,29 @@ import asyncio
 import contextlib
 import os
 import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from embedded.edge.node import probes
 from embedded.edge.node.probes import Answer, Listener, Surroundings, ask, watch
-from embedded.node.probing import Probe
+from embedded.node.probing import Kind, Probe
 from testkit.waiting import until
 
 HERE = Surroundings({"PATH": os.environ["PATH"], "WORD": "hush"}, "/")
 
 
 @contextlib.asynccontextmanager
-async def server(answer, heads=None, port=0):
+async def server(answer: bytes | None, heads: list[Any] | None = None, port: int = 0) -> AsyncIterator[int]:
     """Answers each connection that speaks; None never answers. All is closed at the end."""
     over, handlers = asyncio.Event(), set()
 
-    async def serve(reader, writer):
-        handlers.add(asyncio.current_task())
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        this = asyncio.current_task()
+        assert this is not None
+        handlers.add(this)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
             if heads is not None:
@@ -42,10 +47,11 @@ async def server(answer, heads=None, port=0):
         await asyncio.gather(*handlers)
 
 
-def free_port():
+def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+        found: int = sock.getsockname()[1]
+        return found
 
 
 @pytest.mark.parametrize(
@@ -59,36 +65,36 @@ def free_port():
         (b"x" * 5000, False, "the answer is no HTTP"),
     ],
 )
-async def test_an_http_probe_wants_a_status_from_200_to_399(answer, is_fine, text):
+async def test_an_http_probe_wants_a_status_from_200_to_399(answer: bytes, is_fine: bool, text: str) -> None:
     """Whatever else comes is a failure that says what it saw."""
     async with server(answer) as port:
         assert await ask(Probe("http", port), HERE) == Answer(is_fine, text)
 
 
-async def test_an_http_probe_sends_what_is_declared():
+async def test_an_http_probe_sends_what_is_declared() -> None:
     """Path and headers; Host may be among them."""
-    heads = []
-    probe = {"path": "/up?x=1", "headers": (("host", "me"), ("X-A", "1"))}
+    heads: list[str] = []
+    probe: dict[str, Any] = {"path": "/up?x=1", "headers": (("host", "me"), ("X-A", "1"))}
     async with server(b"HTTP/1.1 204 No\r\n\r\n", heads) as port:
         assert (await ask(Probe("http", port, **probe), HERE)).is_fine
     assert heads[0].startswith("GET /up?x=1 HTTP/1.1\r\nHost: me\r\nX-A: 1\r\n")
     assert "Connection: close\r\n" in heads[0]
 
 
-async def test_a_probe_does_not_wait_for_ever():
+async def test_a_probe_does_not_wait_for_ever() -> None:
     """timeoutSeconds is the limit for connection and answer."""
     async with server(None) as port:
         assert await ask(Probe("http", port, timeout=0.05), HERE) == Answer(False, "no answer within 0.05 s")
 
 
-async def test_a_tcp_probe_wants_a_listener():
+async def test_a_tcp_probe_wants_a_listener() -> None:
     """Connected is fine, refused is not."""
     async with server(b"") as port:
         assert (await ask(Probe("tcp", port), HERE)).is_fine
     assert await ask(Probe("tcp", free_port()), HERE) == Answer(False, "Connection refused")
 
 
-async def test_a_connection_to_itself_is_no_answer():
+async def test_a_connection_to_itself_is_no_answer() -> None:
     """A connect from the very port that it goes to succeeds with nobody listening."""
     port = free_port()
     sock = socket.socket()
@@ -111,12 +117,12 @@ async def test_a_connection_to_itself_is_no_answer():
         ("sleep 60", Answer(False, "no answer within 0.5 s")),
     ],
 )
-async def test_a_command_probe_wants_exit_code_zero(script, expected):
+async def test_a_command_probe_wants_exit_code_zero(script: str, expected: Answer) -> None:
     """It runs in the container's environment; a late one is ended."""
     assert await ask(Probe("exec", command=("sh", "-c", script), timeout=0.5), HERE) == expected
 
 
-async def test_a_command_that_does_not_exist_is_a_failure():
+async def test_a_command_that_does_not_exist_is_a_failure() -> None:
     """No exception reaches the prober."""
     found = await ask(Probe("exec", command=("no-such",)), HERE)
     assert not found.is_fine
@@ -124,8 +130,9 @@ async def test_a_command_that_does_not_exist_is_a_failure():
 
 
 class Told:
-    def __init__(self):
-        self.verdicts, self.failures = [], []
+    def __init__(self) -> None:
+        self.verdicts: list[tuple[str, bool]] = []
+        self.failures: list[str] = []
         self.listener = Listener(
             lambda kind, verdict: self.verdicts.append((kind, verdict)),
             lambda kind, _answer: self.failures.append(kind),
@@ -133,7 +140,9 @@ class Told:
 
 
 @contextlib.asynccontextmanager
-async def watching(wanted, told, *, is_once=False):
+async def watching(
+    wanted: dict[Kind, Probe], told: Told, *, is_once: bool = False
+) -> AsyncIterator[asyncio.Task[Any]]:
     task = asyncio.create_task(watch(wanted, HERE, told.listener, is_once=is_once))
     try:
         yield task
@@ -143,7 +152,7 @@ async def watching(wanted, told, *, is_once=False):
             await task
 
 
-async def test_readiness_follows_the_listener_closely():
+async def test_readiness_follows_the_listener_closely() -> None:
     """Asked eagerly at first: early failures count for nothing, the first success is told at once."""
     told, port = Told(), free_port()
     async with watching({"readiness": Probe("tcp", port, period=10.0)}, told):
@@ -153,7 +162,7 @@ async def test_readiness_follows_the_listener_closely():
             await until(lambda: told.verdicts == [("readiness", True)], "readiness", within=1)
 
 
-async def test_a_default_probe_ends_with_its_first_success():
+async def test_a_default_probe_ends_with_its_first_success() -> None:
     """A container that declares no probe is not bothered any more."""
     told = Told()
     async with server(b"") as port, watching({"readiness": Probe("tcp", port)}, told, is_once=True) as task:
@@ -161,10 +170,10 @@ async def test_a_default_probe_ends_with_its_first_success():
     assert told.verdicts == [("readiness", True)]
 
 
-async def test_the_startup_probe_holds_the_others_back(tmp_path):
+async def test_the_startup_probe_holds_the_others_back(tmp_path: Path) -> None:
     """Liveness and readiness are not asked before it succeeded."""
     told, mark = Told(), tmp_path / "started"
-    wanted = {
+    wanted: dict[Kind, Probe] = {
         "startup": Probe("exec", command=("test", "-e", str(mark)), period=0.02),
         "readiness": Probe("exec", command=("true",), period=0.02),
     }
@@ -177,11 +186,11 @@ async def test_the_startup_probe_holds_the_others_back(tmp_path):
     assert told.verdicts == [("startup", True), ("readiness", True)]
 
 
-async def test_readiness_is_lost_and_found(tmp_path):
+async def test_readiness_is_lost_and_found(tmp_path: Path) -> None:
     """Three failures in a row take it away, one success gives it back."""
     told, mark = Told(), tmp_path / "well"
     mark.write_text("")
-    wanted = {"readiness": Probe("exec", command=("test", "-e", str(mark)), period=0.02)}
+    wanted: dict[Kind, Probe] = {"readiness": Probe("exec", command=("test", "-e", str(mark)), period=0.02)}
     async with watching(wanted, told):
         await until(lambda: told.verdicts == [("readiness", True)], "readiness")
         mark.unlink()

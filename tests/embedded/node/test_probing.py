@@ -1,5 +1,7 @@
 """Probes as declared, and what rows of answers mean."""
 
+from typing import Any
+
 import pytest
 
 from embedded.node.probing import EAGER, Probe, Tally, port_of, probe_of, probes_of
@@ -19,12 +21,12 @@ PORTS = [{"name": "http1", "containerPort": 8080}, {"name": "metrics", "containe
         (7070, 7070),
     ],
 )
-def test_the_serving_port_means_the_pods_own(wanted, expected):
+def test_the_serving_port_means_the_pods_own(wanted: int | str | None, expected: int) -> None:
     """By name, by number or left out; any other port is what it is."""
     assert port_of({"ports": PORTS}, wanted, 31000, 8080) == expected
 
 
-def test_another_containers_ports_are_left_alone():
+def test_another_containers_ports_are_left_alone() -> None:
     """Without a port of its own, 8080 is 8080."""
     assert port_of({}, 8080, 0, 8080) == 8080
 
@@ -45,19 +47,19 @@ def test_another_containers_ports_are_left_alone():
         ),
     ],
 )
-def test_probes_are_read_with_kubernetes_defaults(declared, expected):
+def test_probes_are_read_with_kubernetes_defaults(declared: dict[str, Any], expected: Probe) -> None:
     """10 s period, 1 s timeout, 3 failures; gRPC is asked as TCP."""
     assert probe_of({"ports": PORTS}, declared, 31000, 8080) == expected
 
 
-def test_a_serving_container_without_a_readiness_probe_is_asked_for_its_port():
+def test_a_serving_container_without_a_readiness_probe_is_asked_for_its_port() -> None:
     """Others are ready when they run."""
     assert probes_of({}, 31000, 8080) == {"readiness": Probe("tcp", 31000, period=1.0)}
     assert probes_of({}, 0, 8080) == {}
     assert probes_of({}, 31000, 0) == {}
 
 
-def test_the_first_tries_are_eager_and_slow_down():
+def test_the_first_tries_are_eager_and_slow_down() -> None:
     """25 ms apart in the first second, then ever slower, never slower than the period; commands are dear."""
     probe = Probe("tcp", 1, period=0.5)
     paces = [probe.pace(elapsed) for elapsed in (0.0, 0.9, 5.0, 100.0)]
@@ -75,7 +77,7 @@ def test_the_first_tries_are_eager_and_slow_down():
         ("---+", [None, None, False, True]),
     ],
 )
-def test_a_verdict_takes_enough_equal_answers_in_a_row(answers, verdicts):
+def test_a_verdict_takes_enough_equal_answers_in_a_row(answers: str, verdicts: list[bool | None]) -> None:
     """One success, three failures; the other kind starts the count anew."""
     tally = Tally(Probe("tcp"))
     assert [tally.observe(answered=answer == "+") for answer in answers] == verdicts

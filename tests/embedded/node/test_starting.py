@@ -1,12 +1,14 @@
 """From a pod to its processes."""
 
+from typing import Any
+
 import pytest
 
 from kube.resources import CONFIGMAPS
-from testkit.node.world import container, is_ready, pod, port_of, waiting_reason
+from testkit.node.world import NodeWorld, container, is_ready, pod, port_of, waiting_reason
 
 
-async def test_the_address_is_published_before_the_pod_is_ready(world):
+async def test_the_address_is_published_before_the_pod_is_ready(world: NodeWorld) -> None:
     """Port and address stand in the API while the program is still starting: the gateway tries it itself."""
     async with world.running():
         await world.create(pod(script="import time; time.sleep(60)"))
@@ -16,7 +18,7 @@ async def test_the_address_is_published_before_the_pod_is_ready(world):
         assert found["status"]["phase"] == "Running"
 
 
-async def test_what_a_process_is_started_with(world, monkeypatch):
+async def test_what_a_process_is_started_with(world: NodeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Environment of the container, PORT and HOSTNAME, no secrets of the shell; workingDir; the log."""
     monkeypatch.setenv("SHELL_SECRET", "x")
     (world.folder / "sub").mkdir()
@@ -34,7 +36,7 @@ async def test_what_a_process_is_started_with(world, monkeypatch):
     assert "SHELL_SECRET" not in text
 
 
-async def test_env_from_config_map_and_secret(world):
+async def test_env_from_config_map_and_secret(world: NodeWorld) -> None:
     """valueFrom waits for what does not exist yet, and says so."""
     wish = {"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "cm", "key": "a"}}}]}
     script = "import os, time; print(os.environ['A'], flush=True); time.sleep(60)"
@@ -49,7 +51,7 @@ async def test_env_from_config_map_and_secret(world):
         await world.pod_where(lambda each: world.log(each) == "found\n", "the value")
 
 
-async def test_an_image_of_the_table(world):
+async def test_an_image_of_the_table(world: NodeWorld) -> None:
     """The table's command runs with the interpreter of the agent; its env is below the container's."""
     script = "import os, time; print(os.environ['A'], os.environ['B'], flush=True); time.sleep(60)"
     (world.folder / "app.py").write_text(script)
@@ -63,7 +65,7 @@ async def test_an_image_of_the_table(world):
         await world.stop()
 
 
-async def test_an_unknown_image_is_told_and_tried_again_when_the_table_changes(world):
+async def test_an_unknown_image_is_told_and_tried_again_when_the_table_changes(world: NodeWorld) -> None:
     """ErrImagePull, then ImagePullBackOff with what to do; an edit of config-images starts it at once."""
     async with world.running():
         await world.create(pod(container={"command": [], "image": "nobody/knows"}))
@@ -77,7 +79,7 @@ async def test_an_unknown_image_is_told_and_tried_again_when_the_table_changes(w
         await world.pod_where(lambda p: "running" in container(p)["state"], "the process", within=2)
 
 
-async def test_a_mistake_in_the_table_keeps_the_old_one(world):
+async def test_a_mistake_in_the_table_keeps_the_old_one(world: NodeWorld) -> None:
     """The config map is refused with an event; pods start by the table that made sense last."""
     (world.folder / "app.py").write_text("import time; time.sleep(60)")
     await world.start()
@@ -98,7 +100,7 @@ async def test_a_mistake_in_the_table_keeps_the_old_one(world):
         ({"workingDir": "/no/such"}, "workingDir /no/such can't be entered"),
     ],
 )
-async def test_a_command_that_cannot_be_started(world, wish, text):
+async def test_a_command_that_cannot_be_started(world: NodeWorld, wish: dict[str, Any], text: str) -> None:
     """It counts as a crash with exit code 128 and says what was not found."""
     async with world.running():
         await world.create(pod(container=wish))

@@ -1,15 +1,17 @@
 """A cache with own writes ahead of it."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from embedded.workloads.backlog import PATIENCE, Backlog
-from kube.objects import key
+from kube.objects import Obj, key
 
 OWNER = {"metadata": {"uid": "o", "namespace": "d", "name": "o"}}
 
 
-def obj(name="a", version=1, owner="o", uid=None):
+def obj(name: str = "a", version: int = 1, owner: str = "o", uid: Any = None) -> Obj:
     references = [{"uid": owner, "kind": "X", "name": owner, "controller": True}] if owner else []
     meta = {
         "name": name,
@@ -21,7 +23,7 @@ def obj(name="a", version=1, owner="o", uid=None):
     return {"metadata": meta}
 
 
-def test_an_own_write_counts_before_it_is_seen():
+def test_an_own_write_counts_before_it_is_seen() -> None:
     """And older news of the cache does not take it back."""
     view = Backlog()
     view.see(("d", "a"), obj(version=1))
@@ -33,7 +35,7 @@ def test_an_own_write_counts_before_it_is_seen():
     assert view.children(OWNER)[0]["metadata"]["resourceVersion"] == "6"
 
 
-def test_what_we_deleted_counts_as_going():
+def test_what_we_deleted_counts_as_going() -> None:
     """Until it is gone."""
     view = Backlog()
     view.see(("d", "a"), obj())
@@ -43,7 +45,7 @@ def test_what_we_deleted_counts_as_going():
     assert view.children(OWNER) == []
 
 
-def test_orphans_are_shown_to_every_owner_of_their_namespace():
+def test_orphans_are_shown_to_every_owner_of_their_namespace() -> None:
     """They may be adopted."""
     view = Backlog()
     view.see(("d", "a"), obj(owner=""))
@@ -51,7 +53,7 @@ def test_orphans_are_shown_to_every_owner_of_their_namespace():
     assert view.children({"metadata": {"uid": "o", "namespace": "else"}}) == []
 
 
-def test_a_write_that_never_shows_up_is_given_up():
+def test_a_write_that_never_shows_up_is_given_up() -> None:
     """The object came and went while the watch was broken."""
     view = Backlog()
     view.wrote(obj(), 0.0)
@@ -67,7 +69,7 @@ MOVES = st.lists(
 
 
 @given(MOVES)
-def test_the_index_equals_a_recount(moves):
+def test_the_index_equals_a_recount(moves: list[tuple[str, str, str]]) -> None:
     """Whatever is seen and written: children are the objects with that owner, plus the orphans."""
     view = Backlog()
     for version, (move, name, owner) in enumerate(moves):

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from embedded.edge.workloads import controllers
 from kube.edge.client import Client
-from kube.objects import format_time
+from kube.objects import Obj, format_time
 from testkit.api.fake_api import FakeApi
 from testkit.waiting import until
 
@@ -17,7 +19,7 @@ REPLICASETS = "/apis/apps/v1/namespaces/default/replicasets"
 PODS = "/api/v1/namespaces/default/pods"
 
 
-def deployment(name="hello", replicas=1, image="one", **spec):
+def deployment(name: str = "hello", replicas: int = 1, image: str = "one", **spec: Any) -> Obj:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -35,19 +37,19 @@ def deployment(name="hello", replicas=1, image="one", **spec):
 
 
 class World:
-    def __init__(self):
+    def __init__(self) -> None:
         self.api = FakeApi()
         self.client = Client(self.api, manager="test")
 
-    async def do(self, method, path, body=None):
+    async def do(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         status, answer = await self.api.request(method, path, query={}, body=body)
         assert status < 300, answer
         return answer
 
-    def named(self, folder):
+    def named(self, folder: str) -> dict[str, Any]:
         return {where: obj for where, obj in self.api.objects.items() if where.startswith(f"{folder}/")}
 
-    def pods(self, image=None):
+    def pods(self, image: str | None = None) -> list[Obj]:
         return [
             pod
             for pod in self.named(PODS).values()
@@ -55,10 +57,11 @@ class World:
             and (image is None or pod["spec"]["containers"][0]["image"] == image)
         ]
 
-    def get(self, path):
-        return self.api.objects.get(path, {})
+    def get(self, path: str) -> Obj:
+        found: Obj = self.api.objects.get(path, {})
+        return found
 
-    async def make_ready(self, pod):
+    async def make_ready(self, pod: Obj) -> None:
         status = {
             "phase": "Running",
             "conditions": [
@@ -67,7 +70,7 @@ class World:
         }
         await self.do("PATCH", f"{PODS}/{pod['metadata']['name']}/status", {"status": status})
 
-    async def be_a_kubelet(self):
+    async def be_a_kubelet(self) -> None:
         """Bind pods, make them ready, and finish deletions, as fast as they come."""
         while True:
             for where, pod in list(self.named(PODS).items()):
@@ -80,7 +83,7 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def running(world, *, kubelet=True):
+async def running(world: World, *, kubelet: bool = True) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(controllers.run(world.client))]
     if kubelet:
         tasks.append(asyncio.create_task(world.be_a_kubelet()))
@@ -91,20 +94,21 @@ async def running(world, *, kubelet=True):
             task.cancel()
         for result in await asyncio.gather(*tasks, return_exceptions=True):
             if not isinstance(result, asyncio.CancelledError):
+                assert result is not None, "it ended of itself"
                 raise result
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     return World()
 
 
-def status_is(world, name, **counts):
+def status_is(world: World, name: str, **counts: Any) -> bool:
     status = world.get(f"{DEPLOYMENTS}/{name}").get("status", {})
     return all(status.get(count) == value for count, value in counts.items())
 
 
-async def test_names_owners_and_labels_are_those_of_kubernetes(world):
+async def test_names_owners_and_labels_are_those_of_kubernetes(world: World) -> None:
     """Deployment → `<deploy>-<hash>` → `<set>-<5>`; the hash marks set, selector and pods."""
     async with running(world):
         await world.do("POST", DEPLOYMENTS, deployment())
@@ -125,7 +129,7 @@ async def test_names_owners_and_labels_are_those_of_kubernetes(world):
     assert revisions == ["1", "1"]
 
 
-async def test_waking_from_zero_costs_two_writes_until_the_pod_exists(world):
+async def test_waking_from_zero_costs_two_writes_until_the_pod_exists(world: World) -> None:
     """After replicas 0 → 1 the set is patched, then the pod is made; no other write comes before."""
     async with running(world, kubelet=False):
         await world.do("POST", DEPLOYMENTS, deployment(replicas=0))
@@ -145,7 +149,7 @@ async def test_waking_from_zero_costs_two_writes_until_the_pod_exists(world):
     assert verbs == [("PATCH", "deployments"), ("PATCH", "replicasets"), ("POST", "pods")]
 
 
-async def test_a_slow_watch_never_makes_too_many_pods(world):
+async def test_a_slow_watch_never_makes_too_many_pods(world: World) -> None:
     """With a cache that lags by 50 ms, three wanted pods are three created pods."""
     world.api.lag = 0.05
     async with running(world, kubelet=False):
@@ -157,7 +161,7 @@ async def test_a_slow_watch_never_makes_too_many_pods(world):
     assert len(created) == 3
 
 
-async def test_a_slow_watch_never_deletes_too_many_pods(world):
+async def test_a_slow_watch_never_deletes_too_many_pods(world: World) -> None:
     """With a cache that lags, 5 → 3 deletes two."""
     async with running(world):
         await world.do("POST", DEPLOYMENTS, deployment(replicas=5))
@@ -174,7 +178,7 @@ async def test_a_slow_watch_never_deletes_too_many_pods(world):
     assert len(deleted) == 2
 
 
-async def test_the_cheapest_pod_goes_even_if_it_was_priced_a_moment_ago(world):
+async def test_the_cheapest_pod_goes_even_if_it_was_priced_a_moment_ago(world: World) -> None:
     """The price is read from the API, not from a cache that lags behind the size."""
     async with running(world):
         await world.do("POST", DEPLOYMENTS, deployment(replicas=4))
@@ -188,14 +192,14 @@ async def test_the_cheapest_pod_goes_even_if_it_was_priced_a_moment_ago(world):
         assert victim not in {pod["metadata"]["name"] for pod in world.pods()}
 
 
-async def test_a_rolling_update_keeps_serving_and_ends(world):
+async def test_a_rolling_update_keeps_serving_and_ends(world: World) -> None:
     """1 → 2: never fewer than 3 of 4 ready, never more than 5 in all, old set empty, revision 2."""
     async with running(world):
         await world.do("POST", DEPLOYMENTS, deployment(replicas=4))
         await until(lambda: status_is(world, "hello", availableReplicas=4), "four pods")
         counts = []
 
-        def is_through():
+        def is_through() -> bool:
             ready = [pod for pod in world.pods() if pod.get("status", {}).get("conditions")]
             counts.append((len(ready), len(world.pods())))
             return len(world.pods("two")) == 4 == len(ready) and not world.pods("one")
@@ -218,7 +222,7 @@ async def test_a_rolling_update_keeps_serving_and_ends(world):
     assert notes["deployment.kubernetes.io/revision"] == "2"
 
 
-async def test_a_rollback_finds_its_old_set_again(world):
+async def test_a_rollback_finds_its_old_set_again(world: World) -> None:
     """one → two → one: two sets, the first with the highest revision."""
     async with running(world):
         await world.do("POST", DEPLOYMENTS, deployment())
@@ -238,7 +242,7 @@ async def test_a_rollback_finds_its_old_set_again(world):
     assert revisions == {"one": "3", "two": "2"}
 
 
-async def test_a_restart_of_the_controllers_makes_no_second_set_of_pods(world):
+async def test_a_restart_of_the_controllers_makes_no_second_set_of_pods(world: World) -> None:
     """What exists is adopted by its owner references."""
     async with running(world):
         await world.do("POST", DEPLOYMENTS, deployment(replicas=2))
@@ -252,7 +256,7 @@ async def test_a_restart_of_the_controllers_makes_no_second_set_of_pods(world):
     assert after == before
 
 
-async def test_a_deleted_pod_is_replaced(world):
+async def test_a_deleted_pod_is_replaced(world: World) -> None:
     """kubectl delete pod: another takes its place."""
     async with running(world):
         await world.do("POST", DEPLOYMENTS, deployment())
@@ -264,12 +268,12 @@ async def test_a_deleted_pod_is_replaced(world):
         )
 
 
-async def test_a_missed_deadline_is_told(world):
+async def test_a_missed_deadline_is_told(world: World) -> None:
     """A pod that never becomes ready: Progressing False after progressDeadlineSeconds."""
     async with running(world, kubelet=False):
         await world.do("POST", DEPLOYMENTS, deployment(progressDeadlineSeconds=1))
 
-        def told():
+        def told() -> list[dict[str, str]]:
             entries = world.get(f"{DEPLOYMENTS}/hello").get("status", {}).get("conditions", [])
             return [entry for entry in entries if entry["reason"] == "ProgressDeadlineExceeded"]
 
@@ -277,10 +281,10 @@ async def test_a_missed_deadline_is_told(world):
     assert entry["status"] == "False"
 
 
-async def test_pods_that_the_api_refuses_are_a_condition_that_goes_away(world):
+async def test_pods_that_the_api_refuses_are_a_condition_that_goes_away(world: World) -> None:
     """FailedCreate stands on set and Deployment while creation is refused, and is tried again."""
 
-    def refuse(method, path):
+    def refuse(method: str, path: str) -> tuple[int, dict[str, Any]] | None:
         if method == "POST" and path == PODS:
             return 403, {"kind": "Status", "code": 403, "reason": "Forbidden", "message": "exceeded quota"}
         return None
@@ -289,7 +293,7 @@ async def test_pods_that_the_api_refuses_are_a_condition_that_goes_away(world):
     async with running(world):
         await world.do("POST", DEPLOYMENTS, deployment())
 
-        def failure():
+        def failure() -> list[dict[str, str]]:
             entries = world.get(f"{DEPLOYMENTS}/hello").get("status", {}).get("conditions", [])
             return [entry for entry in entries if entry["type"] == "ReplicaFailure"]
 
@@ -300,10 +304,10 @@ async def test_pods_that_the_api_refuses_are_a_condition_that_goes_away(world):
         await until(lambda: not failure(), "the condition to go")
 
 
-async def test_a_defect_ends_the_controllers(world, monkeypatch):
+async def test_a_defect_ends_the_controllers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that is not the API's ends run() instead of leaving a controller that looks alive."""
 
-    def broken(*_):
+    def broken(*_: Any) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(controllers, "sync_deployment", broken)

@@ -2,6 +2,7 @@
 
 import copy
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,13 +14,13 @@ from embedded.workloads.replicasets import sync_replicaset
 from embedded.workloads.sizing import limits_of
 from embedded.workloads.templates import template_hash
 from embedded.workloads.writes import Create, Delete, Patch
-from kube.objects import format_time, is_ready, key, uid
+from kube.objects import Obj, format_time, is_ready, key, uid
 from kube.resources import DEPLOYMENTS, PODS, REPLICASETS
 
 NOW = 1_000_000.0
 
 
-def deployment(replicas=3, image="one", **spec):
+def deployment(replicas: int = 3, image: str = "one", **spec: Any) -> Obj:
     return {
         "kind": "Deployment",
         "apiVersion": "apps/v1",
@@ -39,25 +40,25 @@ def deployment(replicas=3, image="one", **spec):
 class Cluster:
     """Objects in three dicts; `step` lets the controllers act once, `settle` until nothing is left to do."""
 
-    def __init__(self, wish):
+    def __init__(self, wish: Obj) -> None:
         self.now = NOW
         self.rng = random.Random(7)
         self.store = {DEPLOYMENTS: {key(wish): wish}, REPLICASETS: {}, PODS: {}}
         self.born = 0
 
     @property
-    def deployment(self):
+    def deployment(self) -> Obj:
         return next(iter(self.store[DEPLOYMENTS].values()))
 
     @property
-    def sets(self):
+    def sets(self) -> list[Obj]:
         return list(self.store[REPLICASETS].values())
 
     @property
-    def pods(self):
+    def pods(self) -> list[Obj]:
         return list(self.store[PODS].values())
 
-    def carry_out(self, writes):
+    def carry_out(self, writes: list[Any]) -> None:
         for write in writes:
             if isinstance(write, Create):
                 self.born += 1
@@ -70,14 +71,14 @@ class Cluster:
             elif isinstance(write, Patch):
                 self.patch(self.store[write.resource][write.key], write.body)
 
-    def patch(self, target, body):
+    def patch(self, target: dict[str, Any], body: dict[str, Any]) -> None:
         for part, value in body.items():
             if isinstance(value, dict):
                 self.patch(target.setdefault(part, {}), value)
             else:
                 target[part] = value
 
-    def step(self):
+    def step(self) -> list[Any]:
         writes = sync_deployment(self.deployment, self.sets, self.pods, self.now)
         self.carry_out(writes)
         for each in self.sets:
@@ -88,12 +89,12 @@ class Cluster:
         self.deployment["status"] = standing.status
         return writes
 
-    def make_ready(self, pod):
+    def make_ready(self, pod: Obj) -> None:
         entry = {"type": "Ready", "status": "True", "lastTransitionTime": format_time(self.now)}
         pod["spec"]["nodeName"] = "n"
         pod["status"] = {"phase": "Running", "conditions": [entry]}
 
-    def settle(self, *, kubelet=True):
+    def settle(self, *, kubelet: bool = True) -> None:
         for _ in range(300):
             if not self.step():
                 late = [pod for pod in self.pods if not is_ready(pod)]
@@ -102,31 +103,33 @@ class Cluster:
                 self.make_ready(late[0])
         raise AssertionError("does not settle")
 
-    def reason(self, type_):
+    def reason(self, type_: str) -> str | None:
         entries = {entry["type"]: entry["reason"] for entry in self.deployment["status"]["conditions"]}
         return entries.get(type_)
 
-    def sizes(self):
+    def sizes(self) -> dict[str, Any]:
         return {
             each["spec"]["template"]["spec"]["containers"][0]["image"]: each["spec"]["replicas"]
             for each in self.sets
         }
 
 
-def image_of(pod):
-    return pod["spec"]["containers"][0]["image"]
+def image_of(pod: dict[str, Any]) -> str:
+    found: str = pod["spec"]["containers"][0]["image"]
+    return found
 
 
-def update(cluster, **spec):
+def update(cluster: Cluster, **spec: Any) -> None:
     cluster.deployment["spec"] |= spec
     cluster.deployment["metadata"]["generation"] += 1
 
 
-def template(image):
-    return deployment(image=image)["spec"]["template"]
+def template(image: str) -> Obj:
+    found: Obj = deployment(image=image)["spec"]["template"]
+    return found
 
 
-def test_a_new_deployment_is_one_set_of_the_whole_size():
+def test_a_new_deployment_is_one_set_of_the_whole_size() -> None:
     """One write makes the set in its final size, the next the pods."""
     cluster = Cluster(deployment(3))
     first = sync_deployment(cluster.deployment, [], [], NOW)
@@ -138,7 +141,7 @@ def test_a_new_deployment_is_one_set_of_the_whole_size():
     assert cluster.reason("Available") == "MinimumReplicasAvailable"
 
 
-def test_recreate_never_runs_two_versions():
+def test_recreate_never_runs_two_versions() -> None:
     """The old pods are all gone before the first new one is made."""
     cluster = Cluster(deployment(3, strategy={"type": "Recreate"}))
     cluster.settle()
@@ -151,7 +154,7 @@ def test_recreate_never_runs_two_versions():
     assert {image_of(pod) for pod in cluster.pods} == {"two"}
 
 
-def test_recreate_waits_for_the_last_process():
+def test_recreate_waits_for_the_last_process() -> None:
     """A pod that is still ending keeps the new version waiting."""
     cluster = Cluster(deployment(1, strategy={"type": "Recreate"}))
     cluster.settle()
@@ -166,7 +169,7 @@ def test_recreate_waits_for_the_last_process():
     assert cluster.sizes() == {"one": 0, "two": 1}
 
 
-def test_a_paused_deployment_is_scaled_but_not_updated():
+def test_a_paused_deployment_is_scaled_but_not_updated() -> None:
     """kubectl rollout pause: a new template waits, a new size does not."""
     cluster = Cluster(deployment(2))
     cluster.settle()
@@ -179,7 +182,7 @@ def test_a_paused_deployment_is_scaled_but_not_updated():
     assert cluster.sizes() == {"one": 0, "two": 4}
 
 
-def test_old_sets_are_kept_to_the_history_limit():
+def test_old_sets_are_kept_to_the_history_limit() -> None:
     """revisionHistoryLimit: 1 keeps one empty set, the latest."""
     cluster = Cluster(deployment(1, revisionHistoryLimit=1))
     for image in ("one", "two", "three", "four"):
@@ -188,7 +191,7 @@ def test_old_sets_are_kept_to_the_history_limit():
     assert cluster.sizes() == {"three": 0, "four": 1}
 
 
-def test_a_broken_update_keeps_the_old_version_serving_and_misses_its_deadline():
+def test_a_broken_update_keeps_the_old_version_serving_and_misses_its_deadline() -> None:
     """New pods that never become ready: 3 of 4 go on, Progressing says so after the deadline, not before."""
     cluster = Cluster(deployment(4, progressDeadlineSeconds=60))
     cluster.settle()
@@ -208,7 +211,7 @@ def test_a_broken_update_keeps_the_old_version_serving_and_misses_its_deadline()
     assert cluster.reason("Progressing") == "NewReplicaSetAvailable"
 
 
-def test_progress_prolongs_the_deadline():
+def test_progress_prolongs_the_deadline() -> None:
     """Each pod that becomes ready starts the deadline anew."""
     cluster = Cluster(deployment(3, progressDeadlineSeconds=60))
     cluster.settle(kubelet=False)
@@ -220,7 +223,7 @@ def test_progress_prolongs_the_deadline():
     assert cluster.reason("Progressing") == "NewReplicaSetAvailable"
 
 
-def test_a_rollout_that_completed_never_times_out_when_it_is_scaled_later():
+def test_a_rollout_that_completed_never_times_out_when_it_is_scaled_later() -> None:
     """0 → 1 with a pod that does not come: the autoscaler's matter, not the rollout's."""
     cluster = Cluster(deployment(0, progressDeadlineSeconds=60))
     cluster.settle()
@@ -232,19 +235,20 @@ def test_a_rollout_that_completed_never_times_out_when_it_is_scaled_later():
     assert cluster.reason("Available") == "MinimumReplicasUnavailable"
 
 
-def test_min_ready_seconds_delay_availability():
+def test_min_ready_seconds_delay_availability() -> None:
     """A pod counts as available after being ready for that long; the status asks to be looked at then."""
     cluster = Cluster(deployment(1, minReadySeconds=30))
     cluster.settle()
     standing = deployment_status(cluster.deployment, cluster.sets, cluster.pods, cluster.now)
     assert standing.status["availableReplicas"] == 0
+    assert standing.look_again is not None
     assert 0 < standing.look_again <= 30
     cluster.now += 31
     cluster.step()
     assert cluster.deployment["status"]["availableReplicas"] == 1
 
 
-def test_the_hash_depends_on_the_template_alone():
+def test_the_hash_depends_on_the_template_alone() -> None:
     """Size, order of keys and the hash label itself change nothing."""
     plain, scaled = deployment(1), deployment(9)
     marked = copy.deepcopy(plain)
@@ -255,7 +259,7 @@ def test_the_hash_depends_on_the_template_alone():
 
 
 @pytest.mark.parametrize("spec", [{}, {"deletionTimestamp": "2026-01-01T00:00:00Z"}])
-def test_what_settled_is_left_alone(spec):
+def test_what_settled_is_left_alone(spec: dict[str, str]) -> None:
     """No write when nothing changed; none either for a Deployment that is being deleted."""
     cluster = Cluster(deployment(2))
     cluster.settle()
@@ -275,7 +279,9 @@ ACTIONS = st.one_of(
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(ACTIONS, max_size=25), st.integers(0, 2), st.integers(0, 2))
-def test_any_history_ends_in_what_is_wanted(actions, surge, unavailable):
+def test_any_history_ends_in_what_is_wanted(
+    actions: list[tuple[str, Any]], surge: int, unavailable: int
+) -> None:
     """Whatever happens on the way, the pods end up as wanted, all of today's template; amid it the sets
     never ask for more than wanted + surge (or than they did before the wish shrank).
     """

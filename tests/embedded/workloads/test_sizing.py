@@ -1,5 +1,7 @@
 """The arithmetic of rollouts: tables from Kubernetes' own rules, and properties over whole histories."""
 
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -19,7 +21,9 @@ from embedded.workloads.sizing import Limits, Size, limits_of, resize, roll
         ({"maxSurge": 2, "maxUnavailable": 5}, 3, Limits(2, 3)),
     ],
 )
-def test_surge_is_rounded_up_and_unavailable_down(rolling, desired, expected):
+def test_surge_is_rounded_up_and_unavailable_down(
+    rolling: dict[str, Any], desired: int, expected: Limits
+) -> None:
     """25 % by default; both 0 would never move, so one may be unavailable."""
     assert limits_of({"type": "RollingUpdate", "rollingUpdate": rolling}, desired) == expected
 
@@ -44,7 +48,9 @@ def test_surge_is_rounded_up_and_unavailable_down(rolling, desired, expected):
         (2, Limits(1, 0), Size("n", 5, 5), [], {"n": 2}),
     ],
 )
-def test_the_next_step_of_a_rolling_update(desired, limits, new, old, expected):
+def test_the_next_step_of_a_rolling_update(
+    desired: int, limits: Limits, new: Size, old: list[Size], expected: dict[str, Any]
+) -> None:
     """First the new set grows, then the old ones shrink as far as serving pods allow."""
     assert roll(desired, limits, new, old) == expected
 
@@ -65,7 +71,9 @@ def test_the_next_step_of_a_rolling_update(desired, limits, new, old, expected):
         (0, Size("n", 4, 4, 12), [Size("o", 8, 8, 12)], {"n": 0, "o": 0}),
     ],
 )
-def test_scaling_amid_an_update_keeps_shares(desired, new, old, expected):
+def test_scaling_amid_an_update_keeps_shares(
+    desired: int, new: Size | None, old: list[Size], expected: dict[str, Any]
+) -> None:
     """A change of size never decides a rollout."""
     limits = Limits(2, 0)
     assert resize(desired, limits, new, old) == expected
@@ -77,7 +85,7 @@ def test_scaling_amid_an_update_keeps_shares(desired, new, old, expected):
     sizes=st.lists(st.integers(1, 40), min_size=2, max_size=5),
 )
 @example(desired=1, surge=1, sizes=[1, 1, 1, 1])
-def test_shares_add_up_to_what_is_wanted(desired, surge, sizes):
+def test_shares_add_up_to_what_is_wanted(desired: int, surge: int, sizes: list[int]) -> None:
     """Proportional scaling leaves nothing over and never makes a set negative."""
     limits = Limits(surge, 0)
     old = [Size(f"o{place}", size, 0, sum(sizes)) for place, size in enumerate(sizes[1:])]
@@ -93,7 +101,9 @@ def test_shares_add_up_to_what_is_wanted(desired, surge, sizes):
     replicas=st.lists(st.integers(0, 20), min_size=1, max_size=4),
     data=st.data(),
 )
-def test_a_rolling_update_converges_within_its_bounds(desired, surge, unavailable, replicas, data):
+def test_a_rolling_update_converges_within_its_bounds(
+    desired: int, surge: int, unavailable: int, replicas: list[int], data: st.DataObject
+) -> None:
     """From any sizes, with pods that become ready at any speed: never more than desired + surge (or than
     there were), serving pods never taken below desired - unavailable, and in the end only the new set.
     """
