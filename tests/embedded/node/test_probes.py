@@ -181,13 +181,11 @@ async def test_a_default_probe_ends_with_its_first_success() -> None:
 async def test_the_startup_probe_holds_the_others_back(tmp_path: Path) -> None:
     """Liveness and readiness are not asked before it succeeded."""
     told, mark = Told(), tmp_path / "started"
+    begun = ("test", "-e", str(mark))
     wanted: dict[Kind, Probe] = {
-        "startup": Probe("exec", command=("test", "-e", str(mark)), period=0.02),
+        "startup": Probe("exec", command=begun, period=0.02, failure_threshold=100_000),
         "readiness": Probe("exec", command=("true",), period=0.02),
     }
-    wanted["startup"] = Probe(
-        "exec", command=("test", "-e", str(mark)), period=0.02, failure_threshold=100_000
-    )
     async with watching(wanted, told):
         await asyncio.sleep(0.1)  # time to ask too early
         assert told.verdicts == []

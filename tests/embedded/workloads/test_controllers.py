@@ -157,9 +157,7 @@ async def test_a_slow_watch_never_makes_too_many_pods(world: World) -> None:
         await world.do("POST", DEPLOYMENTS, deployment(replicas=3))
         await until(lambda: len(world.pods()) == 3, "three pods")
         await until(lambda: status_is(world, "hello", replicas=3), "the status")
-        await asyncio.sleep(
-            0.2
-        )  # time for a surplus to be made, were there one; on a slow machine it is too short, which proves less
+        await asyncio.sleep(0.2)  # for a surplus to be made, were there one; a slow machine proves less
     created = [path for method, path, _ in world.api.writes if method == "POST" and path == PODS]
     assert len(created) == 3
 
