@@ -123,6 +123,8 @@ def _group(item: pytest.Item) -> str:
         return str(marker.args[0])
     if item.get_closest_marker("load"):
         return "load"
+    if item.get_closest_marker("long") and "tmp_path" in _fixtures(item):
+        return item.nodeid  # it shares nothing with the other tests of its file
     folder = item.path.relative_to(ROOT).parts[0] if item.path.is_relative_to(ROOT) else ""
     if folder == "contract":
         return f"contract-{'kubernetes' if 'kubernetes' in _parameters(item) else 'embedded'}"

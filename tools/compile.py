@@ -59,7 +59,11 @@ def _place(compiled: Path, where: Path) -> None:
     with tempfile.TemporaryDirectory(dir=where.parent) as folder:
         made = Path(folder, "set")
         shutil.copytree(compiled, made)
-        made.rename(where)
+        try:
+            made.rename(where)
+        except OSError:
+            if not where.is_dir():  # else another process was faster
+                raise
 
 
 if __name__ == "__main__":

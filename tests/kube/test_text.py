@@ -79,7 +79,7 @@ def test_the_trace_of_a_defect_keeps_its_lines_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_response_that_quotes_a_pod_has_no_control_characters(as_json: bool) -> None:
-    response = render(CANNOT_START.because(FORGED), as_json=as_json, close=False)
+    response = render(CANNOT_START.because(FORGED), as_json=as_json, close=False, date=b"Date: now\r\n")
     head, _, body = response.partition(b"\r\n\r\n")
     assert is_safe(body.decode()[:-1])
     assert b"PWNED" in body
