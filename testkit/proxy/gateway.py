@@ -116,6 +116,9 @@ class _Inside:
     def pick_tagged(self, host: bytes, tag: bytes, random: float) -> Picked | None:
         raise NotImplementedError
 
+    def knows(self, host: bytes) -> bool:
+        return self.pick(host, 0.0) is not None
+
     def obey(self, what: dict[str, Any]) -> None:
         if "ready" in what:
             self.dispatcher.pod_ready(self.revision, "pod-1", "127.0.0.1", what["ready"])

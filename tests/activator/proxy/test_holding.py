@@ -452,7 +452,7 @@ async def test_bytes_of_the_client_do_not_put_off_the_idle_timeout(is_answering:
         for number in range(1, 4):
             await clock.forward(2.5, proxy)
             client.send(b"x")
-            await until(lambda number=number: len(received) == number)  # type: ignore[misc]
+            await until(lambda number=number: len(received) == number)
         assert proxy.revision.load.in_flight == 1
         await clock.forward(0.5, proxy)
         if is_answering:
