@@ -27,7 +27,7 @@ def wait_for(what: str, check: Callable[..., Any], deadline: float = 30.0, every
         time.sleep(every or min(0.05 + waited / 20, 0.5))
 
 
-async def until(condition: Callable[..., Any], what: str, within: float = 30.0) -> Any:
+async def until(condition: Callable[..., Any], what: str, within: float = 60.0) -> Any:
     """The first true value of `condition()`; fails the test, saying what it waited for, after `within` s."""
     deadline = time.monotonic() + within
     while True:

@@ -17,6 +17,7 @@ from bench.proxy.figures import judged
 from bench.proxy.names import GO, NGINX, ONE_HOST, OURS
 from bench.proxy.published import JSON, README, table, written
 from testkit.processes import tree
+from testkit.waiting import wait_for
 
 RESULT = json.loads(JSON.read_text())
 
@@ -139,7 +140,8 @@ sys.stdin.read()
 
 
 def test_processor_time_is_that_of_the_whole_tree_on_the_core_it_was_given() -> None:
-    core = max(os.sched_getaffinity(0))
+    allowed = os.sched_getaffinity(0)
+    core = max(allowed)
     command = ["sh", "-c", '"$0" -c "$1"; true', sys.executable, BURNS]
     with (
         cores.inherited({core}),
@@ -151,6 +153,7 @@ def test_processor_time_is_that_of_the_whole_tree_on_the_core_it_was_given() -> 
         processes = [*tree(shell.pid)]
         assert len(processes) == 2
         assert {frozenset(os.sched_getaffinity(each)) for each in processes} == {frozenset((core,))}
-        assert cores.used(processes) > burnt - 2 * cores.TICK
+        # Two numbers, each rounded down; what the kernel has not added up yet comes once the process rests.
+        wait_for("its time", lambda: cores.used(processes) > burnt - 2 * cores.TICK)
         shell.stdin.close()
-    assert len(os.sched_getaffinity(0)) > 1 or os.cpu_count() == 1
+    assert os.sched_getaffinity(0) == allowed

@@ -126,7 +126,7 @@ class NodeWorld:
         await self.until(look, f"an event {reason}")
         return box[reason]
 
-    async def until(self, condition: Callable[..., Any], what: str, within: float = 6.0) -> Any:
+    async def until(self, condition: Callable[..., Any], what: str, within: float = 60.0) -> Any:
         deadline = time.monotonic() + within
         while True:
             value = await condition()
@@ -136,7 +136,7 @@ class NodeWorld:
             await asyncio.sleep(0.01)
 
     async def pod_where(
-        self, is_so: Callable[..., Any], what: str, name: str = "p", within: float = 6.0
+        self, is_so: Callable[..., Any], what: str, name: str = "p", within: float = 60.0
     ) -> Obj:
         async def look() -> Obj | None:
             found = await self.get(name)

@@ -117,7 +117,7 @@ async def test_the_pinned_certificate_and_a_good_token_open_the_link() -> None:
         headers = {"Authorization": "Bearer good"}
         async with session.ws_connect(f"https://{address}/link", headers=headers, ssl=pinned) as socket:
             await socket.send_bytes(encode(Hello("a", "uid", 1)))
-            assert decode(await socket.receive_bytes(timeout=5)) == Welcome(7, "me", names_owners=True)
+            assert decode(await socket.receive_bytes(timeout=60)) == Welcome(7, "me", names_owners=True)
 
 
 async def test_without_tls_there_is_no_link() -> None:

@@ -60,7 +60,7 @@ class Shell:
 
     async def run(self, command: str, given: object = None) -> tuple[int, str, str]:
         process = await self.start(command, given)
-        out, err = await asyncio.wait_for(process.communicate(), 20)
+        out, err = await asyncio.wait_for(process.communicate(), 120)
         return process.returncode or 0, out.decode(), err.decode()
 
     async def __call__(self, command: str, given: object = None) -> str:
@@ -224,7 +224,7 @@ async def test_rollout_status_follows_the_deployment(kubectl: Shell) -> None:
     await kubectl("create -f -", deployment("d"))
     process = await kubectl.start("rollout status deployment/d")
     assert process.stdout is not None
-    assert b"Waiting for deployment" in await asyncio.wait_for(process.stdout.readline(), 10)
+    assert b"Waiting for deployment" in await asyncio.wait_for(process.stdout.readline(), 120)
     done = {
         "observedGeneration": 1,
         "replicas": 1,
@@ -235,7 +235,7 @@ async def test_rollout_status_follows_the_deployment(kubectl: Shell) -> None:
     kubectl.world.ok(
         "PATCH", "/apis/apps/v1/namespaces/default/deployments/d/status", {"status": done}, MERGE
     )
-    out, _ = await asyncio.wait_for(process.communicate(), 10)
+    out, _ = await asyncio.wait_for(process.communicate(), 120)
     assert b'deployment "d" successfully rolled out' in out
 
 
@@ -282,7 +282,7 @@ async def test_logs(kubectl: Shell) -> None:
     assert await process.stdout.readline() == b"three\n"
     ended = [{"name": "main", "state": {"terminated": {"exitCode": 0}}}]
     kubectl.world.ok("PATCH", f"{PODS}/p/status", {"status": {"containerStatuses": ended}}, MERGE)
-    await asyncio.wait_for(process.communicate(), 10)
+    await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 0
 
 

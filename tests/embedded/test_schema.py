@@ -126,7 +126,7 @@ def test_the_schema_file_is_what_its_tool_writes(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=600,
     )
     assert json.loads(done.stdout) == json.loads(committed)["models"]
 

@@ -262,3 +262,10 @@ def test_a_long_name_is_cut_as_knative_cuts_it() -> None:
     name = make_deployment(obj, SHIPPED)["metadata"]["name"]
     assert len(name) <= 63
     assert name.endswith("-deployment")
+
+
+def test_the_data_plane_reads_the_half_close_annotation_of_a_revision() -> None:
+    """It stands on the Deployment as it stands on the revision."""
+    made = make_deployment(revision(annotations={"zerogate.dev/half-close": "true"}), COMPILED)
+    assert scale_target(made).half_close
+    assert not scale_target(make_deployment(revision(), COMPILED)).half_close

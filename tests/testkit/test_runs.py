@@ -41,7 +41,7 @@ def test_a_port_is_given_once() -> None:
         assert other.stdout is not None
         ports += map(int, other.stdout.readline().split())
     for other in others:
-        other.communicate("\n", timeout=30)
+        other.communicate("\n", timeout=120)
     assert len(set(ports)) == 60
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from kube.edge.client import ApiError, Client
 from kube.objects import Obj
+from testkit.loop.virtual_time import run
 from zerogate import shipped
 from zerogate.doctor import cluster
 from zerogate.doctor.cluster import KINDS, ClusterFacts, unfit
@@ -155,7 +157,7 @@ TOO_OLD = "activator: Kubernetes v1.20.0 is too old; use 1.30 or later"
         (Answers(OLD, away=10**6, status=403), ["began", "ended"]),
     ],
 )
-async def test_only_a_definite_answer_ends_a_program(
+def test_only_a_definite_answer_ends_a_program(
     monkeypatch: pytest.MonkeyPatch, answers: Answers, told: list[str]
 ) -> None:
     """An API server that is away lets it begin; when its answer comes and is bad, it ends. One that takes in
@@ -163,7 +165,9 @@ async def test_only_a_definite_answer_ends_a_program(
     """
     monkeypatch.setattr(preflight, "AGAIN", 0.01)
     monkeypatch.setattr(preflight, "SETTLES", 0.5)
-    found = await begin(answers, 0.05 if "ended" in told else 30)
+    clock = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
+    monkeypatch.setattr(preflight, "time", clock)
+    found = run(begin(answers, 0.05 if "ended" in told else 600))
     assert [line.partition(" configurations")[0].partition(" routes")[0] for line in found] == told
 
 
@@ -177,7 +181,7 @@ async def test_a_program_that_swallows_its_cancellation_ends_with_the_reason(
     async def program() -> None:
         async with preflight.passed(client, "activator", "sys"):
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(30)
+                await asyncio.sleep(600)
 
     with pytest.raises(Failed, match="too old"):
         await program()

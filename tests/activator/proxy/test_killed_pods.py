@@ -9,6 +9,7 @@ from typing import Self
 import pytest
 
 from testkit.paths import ROOT
+from testkit.proxy.clock import Clock
 from testkit.proxy.harness import GET, Answer, Pod, Proxy, on_uvloop, post, until
 
 POST = post(b"once")
@@ -79,7 +80,7 @@ async def test_a_pod_that_is_killed_in_the_middle_of_a_request(
     phase: str, request_: bytes, column: int
 ) -> None:
     """What it had sent of its answer's head counts for nothing, what it had sent of its body is passed on."""
-    async with Killable(phase) as killed, Proxy() as proxy:
+    async with Killable(phase) as killed, Proxy(clock=Clock()) as proxy:
         proxy.tell(killed)
         client = await proxy.client()
         client.send(request_)
@@ -104,7 +105,7 @@ async def test_a_pod_that_is_killed_in_the_middle_of_a_request(
 @on_uvloop
 async def test_a_pod_that_is_killed_before_the_connect(request_: bytes, column: int) -> None:
     """Nobody has told the gateway: it finds out, and waits for another pod."""
-    async with Killable("before-connect") as killed, Proxy() as proxy:
+    async with Killable("before-connect") as killed, Proxy(clock=Clock()) as proxy:
         proxy.tell(killed)
         client = await proxy.client()
         await killed.kill()
@@ -124,7 +125,7 @@ async def test_a_pod_that_is_killed_between_two_requests(
     """Whether the end of the connection has been heard of before the next request or not, that one is served
     by another pod. `Zerogate-Attempts` stands there if the dead one was asked first.
     """
-    async with Killable("between-requests") as killed, Proxy() as proxy:
+    async with Killable("between-requests") as killed, Proxy(clock=Clock()) as proxy:
         proxy.tell(killed)
         client = await proxy.client()
         assert (await client.ask(GET)).body == b"first"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 from types import TracebackType
 from typing import Any, Self
@@ -338,3 +339,23 @@ async def test_the_door_ends_when_nobody_is_left() -> None:
         go.set()
         assert (await client.answer()).status == 200
         await ending
+
+
+@on_uvloop
+async def test_what_a_stopped_owner_has_is_taken_back_if_it_may_be_repeated() -> None:
+    """A GET is answered by the pod of the next owner; a POST stays, as the former one may carry it out."""
+    async with Pair() as pair:
+        with socket.create_server(("127.0.0.1", 0)) as stopped:
+            pair.forward(epoch=EPOCH, address=stopped.getsockname())
+            get, posted = await pair.client(), await pair.client()
+            get.send(GET)
+            posted.send(post(b"abc"))
+            await until(lambda: pair.front.revision.throttle.busy == 2)
+            await asyncio.sleep(0.1)
+            await pair.front.ready()
+            pair.front.dispatcher.own(pair.front.revision, {})
+            pair.front.dispatcher.take_back(pair.front.revision)
+            assert (await get.answer()).status == 200
+            assert pair.front.revision.throttle.busy == 1
+        assert (await posted.answer()).status == 502, "its process has ended"
+        assert pair.front.revision.throttle.busy == 0

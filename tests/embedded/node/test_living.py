@@ -3,6 +3,7 @@
 import pytest
 
 from testkit.node.world import NodeWorld, container, is_ready, pid_of, pod, port_of, waiting_reason
+from testkit.ports import free_port
 
 
 async def test_a_command_that_exits_is_restarted_with_back_off(world: NodeWorld) -> None:
@@ -49,9 +50,10 @@ async def test_a_failing_liveness_probe_restarts(world: NodeWorld) -> None:
 
 async def test_an_app_on_the_wrong_port_is_told_so(world: NodeWorld) -> None:
     """Condition and Event say where it listens and what to do; when it moves to $PORT, the pod is ready."""
+    wrong = free_port()
     script = (
         "import os, socket, time\n"
-        "wrong = socket.create_server(('127.0.0.1', 18473))\n"
+        f"wrong = socket.create_server(('127.0.0.1', {wrong}))\n"
         "while not os.path.exists('moved'): time.sleep(0.01)\n"
         "right = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))\n"
         "time.sleep(60)"
@@ -59,7 +61,7 @@ async def test_an_app_on_the_wrong_port_is_told_so(world: NodeWorld) -> None:
     async with world.running():
         await world.create(pod(script=script))
         found = await world.pod_where(lambda p: p.get("status", {}).get("message"), "the message")
-        text = f"listens on 18473, not on $PORT ({port_of(found)})"
+        text = f"listens on {wrong}, not on $PORT ({port_of(found)})"
         entries = {entry["type"]: entry for entry in found["status"]["conditions"]}
         assert text in found["status"]["message"]
         assert text in entries["Ready"]["message"]

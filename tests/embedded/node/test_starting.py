@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from kube.objects import annotations
 from kube.resources import CONFIGMAPS
 from testkit.node.world import NodeWorld, container, is_ready, pod, port_of, waiting_reason
 
@@ -28,7 +29,10 @@ async def test_what_a_process_is_started_with(world: NodeWorld, monkeypatch: pyt
     wish = {"env": [{"name": "GREETING", "value": "hi $(HOSTNAME)"}], "workingDir": "sub"}
     async with world.running():
         await world.create(pod(script=script, container=wish))
-        found = await world.pod_where(lambda each: world.log(each).endswith("\n"), "a line in the log")
+        found = await world.pod_where(
+            lambda each: "zerogate.dev/port" in annotations(each) and world.log(each).endswith("\n"),
+            "its port and a line in the log",
+        )
         text = world.log(found)
     assert text.startswith(str(world.folder / "sub"))
     assert "('GREETING', 'hi p')" in text
@@ -76,7 +80,7 @@ async def test_an_unknown_image_is_told_and_tried_again_when_the_table_changes(w
         assert "nobody/knows" in text
         (world.folder / "app.py").write_text("import time; time.sleep(60)")
         await world.set_images('- {image: "nobody/*", command: [python3, app.py]}')
-        await world.pod_where(lambda p: "running" in container(p)["state"], "the process", within=2)
+        await world.pod_where(lambda p: "running" in container(p)["state"], "the process")
 
 
 async def test_a_mistake_in_the_table_keeps_the_old_one(world: NodeWorld) -> None:

@@ -133,16 +133,17 @@ async def test_waking_from_zero_costs_two_writes_until_the_pod_exists(world: Wor
     """After replicas 0 → 1 the set is patched, then the pod is made; no other write comes before."""
     async with running(world, kubelet=False):
         await world.do("POST", DEPLOYMENTS, deployment(replicas=0))
-        await until(
-            lambda: status_is(world, "hello", observedGeneration=1) and world.named(REPLICASETS),
-            "the empty deployment to settle",
-        )
-        await asyncio.sleep(0.1)  # statuses settle
+
+        def has_settled() -> bool:
+            conditions = world.get(f"{DEPLOYMENTS}/hello").get("status", {}).get("conditions", [])
+            return "NewReplicaSetAvailable" in {each["reason"] for each in conditions} and all(
+                "observedGeneration" in each.get("status", {}) for each in world.named(REPLICASETS).values()
+            )
+
+        await until(has_settled, "the empty deployment to settle")
         world.api.writes.clear()
         await world.do("PATCH", f"{DEPLOYMENTS}/hello", {"spec": {"replicas": 1}})
-        began = time.monotonic()
         await until(world.pods, "the pod")
-        assert time.monotonic() - began < 0.2
     verbs = [
         (method, path.split("/")[6 if "apps" in path else 5]) for method, path, _ in world.api.writes[:3]
     ]
@@ -156,7 +157,7 @@ async def test_a_slow_watch_never_makes_too_many_pods(world: World) -> None:
         await world.do("POST", DEPLOYMENTS, deployment(replicas=3))
         await until(lambda: len(world.pods()) == 3, "three pods")
         await until(lambda: status_is(world, "hello", replicas=3), "the status")
-        await asyncio.sleep(0.2)  # time for a surplus to be made, were there one
+        await asyncio.sleep(0.2)  # for a surplus to be made, were there one; a slow machine proves less
     created = [path for method, path, _ in world.api.writes if method == "POST" and path == PODS]
     assert len(created) == 3
 
@@ -277,7 +278,7 @@ async def test_a_missed_deadline_is_told(world: World) -> None:
             entries = world.get(f"{DEPLOYMENTS}/hello").get("status", {}).get("conditions", [])
             return [entry for entry in entries if entry["reason"] == "ProgressDeadlineExceeded"]
 
-        (entry,) = await until(told, "the condition", within=3)
+        (entry,) = await until(told, "the condition")
     assert entry["status"] == "False"
 
 
@@ -314,4 +315,4 @@ async def test_a_defect_ends_the_controllers(world: World, monkeypatch: pytest.M
     task = asyncio.create_task(controllers.run(world.client))
     await world.do("POST", DEPLOYMENTS, deployment())
     with pytest.raises(BaseExceptionGroup):
-        await asyncio.wait_for(task, 3)
+        await asyncio.wait_for(task, 60)
