@@ -31,6 +31,7 @@ def test_this_suite_runs_what_it_was_asked_to_run() -> None:
 def test_what_a_warm_request_goes_through_is_compiled() -> None:
     """Each module of the packages on its way is in the list, or has its reason here."""
     reasons = {
+        "activator.edge.http.faults": "hooks that raise, alone",
         "activator.edge.http.hangups": "requests in mid-body that wait, alone",
         "activator.edge.http.kernel": "calls into the kernel, alone",
         "activator.edge.http.listener": "connections, not requests; tasks",
