@@ -105,14 +105,9 @@ def test_each_second_has_its_cut_on_time(monkeypatch: pytest.MonkeyPatch, start:
 
     async def scene() -> list[tuple[float, int]]:
         loop, told = asyncio.get_running_loop(), []
-        monkeypatch.setattr(
-            link_module,
-            "time",
-            SimpleNamespace(time=lambda: 1000.0 + start + loop.time(), monotonic=loop.time),
-        )
-        monkeypatch.setattr(
-            Reports, "cut", lambda _self, _now, second: told.append((link_module.time.time(), second))
-        )
+        clock = SimpleNamespace(time=lambda: 1000.0 + start + loop.time(), monotonic=loop.time)
+        monkeypatch.setattr(link_module, "time", clock)
+        monkeypatch.setattr(Reports, "cut", lambda _self, _now, second: told.append((clock.time(), second)))
         async with linked():
             await asyncio.sleep(5.0)
         return told
