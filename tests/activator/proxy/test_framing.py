@@ -166,6 +166,7 @@ async def test_a_head_too_slow() -> None:
             await clock.forward(0.875, proxy)
         assert proxy.listener.gate.refused == {}
         await clock.forward(1.0, proxy)
+        assert proxy.listener.gate.refused == {"head-timeout": 1}
         answer = await client.answer()
         assert (answer.status, answer.reason) == (408, "head-timeout")
         assert await client.ended()
