@@ -14,7 +14,7 @@ os.environ.setdefault("ZEROGATE_NATIVE", "off")
 pytest.register_assert_rewrite("testkit")
 
 # The import of zerogate decides whether all later imports find compiled modules.
-from hypothesis import core, settings  # noqa: E402
+from hypothesis import HealthCheck, core, settings  # noqa: E402
 
 import zerogate  # noqa: E402, F401
 from testkit.kubernetes.control_plane import ControlPlane, GivenCluster  # noqa: E402
@@ -25,10 +25,16 @@ CI_SEED = 20_261_129
 """The seed of the profile `ci`: each run tries the same examples, so that a red run is a change's fault. The
 profile `soak` draws another seed for each run.
 """
-settings.register_profile("dev", deadline=None)
-settings.register_profile("ci", deadline=None, print_blob=True, database=None)
+SLOW = [HealthCheck.too_slow]
+"""What no profile looks at: the time that examples take to make is the machine's affair."""
+settings.register_profile("dev", deadline=None, suppress_health_check=SLOW)
+settings.register_profile("ci", deadline=None, suppress_health_check=SLOW, print_blob=True, database=None)
 settings.register_profile(
-    "soak", deadline=None, print_blob=True, max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "10000"))
+    "soak",
+    deadline=None,
+    suppress_health_check=SLOW,
+    print_blob=True,
+    max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "10000")),
 )
 
 FIRST = (

@@ -19,6 +19,7 @@ GROUP = "zerogate_native"
 """All are one library, so that calls between them are calls in C."""
 MODULES = (
     "activator.edge.http.connector",
+    "activator.edge.http.dates",
     "activator.edge.http.dispatch",
     "activator.edge.http.downstream",
     "activator.edge.http.flow",

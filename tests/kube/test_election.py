@@ -385,11 +385,11 @@ async def test_a_write_says_how_long_it_may_take_and_is_not_sent_when_its_turn_c
     term = Term()
     async with busy_server() as (transport, sent):
         client = Client(Fenced(transport, term), manager="t")
-        term.begin(moment(), 12.0)
+        term.begin(moment(), 1200.0)
         await client.create(CONFIGMAPS, config_map("x", namespace="default"))
         assert [body["metadata"]["name"] for _, body in sent] == ["x", "x"]
         first, second = (float(left.removesuffix("s")) for left, _ in sent)
-        assert 11.0 < first <= 12.0
+        assert 1100.0 < first <= 1200.0
         assert second <= first - 1.0, "each try has what is left then"
         writing = asyncio.create_task(client.create(CONFIGMAPS, config_map("y", namespace="default")))
         await until(lambda: len(sent) == 3)
@@ -398,6 +398,6 @@ async def test_a_write_says_how_long_it_may_take_and_is_not_sent_when_its_turn_c
             await writing
         assert refused.value.reason == "NotLeading"
         assert len(sent) == 3
-        term.begin(moment(), 12.0)
+        term.begin(moment(), 1200.0)
         await client.create(CONFIGMAPS, config_map("z", namespace="default"))
         assert sent[-1][1]["metadata"]["name"] == "z"

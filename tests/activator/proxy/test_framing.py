@@ -166,6 +166,7 @@ async def test_a_head_too_slow() -> None:
             await clock.forward(0.875, proxy)
         assert proxy.listener.gate.refused == {}
         await clock.forward(1.0, proxy)
+        assert proxy.listener.gate.refused == {"head-timeout": 1}
         answer = await client.answer()
         assert (answer.status, answer.reason) == (408, "head-timeout")
         assert await client.ended()
@@ -213,14 +214,20 @@ async def test_a_client_that_never_reads_is_let_go() -> None:
         for _ in range(1000):
             await request.reply(b"x" * 100_000)
 
-    async with Proxy(timeout=0.3) as proxy:
+    clock = Clock()
+    async with Proxy(clock=clock, timeout=8.0) as proxy:
         await proxy.ready(pour)
         client = await proxy.client()
         transport: Any = client.writer.transport
         transport.pause_reading()
         client.send(GET)
-        await until(lambda: proxy.revision.load.in_flight == 1)
-        await until(lambda: proxy.revision.counts.cut == 1)
+        await until(lambda: proxy.listener.gate.connections)
+        (connection,) = proxy.listener.gate.connections
+        await until(lambda: not connection.flow.is_writable)
+        await clock.forward(7.875, proxy)
+        assert (proxy.revision.load.in_flight, proxy.revision.counts.cut) == (1, 0)
+        await clock.forward(0.125, proxy)
+        assert proxy.revision.counts.cut == 1
         await until(lambda: proxy.revision.load.in_flight == 0)  # once the loop has told of the end
 
 

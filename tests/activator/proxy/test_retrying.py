@@ -74,8 +74,8 @@ async def test_pods_that_fail_are_left_out(how: str) -> None:
             await proxy.ready(resets, uid="bad")
         await proxy.ready()
         client = await proxy.client()
-        for _ in range(200):
-            clock.now += 1 / 32
+        for _ in range(100):
+            await clock.forward(0.125, proxy)
             assert (await client.ask(GET)).status == 200
         assert 1 <= proxy.revision.counts.repeated < 10
 
@@ -94,11 +94,13 @@ async def test_nothing_reachable() -> None:
         while clock() < began + 59.0:
             tried = counts.repeated
             await clock.forward(1.0, proxy)
-            await until(lambda: proxy.waiting == 1)
+            await until(lambda: proxy.waiting == 1 or asked.done())
             assert counts.repeated > tried
-        assert not asked.done()
+            assert not asked.done()
         await clock.forward(1.0, proxy)
-        answer = await asked
+        await until(lambda: proxy.waiting == 1 or asked.done())
+        assert asked.done()
+        answer = asked.result()
         assert (answer.status, answer.reason) == (502, "upstream-unreachable")
 
 
