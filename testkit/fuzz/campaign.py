@@ -1,5 +1,6 @@
 """One run of a target in a process of its own, for so many seconds, and what it found."""
 
+import os
 import re
 import subprocess
 import sys
@@ -42,7 +43,7 @@ class Run:
         grown = folder / f"{target}-grown"
         grown.mkdir(parents=True, exist_ok=True)
         _drop_oldest(grown, KEPT)
-        self._log = folder / f"{target}.log"
+        self._log = folder / f"{target}-{os.getpid()}.log"
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 [
@@ -66,6 +67,7 @@ class Run:
         """Until it is over. RuntimeError: it did not begin."""
         status = self._process.wait()
         told = self._log.read_text(errors="replace")
+        self._log.unlink()
         covered = _COVERED.findall(told)
         if not covered:
             raise RuntimeError(f"the fuzzer did not begin:\n{told[-3000:]}")
