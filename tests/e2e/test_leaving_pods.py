@@ -20,7 +20,7 @@ from testkit.waiting import SLOWER, wait_for
 
 NAME = "slow"
 SELECTOR = f"serving.knative.dev/service={NAME}"
-REQUESTS = 4
+REQUESTS = 6
 
 
 def up_with(machine: Machine, *, delay: float, **spec: int) -> str:
@@ -54,7 +54,7 @@ def requests_in_flight(machine: Machine) -> Iterator[list[str]]:
     def in_flight() -> bool:
         with urllib.request.urlopen(f"http://127.0.0.1:{machine.admin}/metrics", timeout=10) as page:
             found = re.findall(rf'in_flight_requests{{.*"{NAME}-00001".*}} (.+)', page.read().decode())
-        return [float(number) for number in found] == [REQUESTS]
+        return sum(map(float, found)) == REQUESTS
 
     with ThreadPoolExecutor(REQUESTS) as clients:
         sent = clients.map(post, range(REQUESTS))
@@ -104,6 +104,16 @@ def test_an_idle_pod_that_is_deleted_is_gone_within_three_seconds(up: Machine) -
     assert up.status(host(NAME)) == 200
 
 
+def test_a_pod_waits_for_the_requests_of_all_gateway_processes(machine: Machine) -> None:
+    """Whichever of two workers its requests came through."""
+    machine.start("--workers", "2")
+    pod = up_with(machine, delay=8)
+    with requests_in_flight(machine) as responses:
+        delete_pod(machine, pod)
+    assert responses == ["Hello World!\n200"] * REQUESTS
+    wait_for("the pod to go", lambda: not is_there(machine, pod), 3)
+
+
 @pytest.fixture
 def cluster(control_plane: Cluster, tmp_path: Path) -> Iterator[ClusterMachine]:
     """The programs one by one, each of which can be ended."""
@@ -117,8 +127,8 @@ def test_without_the_autoscaler_a_pod_ends_with_its_grace_period(cluster: Cluste
     """Nobody shortens it; requests that take less get their responses."""
     pod = up_with(cluster, delay=3, timeoutSeconds=6)
     autoscaler = cluster.programs.pop("autoscaler")
-    autoscaler.kill()
-    autoscaler.wait()
+    autoscaler.terminate()  # so that its lease is free for the next test's
+    assert autoscaler.wait(60) == 0
     with requests_in_flight(cluster) as responses:
         began = time.monotonic()
         delete_pod(cluster, pod)
