@@ -67,7 +67,7 @@ class Fleet:
         if any_ is None:
             return None
         pod_uid = uid(any_)
-        key = self._revision_of_pod.get(pod_uid) or self._revision_of(any_)
+        key = self.key_of_pod(any_)
         alive = live_pod(pod) if pod is not None else None
         if key is None or alive is None:
             self._strays.pop(pod_uid, None)
@@ -84,6 +84,10 @@ class Fleet:
             self._revision_of_pod[pod_uid] = key
             self._pods_of(key)[pod_uid] = alive
         return self.revisions.get(key)
+
+    def key_of_pod(self, pod: Obj) -> Key | None:
+        """The key of the revision that the pod belongs to, which may be gone."""
+        return self._revision_of_pod.get(uid(pod)) or self._revision_of(pod)
 
     def of_pod(self, pod_uid: str) -> Revision | None:
         """The revision that the pod belongs to."""

@@ -6,9 +6,16 @@ from autoscaler.kpa.history import Setting
 from autoscaler.kpa.spec import resolve
 from autoscaler.revision import Seen
 from autoscaler.scalein import Pod
+from autoscaler.terminating import GRACE_PERIOD, Leaver
 from kube.objects import Key, Obj, annotations, is_ready, labels, name, namespace, uid, was_complete
 from serving.config_autoscaler import AutoscalerConfig
-from serving.targets import AUTOSCALING_PREFIX, REVISION_LABEL, ScaleTarget, scale_target
+from serving.targets import (
+    AUTOSCALING_PREFIX,
+    REVISION_LABEL,
+    ScaleTarget,
+    scale_target,
+    waits_for_requests,
+)
 
 COST_ANNOTATION = "controller.kubernetes.io/pod-deletion-cost"
 OUR_MANAGERS = "zerogate"
@@ -54,6 +61,17 @@ def live_pod(pod: Obj) -> Pod | None:
         return None
     created = str(pod["metadata"].get("creationTimestamp") or "")
     return Pod(uid(pod), name(pod), is_ready(pod), created, annotations(pod).get(COST_ANNOTATION, ""))
+
+
+def leaver(pod: Obj) -> Leaver | None:
+    """The pod, if it is being deleted, still runs, and waits for its in-flight requests; else None."""
+    meta = pod.get("metadata") or {}
+    if not meta.get("deletionTimestamp") or (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}:
+        return None
+    left = meta.get("deletionGracePeriodSeconds")
+    if (left is not None and left <= GRACE_PERIOD) or not waits_for_requests(pod.get("spec") or {}):
+        return None
+    return Leaver(uid(pod), namespace(pod), name(pod))
 
 
 def writers_of_replicas(deployment: Obj) -> set[str]:

@@ -80,6 +80,16 @@ class Sight:
             if activator.is_linked and now - activator.heard < SILENCE
         }
 
+    def witnesses(self, now: float) -> set[str]:
+        """Those who must say that a pod is empty before it is ended: all that are linked, and, for as long as
+        a veto lasts, those whose link broke or is yet to come; they may have requests in flight.
+        """
+        return {
+            name
+            for name, activator in self._activators.items()
+            if activator.is_linked or now - activator.heard < SILENCE + LONGEST_VETO
+        }
+
     def silent(self, now: float) -> dict[str, float]:
         """The silent ones, and for how many seconds."""
         return {

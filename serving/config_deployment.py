@@ -11,8 +11,10 @@ SPREAD = "prefer-spread-revision-over-nodes"
 
 @dataclass(frozen=True, slots=True)
 class DeploymentConfig:
-    """``progress_deadline`` and ``pre_stop_sleep`` are whole seconds; a ``pre_stop_sleep`` of 0 is none.
+    """``progress_deadline`` and ``pre_stop_sleep`` are whole seconds.
 
+    ``pre_stop_sleep`` is the time before SIGTERM where a pod can't wait for its in-flight requests (see
+    ``serving.reconcile.deployment``); 0: no pod gets a preStop.
     ``automount_service_account_token`` counts for revisions that name no service account.
     """
 

@@ -42,6 +42,8 @@ BLIND = f'the pod template lacks the label {SCALE_LABEL}: "true", so its pods ar
 
 DEFAULT_PORT = 8080
 DEFAULT_TIMEOUT = 300.0
+DEFAULT_GRACE_PERIOD = 30
+"""Seconds of a pod that names none (Kubernetes' DefaultTerminationGracePeriodSeconds)."""
 DEFAULT_PROGRESS_DEADLINE = 600.0
 DEFAULT_UPGRADE_IDLE_TIMEOUT = 3600.0
 DEFAULT_MAX_HELD_REQUESTS = 10_000
@@ -170,6 +172,18 @@ def scale_target(deployment: Obj) -> ScaleTarget:
         created=str(mapping(deployment.get("metadata")).get("creationTimestamp") or ""),
         is_blind=not revision and not _is_marked(mapping(spec.get("template"))),
     )
+
+
+def waits_for_requests(pod: Obj) -> bool:
+    """Whether a pod (its spec) waits with SIGTERM for its last request: a preStop sleeps for the whole grace
+    period, so that a shorter one takes no time from a program that ends on SIGTERM.
+    """
+    grace = whole(pod.get("terminationGracePeriodSeconds"), DEFAULT_GRACE_PERIOD)
+    sleeps = (
+        mapping(mapping(mapping(each.get("lifecycle")).get("preStop")).get("sleep"))
+        for each in mappings(pod.get("containers"))
+    )
+    return any(whole(each.get("seconds"), 0) >= grace for each in sleeps)
 
 
 def _is_marked(template: Obj) -> bool:

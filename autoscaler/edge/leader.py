@@ -16,6 +16,7 @@ from typing import Any
 from autoscaler.collector import Collector
 from autoscaler.edge.link import Peer
 from autoscaler.edge.owning import Owning
+from autoscaler.edge.releasing import Releasing
 from autoscaler.edge.scale import Job, ScaleWriter, Written
 from autoscaler.edge.settings import LEASE, Settings
 from autoscaler.fleet import Fleet
@@ -23,8 +24,10 @@ from autoscaler.messages import Bye, Cordoned, Hello, Leaving, Message, Occupied
 from autoscaler.owners import Owners
 from autoscaler.replicas import Outcome, View
 from autoscaler.revision import REQUEST_WAITING, Revision
+from autoscaler.scalein import Order
 from autoscaler.schedule import TICK, Schedule
 from autoscaler.sight import Sight
+from autoscaler.terminating import Terminating
 from kube.edge.client import Client
 from kube.edge.events import EventRecorder
 from kube.objects import Key, Obj
@@ -76,6 +79,7 @@ class Leader:
             Owners(self._number, self.now()), self.fleet, self._peers, self.now,
             lambda: self.sight.silent(self.now()).keys(),
         )  # fmt: skip
+        self._releasing = Releasing(Terminating(self._number, self.now()), client)
         self._loads: dict[str, dict[str, int]] = {}
         self._early: dict[Key, tuple[float, Stat]] = {}
         self._writer: ScaleWriter | None = None
@@ -93,6 +97,7 @@ class Leader:
         """
         async with asyncio.TaskGroup() as group:
             self._writer = ScaleWriter(self._client, group, self._written)
+            self._releasing.start(group)
             group.create_task(self.events.run())
             await watch(group)
             group.create_task(self._owning.run())
@@ -112,6 +117,8 @@ class Leader:
         for revision in self.revisions.values():
             for order in revision.replicas.scale_in.standing():
                 peer.send(order)
+        for order in self._releasing.terminating.standing():
+            peer.send(order)
         self._owning.hello(hello)
 
     def closed(self, peer: Peer) -> None:
@@ -164,6 +171,16 @@ class Leader:
         if waiting is not None and self.now() - waiting[0] < EARLY_FOR:
             self._record([waiting[1]], self.now(), self._view())
 
+    def pod_changed(self, former: Obj | None, pod: Obj | None) -> None:
+        """A pod came, changed, or went (None)."""
+        any_ = pod or former
+        if any_ is None:
+            return
+        self._send(self._releasing.see(self.fleet.key_of_pod(any_), former, pod, self.now()))
+        revision = self.fleet.see_pod(former, pod)
+        if revision is not None:
+            self.stirred(revision)
+
     def tell(self, revision: Revision, type_: str, reason: str, message: str) -> None:
         """An Event on the scale target."""
         target = revision.target
@@ -199,6 +216,9 @@ class Leader:
                 self._decide(revision, view)
 
     def _acknowledged(self, activator: str, message: Cordoned) -> None:
+        now = self.now()
+        if self._releasing.acknowledged(activator, message, self.sight.witnesses(now), now):
+            return
         revision = self.fleet.of_pod(message.pod_uid)
         if revision is None:
             return
@@ -230,15 +250,19 @@ class Leader:
             self._stirred.set()
 
     def _carry_out(self, revision: Revision, outcome: Outcome) -> None:
-        for order in outcome.orders:
-            for peer in self._peers.values():
-                peer.send(order)
+        self._send(outcome.orders)
         if self._writer and (outcome.write is not None or outcome.given_up is not None):
             target = revision.target
             self._writer.put(Job(target.key, target.deployment, outcome.write, outcome.given_up))
         if outcome.given_up:
             log.warning("%s is given up: %s", revision.target.revision, outcome.given_up)
             self.tell(revision, "Warning", "ActivationFailed", f"given up: {outcome.given_up}")
+
+    def _send(self, orders: Sequence[Order]) -> None:
+        """Send orders to all activators."""
+        for order in orders:
+            for peer in self._peers.values():
+                peer.send(order)
 
     def _written(self, written: Written) -> None:
         write, revision = written.job.write, self.revisions.get(written.job.revision)
@@ -294,6 +318,8 @@ class Leader:
             if expected is not None:
                 self.sight.expect(expected, self.now())
             self._owning.look(expected)
+            now = self.now()
+            self._send(self._releasing.look(self.sight.witnesses(now), now))
             linked = self.sight.linked()
             for name in self.sight.overdue(self.now()):
                 told = f"activator {name} has sent no report for more than a minute, " + (
@@ -321,6 +347,7 @@ class Leader:
                 name: {"isLinked": name in linked, "silentFor": round(silent.get(name, 0.0), 1)}
                 for name in sorted(linked | silent.keys())
             },
+            "terminating": self._releasing.terminating.state(),
             "owners": {"/".join(key): told for key, told in self._owning.owners.state().items()},
             "revisions": {
                 f"{namespace}/{name}": revision.state(now)

@@ -89,6 +89,4 @@ class Watches:
             leader.tell(revision, "Warning", "OtherWriter", told_of_writer(writer))
 
     def _on_pod(self, change: Change) -> None:
-        revision = self._leader.fleet.see_pod(change.old, change.new)
-        if revision is not None:
-            self._leader.stirred(revision)
+        self._leader.pod_changed(change.old, change.new)

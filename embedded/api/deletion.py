@@ -163,9 +163,10 @@ def _grace(served: Served, obj: Obj, how: Deletion) -> int:
     if not spec.get("nodeName") or (obj.get("status") or {}).get("phase") in {"Succeeded", "Failed"}:
         return 0
     own = spec.get("terminationGracePeriodSeconds")
-    grace = how.grace if how.grace is not None else 30 if own is None else int(own)
     running = meta.get("deletionGracePeriodSeconds")
-    return grace if running is None else min(grace, int(running))
+    if running is not None:
+        return int(running) if how.grace is None else min(how.grace, int(running))
+    return how.grace if how.grace is not None else 30 if own is None else int(own)
 
 
 def _holds(cluster: Cluster, served: Served, obj: Obj) -> bool:

@@ -51,6 +51,7 @@ NOT_INHERITED = (
     NO_GC_ANNOTATION,
     "serving.knative.dev/lastPinned",
 )
+RESTARTING_PROBES = ("livenessProbe", "startupProbe")
 PLAIN_PORT_NAME, H2C_PORT_NAME = "user-port", "h2c"
 
 
@@ -178,10 +179,10 @@ def _pod_spec(revision: Obj, config: DeploymentConfig) -> Obj:
     serving = _serving_container(revision)
     grace = whole(given.get("timeoutSeconds"), 0) or int(DEFAULT_TIMEOUT)
     spec["containers"] = [
-        _container(revision, each, min(config.pre_stop_sleep, grace), is_serving=each is serving)
-        for each in mappings(given.get("containers"))
+        _container(revision, each, is_serving=each is serving) for each in mappings(given.get("containers"))
     ]
     spec["terminationGracePeriodSeconds"] = grace
+    _add_pre_stops(spec["containers"], serving.get("name"), grace, min(config.pre_stop_sleep, grace))
     spec.setdefault("enableServiceLinks", False)
     if not config.automount_service_account_token and not given.get("serviceAccountName"):
         spec.setdefault("automountServiceAccountToken", False)
@@ -199,7 +200,39 @@ def _spread(revision: Obj) -> Obj:
     return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [weighted]}}
 
 
-def _container(revision: Obj, given: Obj, sleep: int, *, is_serving: bool) -> Obj:
+def _add_pre_stops(containers: list[Obj], serving: object, grace: int, pause: int) -> None:
+    """Have the pod wait for its in-flight requests before SIGTERM ends a program that exits on it.
+
+    preStop sleeps for the whole grace period; the autoscaler ends it once the pod is empty
+    (`serving.targets.waits_for_requests`). All containers wait, since a request may need each of them. The
+    autoscaler's shorter grace period would cut a preStop of the user's as well, so a pod that has one gets
+    `pause` seconds in its serving container and is not ended early.
+    """
+    if not pause:
+        return
+    if any(_has_pre_stop(each) for each in containers):
+        for each in containers:
+            if each.get("name") == serving and not _has_pre_stop(each):
+                _sleep(each, pause)
+        return
+    for each in containers:
+        _sleep(each, grace)
+        for kind in RESTARTING_PROBES:
+            if each.get(kind):
+                # Kubernetes runs preStop before it restarts a container, too, for as long as this allows.
+                each[kind].setdefault("terminationGracePeriodSeconds", pause)
+
+
+def _sleep(container: Obj, seconds: int) -> None:
+    hook = {"sleep": {"seconds": seconds}}
+    container["lifecycle"] = {**mapping(container.get("lifecycle")), "preStop": hook}
+
+
+def _has_pre_stop(container: Obj) -> bool:
+    return bool(mapping(container.get("lifecycle")).get("preStop"))
+
+
+def _container(revision: Obj, given: Obj, *, is_serving: bool) -> Obj:
     container = copy.deepcopy(given)
     known = {
         "K_REVISION": name(revision),
@@ -213,15 +246,11 @@ def _container(revision: Obj, given: Obj, sleep: int, *, is_serving: bool) -> Ob
         port_name = H2C_PORT_NAME if is_h2c else PLAIN_PORT_NAME
         container["ports"] = [{"name": port_name, "containerPort": port, "protocol": "TCP"}]
         container["readinessProbe"] = _probe(mapping(given.get("readinessProbe")) or {"tcpSocket": {}}, port)
-        if sleep:
-            # Time for the activators' watches to tell that the pod goes, and for what is in flight to finish,
-            # before SIGTERM ends a program that exits on it. Three seconds cover a slow watch, most answers.
-            container.setdefault("lifecycle", {}).setdefault("preStop", {"sleep": {"seconds": sleep}})
     container["env"] = [
         *mappings(given.get("env")),
         *({"name": key, "value": value} for key, value in known.items()),
     ]
-    for kind in ("livenessProbe", "startupProbe"):
+    for kind in RESTARTING_PROBES:
         if container.get(kind):
             container[kind] = _probe(container[kind], port)
     container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from kube.edge.client import Before
-from kube.objects import Obj, format_time
+from kube.objects import Obj, format_time, parse_time
 
 COLLECTIONS = {"deployments", "replicasets", "pods", "nodes", "configmaps", "secrets", "events"}
 
@@ -163,17 +163,27 @@ class FakeApi:
             return _refusal(409, "Conflict", "another uid")
         grace = (body or {}).get("gracePeriodSeconds")
         if "/pods/" in path and stored["spec"].get("nodeName") and grace != 0:
-            if grace is None:
-                grace = stored["spec"].get("terminationGracePeriodSeconds", 30)
-            new = copy.deepcopy(stored)
-            new["metadata"]["deletionTimestamp"] = format_time(time.time() + grace)
-            new["metadata"]["deletionGracePeriodSeconds"] = grace
-            return 200, self._store(path, new, "MODIFIED")
+            return 200, self._end(path, stored, grace)
         del self.objects[path]
         self.version += 1
         stored["metadata"]["resourceVersion"] = str(self.version)
         self._tell("DELETED", path, stored)
         return 200, {"kind": "Status", "status": "Success"}
+
+    def _end(self, path: str, stored: Obj, grace: int | None) -> Obj:
+        """Mark a pod as being deleted; a second deletion may only shorten the grace period."""
+        running = stored["metadata"].get("deletionGracePeriodSeconds")
+        if grace is None:
+            grace = running or stored["spec"].get("terminationGracePeriodSeconds", 30)
+        if running is not None and grace >= running:
+            return copy.deepcopy(stored)
+        began = time.time()
+        if running is not None:
+            began = parse_time(stored["metadata"]["deletionTimestamp"]) - running
+        new = copy.deepcopy(stored)
+        new["metadata"]["deletionTimestamp"] = format_time(began + grace)
+        new["metadata"]["deletionGracePeriodSeconds"] = grace
+        return self._store(path, new, "MODIFIED")
 
 
 def _without_namespace(folder: str) -> str:

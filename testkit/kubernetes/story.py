@@ -144,7 +144,7 @@ class Story:
         hello["spec"]["traffic"] = [{"latestRevision": True, "percent": 100, "tag": "newest"}]
         self.apply(hello)
         wait_for("the second revision", lambda: self._ready_revision("hello") == "hello-00002", 60)
-        self.configure("config-deployment", **{"pre-stop-sleep-seconds": "1"})
+        self.configure("config-deployment", **{"default-affinity-type": "none"})
 
     def _ready_revision(self, name: str) -> str:
         return self.kubectl("get", "ksvc", name, "-o", "jsonpath={.status.latestReadyRevisionName}")

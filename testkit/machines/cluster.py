@@ -140,7 +140,8 @@ class ClusterMachine(Machine):
 
     def _clear(self) -> None:
         """Delete what tests made in the namespace `default`, and wait until its pods are gone."""
-        at_once = () if "node" in self.programs else ("--grace-period=0", "--force")  # no node ends them
+        ends_pods = {"node", "autoscaler", "activator"} <= self.programs.keys()
+        at_once = () if ends_pods else ("--grace-period=0", "--force")
         for kinds in (OURS, "deployments"):
             self.kubectl("delete", kinds, "--all", "--wait=false", check=False)
         self.kubectl("delete", "pods", "--all", "--wait=false", *at_once, check=False)

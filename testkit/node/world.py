@@ -148,11 +148,11 @@ class NodeWorld:
     async def ready(self, name: str = "p") -> Obj:
         return await self.pod_where(is_ready, "a ready pod", name)
 
-    async def gone(self, name: str = "p") -> None:
+    async def gone(self, name: str = "p", within: float = 18.0) -> None:
         async def look() -> bool:
             return await self.get(name) is None
 
-        await self.until(look, "the pod to go")
+        await self.until(look, "the pod to go", within)
 
     def log(self, pod: Obj, container: str = "c", suffix: str = "") -> str:
         meta = pod["metadata"]

@@ -27,7 +27,7 @@ from autoscaler.messages import (
     Uncordon,
 )
 from kube.edge.client import ApiError, Client
-from kube.objects import Obj
+from kube.objects import Obj, format_time
 
 EPOCH = 1_800_000_000.0
 START = 0.3
@@ -44,6 +44,9 @@ class FakeApi:
         self.is_down = False
         self.conflicts = 0  # so many scale writes are refused, whatever they say
         self.busy = 0  # so many annotations of Deployments are turned away
+        self.deletions: list[tuple[float, str, int]] = []
+        """Times (unix seconds), pods and grace periods of deletions by a client."""
+        self.refused_deletions = 0  # so many deletions are turned away
         self.starts = starts
         self._watchers: list[tuple[str, asyncio.Queue[Obj]]] = []
         self._versions = itertools.count(1)
@@ -66,6 +69,13 @@ class FakeApi:
         obj = self.objects.pop(path)
         obj["metadata"]["resourceVersion"] = str(next(self._versions))
         self._tell("DELETED", path, obj)
+
+    def end(self, path: str, grace: int) -> None:
+        """Somebody deletes a pod: it is there until a shorter deletion ends it."""
+        obj = copy.deepcopy(self.objects[path])
+        ends = format_time(_now() + grace)
+        obj["metadata"] |= {"deletionTimestamp": ends, "deletionGracePeriodSeconds": grace}
+        self.put("pods", obj)
 
     def pods(self) -> list[str]:
         """The UIDs of all pods."""
@@ -112,6 +122,8 @@ class FakeApi:
         obj = self.objects.get(where)
         if obj is None:
             return 404, {"kind": "Status", "code": 404, "reason": "NotFound", "message": "not found"}
+        if method == "DELETE":
+            return self._delete(where, body)
         if method == "PATCH":
             refused = self._refused(where, is_scale=is_scale)
             return refused or self._patch(where, copy.deepcopy(obj), body, is_scale=is_scale)
@@ -150,6 +162,19 @@ class FakeApi:
             return 429, {"kind": "Status", "code": 429, "reason": "TooManyRequests", "message": "later"}
         return None
 
+    def _delete(self, path: str, body: Any) -> tuple[int, Any]:
+        meta = self.objects[path]["metadata"]
+        if self.refused_deletions:
+            self.refused_deletions -= 1
+            return 429, {"kind": "Status", "code": 429, "reason": "TooManyRequests", "message": "later"}
+        assert body["preconditions"]["uid"] == meta["uid"]
+        grace = body["gracePeriodSeconds"]
+        assert grace < meta["deletionGracePeriodSeconds"], "it only shortens a deletion that is under way"
+        self.deletions.append((_now(), meta["name"], grace))
+        self.end(path, grace)
+        asyncio.get_running_loop().call_later(grace, self.remove, path)
+        return 200, copy.deepcopy(self.objects[path])
+
     def _patch(self, path: str, obj: Obj, body: Any, *, is_scale: bool) -> tuple[int, Any]:
         if is_scale:
             wanted = obj["spec"]["replicas"]
@@ -180,7 +205,9 @@ class FakeApi:
         mine = {
             where: pod
             for where, pod in self.objects.items()
-            if "/pods/" in where and pod["metadata"]["labels"]["owner"] == name
+            if "/pods/" in where
+            and pod["metadata"]["labels"]["owner"] == name
+            and "deletionTimestamp" not in pod["metadata"]
         }
         by_cost = sorted(mine, key=lambda where: int(_cost(mine[where])))
         for where in by_cost[: max(len(mine) - wanted, 0)]:
@@ -306,14 +333,18 @@ def deployment(name: str = "hello", *, replicas: int = 0, is_plain: bool = False
     }
 
 
-def pod(name: str, owner: Obj, *, is_ready: bool = True) -> Obj:
-    """A pod of a Deployment."""
+def pod(name: str, owner: Obj, *, is_ready: bool = True, waits: bool = True) -> Obj:
+    """A pod of a Deployment. `waits`: its preStop sleeps for its grace period of 300 seconds."""
     marks = {**owner["metadata"]["labels"], "owner": owner["metadata"]["name"]}
     condition = {"type": "Ready", "status": "True" if is_ready else "False"}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "namespace": "default", "labels": marks},
+        "spec": {
+            "terminationGracePeriodSeconds": 300,
+            "containers": [{"lifecycle": {"preStop": {"sleep": {"seconds": 300 if waits else 3}}}}],
+        },
         "status": {"phase": "Running", "conditions": [condition]},
     }
 

@@ -418,6 +418,50 @@ async def test_a_cordoned_pod_is_reported_when_it_is_empty(api: FakeApi) -> None
         assert (await asked)[0] == 200
 
 
+CASES = ("order after the deletion", "order before the deletion", "revision gone", "another address")
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_a_deleted_pod_is_reported_until_its_last_request_has_ended(api: FakeApi, case: str) -> None:
+    """From the deletion timestamp on it gets no new request. Each order on it is acknowledged with its
+    requests in flight, and with 0 once those have ended, even if its revision is gone.
+    """
+
+    async def reported() -> int:
+        found = await leader.hears(lambda message: isinstance(message, Cordoned), within=10)
+        assert (found.pod_uid, found.epoch) == (UID, 1)
+        return int(found.in_flight)
+
+    api.scale("hello-00001-deployment", 1)
+    async with fake_autoscaler() as leader, process() as server, gateway(api, leader.address) as here:
+        await server.listen()
+        server.may_answer.clear()
+        api.put(PODS, pod(port=server.port, ready=True))
+        await here.until(lambda: here.program.link.is_up and here.revision.throttle.has_pod)
+        asked = [here.asks(within=30) for _ in range(2)]
+        await here.until(lambda: len(server.heads) == 2)
+        throttle, order = here.revision.throttle, Cordon(*KEY, UID, 1, 10.0)
+        if case == "order before the deletion":
+            await leader.say(order)
+            assert await reported() == 2
+        if case == "another address":
+            api.put(PODS, pod(port=server.port + 1, ready=True))
+        if case == "revision gone":
+            api.remove(ROUTES, "hello")
+            api.remove(DEPLOYMENTS, "hello-00001-deployment")
+            await here.until(lambda: KEY not in here.program.revisions)
+        api.put(PODS, pod(port=server.port, ready=True, deleting=True))
+        await here.until(lambda: not throttle.has_pod)
+        for _ in range(0 if case == "order before the deletion" else 2):
+            await leader.say(order)
+            assert await reported() == 2
+        server.may_answer.set()
+        assert await reported() == 0
+        assert [(await each)[0] for each in asked] == [200, 200]
+        await leader.say(order)
+        assert await reported() == 0
+
+
 async def test_a_pod_under_an_order_from_before_does_not_join(api: FakeApi) -> None:
     """An order for a pod that is not known yet holds when the pod comes."""
     api.scale("hello-00001-deployment", 1)

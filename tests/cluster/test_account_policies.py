@@ -177,3 +177,47 @@ async def test_the_autoscaler_may_scale_and_mark_and_nothing_else(clients: dict[
         with pytest.raises(ApiError) as refusal:
             await attempt(resource, name, patch)
         assert why in refusal.value.message
+
+
+def bound(name: str, labels: dict[str, str]) -> Obj:
+    """A pod that a node should run: its deletion takes its grace period."""
+    spec = {
+        "nodeName": "nowhere",
+        "terminationGracePeriodSeconds": 60,
+        "containers": [{"name": "c", "image": "x"}],
+    }
+    meta = {"name": name, "namespace": "default", "labels": labels}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+
+
+async def test_the_autoscaler_may_shorten_a_deletion_and_nothing_else(clients: dict[str, Client]) -> None:
+    """Of a pod of a scale target that somebody else has deleted, and not to zero."""
+    admin, autoscaler = clients[""], clients["autoscaler"]
+    pods = {"serving": {LABEL: "true"}, "leaving": {LABEL: "true"}, "other": {}}
+    for name, labels in pods.items():
+        await admin.create(PODS, bound(name, labels))
+    try:
+        await in_force(lambda: autoscaler.delete(PODS, "default", "other", grace_period=1))
+        for name in ("leaving", "other"):
+            await admin.delete(PODS, "default", name)
+        for name, grace, why in (
+            ("serving", 1, "only pods that are being deleted"),
+            ("other", 1, "only pods with the label"),
+            ("leaving", 0, "a grace period of at least one second"),
+        ):
+            with pytest.raises(ApiError) as refusal:
+                await autoscaler.delete(PODS, "default", name, grace_period=grace)
+            assert why in refusal.value.message
+        assert "deletionTimestamp" not in (await admin.get(PODS, "default", "serving"))["metadata"]
+
+        async def grace_period() -> int:
+            found = await admin.get(PODS, "default", "leaving")
+            return int(found["metadata"]["deletionGracePeriodSeconds"])
+
+        await autoscaler.delete(PODS, "default", "leaving")  # without a period nothing changes
+        assert await grace_period() == 60
+        await autoscaler.delete(PODS, "default", "leaving", grace_period=1)
+        assert await grace_period() == 1
+    finally:
+        for name in pods:
+            await admin.delete(PODS, "default", name, grace_period=0)

@@ -85,7 +85,7 @@ def test_update_grey_release_and_rollback_lose_nothing(slow: Machine) -> None:
 
 
 def test_deleting_a_pod_by_hand_loses_nothing(slow: Machine) -> None:
-    """`kubectl delete pod` under load: the pod gets no new request, and preStop gives the old ones time."""
+    """`kubectl delete pod` under load: the pod gets no new request and ends after its last one."""
     with Load(slow.door, host(NAME), 12) as load:
         slow.wait_pods(REVISION, 2)
         for _ in range(3):

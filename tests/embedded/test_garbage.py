@@ -92,6 +92,17 @@ def test_a_second_deletion_may_only_shorten_the_time(world: World) -> None:
     shorter = world.ok("DELETE", f"{PODS}/p", {"gracePeriodSeconds": 8})["metadata"]
     assert shorter["deletionGracePeriodSeconds"] == 8
     assert shorter["deletionTimestamp"] == "2023-11-14T22:13:28Z"
+    version = shorter["resourceVersion"]
+    assert (
+        world.ok("DELETE", f"{PODS}/p", {"gracePeriodSeconds": 8})["metadata"]["resourceVersion"] == version
+    )
+
+
+def test_a_second_deletion_without_a_period_keeps_the_running_one(world: World) -> None:
+    """The pod's own grace period does not replace the longer one of the first deletion."""
+    world.ok("POST", PODS, {**pod("p", node="n1")})
+    world.ok("DELETE", f"{PODS}/p", {"gracePeriodSeconds": 90})
+    assert world.ok("DELETE", f"{PODS}/p")["metadata"]["deletionGracePeriodSeconds"] == 90
 
 
 @pytest.mark.parametrize(("node", "phase"), [("", "Pending"), ("n1", "Succeeded"), ("n1", "Failed")])

@@ -10,7 +10,7 @@ from kube.resources import REVISIONS
 from serving.configs import COMPILED, parse_configs
 from serving.reconcile.deployment import adapted, make_deployment
 from serving.rules.defaults import fill_in
-from serving.targets import Probe, scale_target
+from serving.targets import Probe, scale_target, waits_for_requests
 
 SHIPPED = parse_configs({"config-deployment": {"automount-service-account-token": "false"}})
 
@@ -111,7 +111,7 @@ GOLDEN = {
                             "failureThreshold": 3,
                             "timeoutSeconds": 1,
                         },
-                        "lifecycle": {"preStop": {"sleep": {"seconds": 3}}},
+                        "lifecycle": {"preStop": {"sleep": {"seconds": 300}}},
                         "terminationMessagePolicy": "FallbackToLogsOnError",
                     }
                 ],
@@ -185,18 +185,68 @@ def test_a_deployment_begins_with_the_initial_scale(
     assert made["spec"]["replicas"] == replicas
 
 
-@pytest.mark.parametrize(
-    ("timeout", "sleep", "expected"), [(300, "3", 3), (2, "3", 2), (300, "0", None), (300, "10", 10)]
-)
-def test_the_pre_stop_sleep_fits_into_the_grace_period(
-    timeout: int, sleep: str, expected: int | None
-) -> None:
+def pre_stops(obj: Obj, **config: str) -> list[Any]:
+    """The preStop of each container of the pods of a Revision."""
+    pod = pod_spec(obj, **config)
+    return [(each.get("lifecycle") or {}).get("preStop") for each in pod["containers"]]
+
+
+def pod_spec(obj: Obj, **config: str) -> Any:
+    """The spec of the pods of a Revision; underscores in keys of `config-deployment` stand for hyphens."""
+    data = {key.replace("_", "-"): text for key, text in config.items()}
+    configs = parse_configs({"config-deployment": data})
+    return make_deployment(obj, configs)["spec"]["template"]["spec"]
+
+
+OWN = {"exec": {"command": ["sync"]}}
+
+
+def sleep(seconds: int) -> Obj:
+    return {"sleep": {"seconds": seconds}}
+
+
+@pytest.mark.parametrize("timeout", [1, 2, 300])
+def test_a_pods_pre_stop_waits_for_its_whole_grace_period(timeout: int) -> None:
+    """Every container waits, since an in-flight request may need each of them; so requests as long as
+    timeoutSeconds survive the deletion of their pod.
+    """
     obj = revision()
     obj["spec"]["timeoutSeconds"] = timeout
-    configs = parse_configs({"config-deployment": {"pre-stop-sleep-seconds": sleep}})
-    pod = make_deployment(obj, configs)["spec"]["template"]["spec"]
-    hook = pod["containers"][0].get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds")
-    assert (hook, pod["terminationGracePeriodSeconds"]) == (expected, timeout)
+    obj["spec"]["containers"].append({"name": "side", "image": "side:1"})
+    pod = pod_spec(obj)
+    assert pre_stops(obj) == [sleep(timeout), sleep(timeout)]
+    assert pod["terminationGracePeriodSeconds"] == timeout
+    assert waits_for_requests(pod)
+
+
+def test_a_pre_stop_of_the_user_is_never_cut() -> None:
+    """A pod that has one does not wait for the autoscaler; its serving container sleeps for some seconds."""
+    obj = revision(lifecycle={"preStop": OWN})
+    assert pre_stops(obj) == [OWN]
+    assert not waits_for_requests(pod_spec(obj))
+    obj = revision()
+    obj["spec"]["containers"].append({"name": "side", "image": "side:1", "lifecycle": {"preStop": OWN}})
+    assert pre_stops(obj) == [sleep(3), OWN]
+    assert pre_stops(obj, pre_stop_sleep_seconds="9") == [sleep(9), OWN]
+    obj["spec"]["timeoutSeconds"] = 2
+    assert pre_stops(obj) == [sleep(2), OWN]
+
+
+def test_no_pod_gets_a_pre_stop_if_its_seconds_are_zero() -> None:
+    assert pre_stops(revision(), pre_stop_sleep_seconds="0") == [None]
+    assert not waits_for_requests(pod_spec(revision(), pre_stop_sleep_seconds="0"))
+
+
+def test_a_failed_probe_restarts_a_container_after_some_seconds() -> None:
+    """Kubernetes runs preStop before a restart, too; it must not take the whole grace period."""
+    probe: Obj = {"tcpSocket": {}}
+    obj = revision(livenessProbe=probe, startupProbe={**probe, "terminationGracePeriodSeconds": 20})
+    container = pod_spec(obj)["containers"][0]
+    assert container["livenessProbe"]["terminationGracePeriodSeconds"] == 3
+    assert container["startupProbe"]["terminationGracePeriodSeconds"] == 20
+    assert "terminationGracePeriodSeconds" not in container["readinessProbe"]
+    container = pod_spec(revision(livenessProbe=probe, lifecycle={"preStop": OWN}))["containers"][0]
+    assert "terminationGracePeriodSeconds" not in container["livenessProbe"]
 
 
 def test_the_users_own_choices_stay() -> None:
@@ -213,11 +263,10 @@ def test_the_users_own_choices_stay() -> None:
     assert "automountServiceAccountToken" not in pod
 
 
-def test_only_the_serving_container_has_a_port_a_probe_and_a_sleep() -> None:
+def test_only_the_serving_container_has_a_port_and_a_probe() -> None:
     obj = revision()
     obj["spec"]["containers"].append({"name": "side", "image": "side:1"})
     side = make_deployment(obj, SHIPPED)["spec"]["template"]["spec"]["containers"][1]
-    assert "lifecycle" not in side
     assert "readinessProbe" not in side
     assert "PORT" not in [each["name"] for each in side["env"]]
 
@@ -232,13 +281,11 @@ def test_an_update_keeps_replicas_and_what_others_wrote() -> None:
     reserve: Any = adapted(present, make_deployment(revision(state="reserve"), SHIPPED))
     assert annotations(reserve)["zerogate.dev/reachable"] == "false"
     assert reserve["spec"] == present["spec"], "a change of routing does not roll the pods"
-    slower = parse_configs({"config-deployment": {"pre-stop-sleep-seconds": "9"}})
+    slower = parse_configs({"config-deployment": {"progress-deadline": "9s"}})
     rolled: Any = adapted(present, make_deployment(revision(), slower))
     assert rolled["spec"]["replicas"] == 7
     assert rolled["spec"]["selector"] == present["spec"]["selector"]
-    assert (
-        rolled["spec"]["template"]["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] == 9
-    )
+    assert rolled["spec"]["progressDeadlineSeconds"] == 9
     assert annotations(rolled)["zerogate.dev/given-up"] == "TimedOut"
     assert labels(rolled)["mine"] == "x"
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kube.objects import Obj
-from serving.targets import Probe, scale_target
+from serving.targets import Probe, scale_target, waits_for_requests
 
 
 def deployment(
@@ -160,6 +160,25 @@ def test_the_port_annotation_chooses_among_the_ports_of_a_plain_deployment() -> 
 )
 def test_the_probe_is_the_serving_containers_own(container: dict[str, Any], probe: Probe) -> None:
     assert scale_target(deployment(container=container)).probe == probe
+
+
+@pytest.mark.parametrize(
+    ("grace", "sleep", "waits"), [(None, 30, True), (None, 29, False), (60, 60, True), (60, 30, False)]
+)
+def test_a_pod_waits_for_requests_if_its_pre_stop_sleeps_for_the_whole_grace_period(
+    grace: int | None, sleep: int, waits: bool
+) -> None:
+    """A shorter sleep leaves SIGTERM a part of the grace period, which belongs to the program."""
+    hook = {"lifecycle": {"preStop": {"sleep": {"seconds": sleep}}}}
+    spec: Obj = {"containers": [{"name": "other"}, {"name": "c", **hook}]}
+    if grace is not None:
+        spec["terminationGracePeriodSeconds"] = grace
+    assert waits_for_requests(spec) is waits
+
+
+@pytest.mark.parametrize("hook", [{}, {"exec": {"command": ["sleep", "30"]}}, {"sleep": None}])
+def test_another_pre_stop_does_not_wait_for_requests(hook: Obj) -> None:
+    assert not waits_for_requests({"containers": [{"lifecycle": {"preStop": hook}}]})
 
 
 words = st.sampled_from(["spec", "containers", "ports", "containerPort", "readinessProbe", "httpGet", "port"])

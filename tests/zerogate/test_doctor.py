@@ -49,7 +49,7 @@ def web(**changes: Any) -> Obj:
     container = {
         "name": "app",
         "ports": [{"containerPort": 8080}],
-        "lifecycle": {"preStop": {"sleep": {"seconds": 3}}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 30}}},
         **changes.get("container", {}),
     }
     pod = {"automountServiceAccountToken": False, "containers": [container], **changes.get("pod", {})}
@@ -171,7 +171,13 @@ APPLIED = json.dumps({"spec": {"replicas": 3}})
             "advice",
             "automountServiceAccountToken: false",
         ),
-        (web(container={"lifecycle": {}}), {}, "advice", "preStop: {sleep: {seconds: 3}}"),
+        (web(container={"lifecycle": {}}), {}, "advice", "preStop: {sleep: {seconds: 30}}"),
+        (
+            web(container={"lifecycle": {}}, pod={"terminationGracePeriodSeconds": 60}),
+            {},
+            "advice",
+            "preStop: {sleep: {seconds: 60}}",
+        ),
         (
             web(container={"readinessProbe": {"exec": {"command": ["x"]}}}),
             {},

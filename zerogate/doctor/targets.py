@@ -12,7 +12,7 @@ from serving.reading import mapping, mappings, whole
 from serving.reconcile.actions import Note
 from serving.reconcile.plain import reconcile_deployment
 from serving.reconcile.world import World
-from serving.targets import HOST_ANNOTATION, SCALE_LABEL, ScaleTarget, scale_target
+from serving.targets import DEFAULT_GRACE_PERIOD, HOST_ANNOTATION, SCALE_LABEL, ScaleTarget, scale_target
 from zerogate.doctor.findings import Finding
 
 DEFAULT_PERIOD = 10
@@ -113,9 +113,11 @@ def _pre_stop(target: ScaleTarget, pod: Obj) -> Iterator[str]:
     ]
     for container in (serving or containers)[:1]:
         if not mapping(mapping(container.get("lifecycle")).get("preStop")):
+            grace = whole(pod.get("terminationGracePeriodSeconds"), DEFAULT_GRACE_PERIOD)
             yield (
                 "without a preStop an app that ends at once on SIGTERM may lose requests when others delete a"
-                " pod; set lifecycle: {preStop: {sleep: {seconds: 3}}}"
+                f" pod; set lifecycle: {{preStop: {{sleep: {{seconds: {grace}}}}}}}, its whole grace period,"
+                " which the autoscaler shortens after the last request"
             )
 
 

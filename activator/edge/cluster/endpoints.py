@@ -220,7 +220,7 @@ class Endpoints:
         self._home[pod_uid] = where
         view = pod_view(pod)
         if view.is_gone:
-            self._forget_pod(pod_uid)
+            self.prober.forget(pod_uid)  # an order stands until the object is gone, for its last requests
         self._note_progress(entry.revision, view)
         self._apply(entry, entry.members.put(view, entry.revision.target, self._orders))
 
@@ -228,13 +228,10 @@ class Endpoints:
         self._pods.pop(pod_uid, None)
         self._strays.get(namespace, set()).discard(pod_uid)
         entry = self._entries.get(self._home.pop(pod_uid, ("", "")))
-        self._forget_pod(pod_uid)
-        if entry is not None:
-            self._apply(entry, entry.members.drop(pod_uid))
-
-    def _forget_pod(self, pod_uid: str) -> None:
         self.prober.forget(pod_uid)
         self._orders.forget(pod_uid)
+        if entry is not None:
+            self._apply(entry, entry.members.drop(pod_uid))
 
     def _adopt_strays(self, namespace: str) -> None:
         for pod_uid in [*self._strays.get(namespace, ())]:

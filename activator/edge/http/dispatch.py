@@ -103,6 +103,8 @@ class Dispatcher:
         self._unrouted_due = 0.0
         self._tunnels: set[Exchange] = set()
         self._paused: set[Downstream] = set()
+        self._leaving: set[Pod] = set()
+        """Pods that get no new request and have some in flight; their revisions may be gone."""
         self._connector = Connector(self.settings, clock, self.deadlines, self)
 
     def start(self) -> None:
@@ -126,13 +128,19 @@ class Dispatcher:
     def pod_ready(self, revision: Revision, uid: str, address: str, port: int) -> None:
         """A pod answers, or Kubernetes says so: it gets what waits, oldest first."""
         now = self.clock()
-        revision.throttle.pod_ready(uid, address, port, now)
+        former = revision.throttle.pods.get(uid)
+        pod = revision.throttle.pod_ready(uid, address, port, now)
+        if former is not None and former is not pod and former.in_flight:
+            self._leaving.add(former)
+        self._leaving.discard(pod)
         self._hand_over(revision, now)
 
     def pod_gone(self, revision: Revision, uid: str) -> None:
         """A pod is deleted, being deleted or not ready: no new request; those in flight finish."""
         pod = revision.throttle.pod_gone(uid)
         if pod is not None:
+            if pod.in_flight:
+                self._leaving.add(pod)
             for up in [*pod.idle]:
                 up.close()
             for tunnel in [each for each in self._tunnels if each.pod is pod]:
@@ -185,10 +193,11 @@ class Dispatcher:
             if pod.greeting and pod.uid != but:
                 self.pod_gone(revision, pod.uid)
 
-    def in_flight(self, revision: Revision, uid: str) -> int:
-        """Requests that a pod has from us now."""
-        pod = revision.throttle.pods.get(uid)
-        return pod.in_flight if pod is not None else 0
+    def in_flight(self, revision: Revision | None, uid: str) -> int:
+        """Requests in flight at a pod; `revision` is None if it is gone, which its pods may outlive."""
+        pod = revision.throttle.pods.get(uid) if revision is not None else None
+        in_use = pod.in_flight if pod is not None and pod not in self._leaving else 0
+        return in_use + sum(each.in_flight for each in self._leaving if each.uid == uid)
 
     def refuse(self, revision: Revision, reason: str, detail: str) -> None:
         """Answer all that wait: no pod can start. `reason` is the token, `detail` shown only if settings
@@ -528,10 +537,12 @@ class Dispatcher:
         if throttle.limit:
             self._feel_pulse(now)
         waiter = throttle.release(pod)
-        is_empty = pod.state != "ready" and not pod.in_flight and throttle.pods.get(pod.uid, pod) is pod
+        is_empty = pod.state != "ready" and not pod.in_flight
         if waiter is not None:
             self._connector.carry(waiter, waiter.pod, now)
         if is_empty:
+            self._leaving.discard(pod)
+        if is_empty and not self.in_flight(revision, pod.uid):
             try:
                 self.on_pod_empty(revision, pod.uid)
             except Exception as error:  # noqa: BLE001 - a failure domain

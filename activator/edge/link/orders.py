@@ -39,10 +39,9 @@ class Obedience:
         if not self._orders.cordon(key, order.pod_uid, order.epoch, time.monotonic() + order.expires_in):
             return
         revision = self._revisions.get(key)
-        in_flight = 0
         if revision is not None:
             self._dispatcher.cordon(revision, order.pod_uid)
-            in_flight = self._dispatcher.in_flight(revision, order.pod_uid)
+        in_flight = self._dispatcher.in_flight(revision, order.pod_uid)
         self._reports.acknowledge(Cordoned(order.pod_uid, order.epoch, in_flight))
         self._notify()
         if revision is not None and revision.throttle.waiting:

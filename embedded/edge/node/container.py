@@ -26,6 +26,10 @@ log = logging.getLogger("zerogate.node")
 
 START_ERROR = 128
 """Exit code told for a command that could not be started, as container runtimes tell it."""
+MINIMUM_GRACE = 2.0
+"""Seconds between SIGTERM and SIGKILL at least, if a preStop hook has used up the grace period (the kubelet's
+minimumGracePeriodInSeconds).
+"""
 RECORD_DELAY = 0.2
 """Seconds after its start that a process' record is written."""
 
@@ -49,6 +53,9 @@ class ContainerRunner:
         self._launch = Launch((), {}, "/")
         self._watchers: asyncio.TaskGroup | None = None
         self._was_tried = False
+        self._kill_at = 0.0
+        self._hook_limit: asyncio.Timeout | None = None
+        self._killer: asyncio.TimerHandle | None = None
         self.is_over = False
         if isinstance(told.state, Terminated):
             told.last = told.state
@@ -268,26 +275,55 @@ class ContainerRunner:
     # Ending
 
     async def stop(self, grace: float) -> None:
-        """preStop, SIGTERM, and SIGKILL when `grace` seconds are over, counted from now."""
+        """preStop, SIGTERM, and SIGKILL when `grace` seconds are over, counted from now.
+
+        A hook that is still running then is cut, and SIGKILL follows SIGTERM after MINIMUM_GRACE.
+        """
         process = self.process
         if process is None or not process.is_running:
             return
-        timer = asyncio.get_running_loop().call_later(grace, process.kill)
+        loop = asyncio.get_running_loop()
+        self._kill_at = loop.time() + grace
+        hook = (self._spec.get("lifecycle") or {}).get("preStop")
         try:
-            hook = (self._spec.get("lifecycle") or {}).get("preStop")
             if hook:
                 await self._run_hook(hook, process, grace)
+                self._kill_at = max(self._kill_at, loop.time() + MINIMUM_GRACE)
+            self._killer = loop.call_at(self._kill_at, process.kill)
             process.terminate()
             await process.wait()
         finally:
-            timer.cancel()
+            if self._killer is not None:
+                self._killer.cancel()
+            self._killer = None
+
+    def shorten(self, grace: float) -> None:
+        """End a `stop` that is under way within `grace` seconds from now, if that is sooner; a preStop that
+        is still running then is cut.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace
+        if end >= self._kill_at:
+            return
+        if self._hook_limit is not None:
+            self._kill_at = end
+            self._hook_limit.reschedule(end)
+        elif self._killer is not None and self.process is not None:
+            self._kill_at = end
+            self._killer.cancel()
+            self._killer = loop.call_at(end, self.process.kill)
 
     async def _run_hook(self, hook: Obj, process: Process, grace: float) -> None:
         serving_port = serving_container(self._pod).port if self._port else 0
         asked = {**hook, "timeoutSeconds": max(1.0, grace)}
-        answer = await run_pre_stop(
-            hook, probe_of(self._spec, asked, self._port, serving_port), self._surroundings(), process.exited
-        )
+        probe = probe_of(self._spec, asked, self._port, serving_port)
+        try:
+            async with asyncio.timeout_at(self._kill_at) as self._hook_limit:
+                answer = await run_pre_stop(hook, probe, self._surroundings(), process.exited)
+        except TimeoutError:
+            return
+        finally:
+            self._hook_limit = None
         if not answer.is_fine:
             text = f"PreStopHook of container {self.told.name} failed: {answer.text}"
             self._shop.report(self._pod, "Warning", "FailedPreStopHook", text)

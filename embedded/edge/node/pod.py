@@ -33,8 +33,7 @@ class PodWorker:
         self._shop = shop
         self._ending = asyncio.Event()
         self._is_gone = False
-        self._kill_at: float | None = None
-        self._killer: asyncio.TimerHandle | None = None
+        self._end_at: float | None = None
         self._containers = restored(pod, unix_now())
         self._publisher = Publisher(shop, pod, self._containers, self._on_read)
         self._runners: list[ContainerRunner] = []
@@ -79,20 +78,22 @@ class PodWorker:
         self._end_within(0.0)
 
     def _end_within(self, grace: float) -> None:
+        """Begin to end the pod, or shorten the grace period of an end that is under way."""
         loop = asyncio.get_running_loop()
-        kill_at = loop.time() + grace
-        if self._kill_at is not None and self._kill_at <= kill_at:
+        end_at = loop.time() + grace
+        if self._end_at is not None and self._end_at <= end_at:
             return
-        self._kill_at = kill_at
-        if self._killer is not None:
-            self._killer.cancel()
-        self._killer = loop.call_at(kill_at, self.kill)
+        self._end_at = end_at
         if not self._ending.is_set():
             for runner in self._runners:
                 if runner.process is not None:
                     text = f"Stopping container {runner.told.name}"
                     self._shop.report(self.pod, "Normal", "Killing", text)
         self._ending.set()
+        for runner in self._runners:
+            runner.shorten(grace)
+        if grace == 0:
+            self.kill()
 
     def kill(self) -> None:
         """End all processes at once."""
@@ -127,16 +128,14 @@ class PodWorker:
                 await self._stop()
                 publisher.cancel()
         finally:
-            if self._killer is not None:
-                self._killer.cancel()
             if self.port:
                 self._shop.ports.release(self.port)
         await self._finish()
 
     async def _stop(self) -> None:
-        """End all containers; `kill` cuts it short at the deadline."""
+        """End all containers within the grace period."""
         loop = asyncio.get_running_loop()
-        left = max(0.0, (self._kill_at or 0.0) - loop.time())
+        left = max(0.0, (self._end_at or 0.0) - loop.time())
         await asyncio.gather(*(runner.stop(left) for runner in self._runners))
 
     async def _finish(self) -> None:

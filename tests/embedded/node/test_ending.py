@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from embedded.edge.node.linux import proc
+from kube.objects import Obj
 from testkit.node.world import NodeWorld, container, pid_of, pod, port_of, python
 from testkit.waiting import until
 
@@ -80,6 +81,88 @@ async def test_pre_stop_sleep_keeps_the_pod_serving(world: NodeWorld) -> None:
             await asyncio.sleep(0.05)
         await world.gone()
         assert time.monotonic() - began >= 0.9
+
+
+ENDS_POLITELY = """
+import os, signal, time
+signal.signal(signal.SIGTERM, lambda *_: (open('term', 'w').write('asked'), os._exit(0)))
+print('up', flush=True)
+while True: time.sleep(1)
+"""
+
+
+def sleeper(seconds: int, grace: int, script: str = ENDS_POLITELY) -> Obj:
+    """A pod whose preStop sleeps, and which writes the file `term` on SIGTERM."""
+    hook = {"lifecycle": {"preStop": {"sleep": {"seconds": seconds}}}}
+    return pod(script=script, container=hook, terminationGracePeriodSeconds=grace)
+
+
+async def test_a_shorter_deletion_cuts_a_running_pre_stop_sleep(world: NodeWorld) -> None:
+    """The second DELETE counts from its own arrival; SIGTERM follows when its grace period is over."""
+    async with world.running():
+        await world.create(sleeper(60, 60))
+        await world.pod_where(lambda p: world.log(p) == "up\n", "the process")
+        await world.delete()
+        await world.event("Killing")
+        began = time.monotonic()
+        await world.delete(grace=1)
+        await world.gone()
+        took = time.monotonic() - began
+    assert (world.folder / "term").read_text() == "asked"
+    assert took >= 0.9
+
+
+async def test_a_longer_deletion_changes_nothing(world: NodeWorld) -> None:
+    """A DELETE with a longer grace period than the running one is ignored, by the API and by the node."""
+    async with world.running():
+        await world.create(sleeper(2, 60))
+        await world.pod_where(lambda p: world.log(p) == "up\n", "the process")
+        await world.delete(grace=1)
+        await world.event("Killing")
+        await world.delete(grace=60)
+        await world.gone()
+    assert (world.folder / "term").read_text() == "asked"
+
+
+async def test_a_pre_stop_as_long_as_the_grace_period_still_leaves_time_for_sigterm(world: NodeWorld) -> None:
+    """The hook is cut when the grace period is over, then the process gets SIGTERM, as from the kubelet."""
+    async with world.running():
+        await world.create(sleeper(1, 1))
+        await world.pod_where(lambda p: world.log(p) == "up\n", "the process")
+        began = time.monotonic()
+        await world.delete()
+        await world.gone()
+        took = time.monotonic() - began
+    assert (world.folder / "term").read_text() == "asked"
+    assert took >= 0.9
+
+
+async def test_a_process_that_ignores_sigterm_after_a_long_pre_stop_is_killed_two_seconds_later(
+    world: NodeWorld,
+) -> None:
+    """The extension of two seconds is the only one."""
+    script = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+    async with world.running():
+        await world.create(sleeper(60, 60, script))
+        await world.pod_where(lambda p: world.log(p) == "up\n", "the process")
+        await world.delete()
+        await world.event("Killing")
+        began = time.monotonic()
+        await world.delete(grace=1)
+        await world.gone(within=20)
+        assert time.monotonic() - began >= 1 + 1.9
+
+
+async def test_a_shorter_deletion_counts_after_sigterm_too(world: NodeWorld) -> None:
+    """Without a preStop the process has SIGTERM already; SIGKILL comes sooner."""
+    script = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+    async with world.running():
+        await world.create(pod(script=script, terminationGracePeriodSeconds=60))
+        await world.pod_where(lambda p: world.log(p) == "up\n", "the process")
+        await world.delete()
+        await world.event("Killing")
+        await world.delete(grace=1)
+        await world.gone(within=20)
 
 
 async def test_a_forced_deletion_ends_the_process_at_once(world: NodeWorld) -> None:
