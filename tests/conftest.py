@@ -55,6 +55,8 @@ FIRST = (
 """Groups of a parallel run that begin first, since they take longest; the others follow by their names."""
 
 
+NO_LOSS = ("test_no_loss", "test_leaving_pods")
+"""Files whose tests against a real API server have a control plane of their own: half of the time is theirs."""
 COMPILED = ("tests/activator/", "tests/fuzz/", "tests/zerogate/test_native.py")
 """Tests that run over the compiled modules as well."""
 
@@ -137,7 +139,7 @@ def _group(item: pytest.Item) -> str:
     if "own_plane" in _fixtures(item):
         return "faults" if item.path.stem == "test_faults" else "own-plane"
     if item.get_closest_marker("cluster"):
-        return "no-loss-kubernetes" if item.path.stem == "test_no_loss" else "e2e-kubernetes"
+        return "no-loss-kubernetes" if item.path.stem in NO_LOSS else "e2e-kubernetes"
     return item.nodeid.partition("::")[0]
 
 
