@@ -56,7 +56,7 @@ FIRST = (
 
 
 NO_LOSS = ("test_no_loss", "test_leaving_pods")
-"""Files whose tests against a real API server have a control plane of their own: half of the time is theirs."""
+"""Files whose tests against a real API server have their own control plane: half of the time is theirs."""
 COMPILED = ("tests/activator/", "tests/fuzz/", "tests/zerogate/test_native.py")
 """Tests that run over the compiled modules as well."""
 
