@@ -21,6 +21,7 @@ from autoscaler.messages import AT_ONCE, Bye, Cordon, Hello, Message, Pods, Stat
 from serving.targets import scale_target
 from testkit.loop.virtual_time import run
 from testkit.proxy.fake_autoscaler import TOKEN, fake_autoscaler
+from testkit.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -133,6 +134,7 @@ async def test_a_first_request_is_told_at_once(monkeypatch: pytest.MonkeyPatch) 
     hello = revision()
     async with fake_autoscaler() as leader, linked(leader.address) as here:
         await here.becomes(up=True)
+        await until(lambda: not here.link._due.is_set(), "what is told of itself when a link is made")
         here.first_request(hello)
         told = await leader.hears(is_at_once)
         assert told.stats[0][:4] == ("default", "hello", 1, 1)
