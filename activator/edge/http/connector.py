@@ -106,7 +106,9 @@ class Connector:
         now = self._clock()
         revision.throttle.connecting(pod, -1)
         is_wanted = exchange.up is up
-        if error or up.is_stale():
+        # An owner that was named gone while the connect was under way takes no request any more.
+        is_late = pod.greeting and pod.state == "gone"
+        if error or is_late or up.is_stale():
             if not error:  # the pod has closed it, or sent bytes before a request
                 up.close()
             if is_wanted:
@@ -145,6 +147,8 @@ class Connector:
                 )
         except OSError as error:
             return error.errno or errno.ETIMEDOUT
+        except ValueError:  # an address that is no host name (UnicodeError), as a peer may announce
+            return errno.EINVAL
         if not up.transport.is_closing():
             probe_peer(up.transport.get_extra_info("socket"))
         return 0

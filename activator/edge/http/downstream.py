@@ -149,13 +149,13 @@ class Downstream:
 
     def pause_writing(self) -> None:
         self.flow.is_writable = False
-        if self.exchange is not None and self.exchange.up is not None:
-            self.exchange.up.flow.pause_reading()
+        if self.exchange is not None and (up := self.exchange.connected) is not None:
+            up.flow.pause_reading()
 
     def resume_writing(self) -> None:
         self.flow.is_writable = True
-        if self.exchange is not None and self.exchange.up is not None:
-            self.exchange.up.flow.resume_reading()
+        if self.exchange is not None and (up := self.exchange.connected) is not None:
+            up.flow.resume_reading()
         self._flushed()
         if self.state == FLUSHING:
             self._rest()

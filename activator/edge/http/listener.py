@@ -7,6 +7,7 @@ import resource
 import socket
 from typing import cast
 
+from activator.edge.http.connector import OUT_OF_DESCRIPTORS, SHORTAGE
 from activator.edge.http.dispatch import Dispatcher
 from activator.edge.http.downstream import Downstream
 from activator.edge.http.gate import Gate, Routes
@@ -18,6 +19,8 @@ log = logging.getLogger("zerogate.activator")
 BACKLOG = 4096
 HANDSHAKE = 0.02
 """Seconds for connections that have begun when a socket of our own is about to close."""
+LAST_WAIT = 10.0
+"""Seconds that a drain waits for descriptors of connections that nobody has accepted."""
 TURNS = 4
 """Turns of the loop from accepting a connection to its `connection_made`: uvloop's one, asyncio's three."""
 OTHER_DESCRIPTORS = 256
@@ -153,14 +156,28 @@ class Listener:
         self._settle()
 
     async def _accept_the_last(self, own: socket.socket) -> None:
-        """Clients whose connection nobody has accepted would be reset when the socket closes: serve them."""
-        late = []
-        with own, contextlib.suppress(BlockingIOError):
+        """Serve clients whose connection nobody has accepted: the kernel resets them if the socket closes.
+
+        If there is no file descriptor for one, it waits until other clients have left, up to LAST_WAIT.
+        """
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + LAST_WAIT
+        with own:
             while True:
-                late.append(own.accept()[0])
-        for accepted in late:
-            with contextlib.suppress(OSError):  # it has left already
-                await asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted)
+                try:
+                    accepted = own.accept()[0]
+                except BlockingIOError:
+                    return
+                except ConnectionAbortedError:
+                    continue  # it has left already
+                except OSError as error:
+                    if error.errno not in OUT_OF_DESCRIPTORS or loop.time() >= ends:
+                        log.warning("the connections that wait can't be accepted: %s", error)
+                        return
+                    await asyncio.sleep(SHORTAGE)
+                    continue
+                with contextlib.suppress(OSError):  # it has left already
+                    await loop.connect_accepted_socket(self._connection, accepted)
 
     def _stop_listening(self) -> None:
         self.gate.on_room = None

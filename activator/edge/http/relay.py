@@ -143,6 +143,11 @@ class Exchange(Waiter):
             self._hold(content)
         return data[used:]
 
+    @property
+    def connected(self) -> "Upstream | None":
+        """The open connection to a pod, None while there is none or it is being opened."""
+        return None if self.step == CONNECTING else self.up
+
     def send(self, up: "Upstream", now: float) -> None:
         """Give the request, as far as it is there, to a connection."""
         self.up = up
@@ -151,6 +156,9 @@ class Exchange(Waiter):
         self.sends += 1
         self.tries += 1
         self._arm(now)
+        if not self.down.flow.is_writable:
+            # The transport reports once that its buffer is full: a second attempt has to know it, too.
+            up.flow.pause_reading()
         if not self.request.body:
             up.transport.write(self.wire)
             if self.down.is_half_closed:

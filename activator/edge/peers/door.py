@@ -166,7 +166,7 @@ class _Greeted:
         if not end and len(self._data) < LONGEST:
             return
         if self._data == ARE_YOU_THERE:
-            self._transport.write(_STRANGER)
+            self._transport.write(_STRANGER % self._door.dispatcher.dates.line())
             self.end()
             return
         greeting = read_greeting(self._data[:end])
