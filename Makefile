@@ -38,7 +38,7 @@ else
 endif
 
 quick: $(DEV) ## Tests without real processes, under two minutes
-	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not e2e and not node and not long and not built"
+	@$(BIN)/pytest -q -n 4 --dist loadgroup -m "not e2e and not node and not long and not built"
 
 ci: $(DEV) ## What must pass before a change lands: check and the whole suite
 	@$(BIN)/python -m tools.ci

@@ -37,7 +37,7 @@ def test_an_activator_whose_link_is_lost_vetoes_going_down_for_a_minute_and_no_l
     play(scene)
 
 
-@pytest.mark.parametrize("silent_for", [100, 600, 90_000])
+@pytest.mark.parametrize("silent_for", [100, 600, 7_200])
 def test_nothing_is_scaled_down_while_a_linked_activator_does_not_report(silent_for: float) -> None:
     """It lives and serves requests that nobody counts. As soon as it reports, all goes on."""
 

@@ -141,6 +141,8 @@ async def test_waking_from_zero_costs_two_writes_until_the_pod_exists(world: Wor
             )
 
         await until(has_settled, "the empty deployment to settle")
+        for _ in range(200):  # the controllers hear of their own writes, in turns of the loop, not in seconds
+            await asyncio.sleep(0)
         world.api.writes.clear()
         await world.do("PATCH", f"{DEPLOYMENTS}/hello", {"spec": {"replicas": 1}})
         await until(world.pods, "the pod")
