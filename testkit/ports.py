@@ -6,9 +6,9 @@ import socket
 import tempfile
 from pathlib import Path
 
-FIRST, LAST = 20_000, 32_000
+FIRST, LAST = 11_000, 19_900
 """Below the ephemeral range (net.ipv4.ip_local_port_range begins at 32768), so that no outgoing connection
-takes one.
+takes one, and below the range from which the node agent gives ports to pods (embedded.node.ports).
 """
 _FOLDER = Path(tempfile.gettempdir()) / "zerogate-test-ports"
 _locks: dict[int, int] = {}
