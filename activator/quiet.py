@@ -27,3 +27,8 @@ class Quiet:
             self._kinds = {each: told for each, told in self._kinds.items() if now - told[0] < EVERY}
         self._kinds[kind] = now, 0
         return kept_back
+
+
+def more_like_this(kept_back: int) -> str:
+    """The end of a log line before which so many of its kind were kept back."""
+    return f" (and {kept_back} more like this before)" if kept_back else ""

@@ -288,10 +288,7 @@ class Program:
 
     def _on_waiting(self, revision: Revision) -> None:
         for each in (self.endpoints.waiting, self.waking.waiting, self.obedience.object_to):
-            try:
-                each(revision)
-            except Exception as error:  # noqa: BLE001 - one that fails must not keep the others from it
-                self.dispatcher.faults.report("on_waiting", error)
+            self.dispatcher.faults.guard("on_waiting", each, revision)
 
     def _on_order(self, order: Cordon | Uncordon | Owner) -> None:
         if isinstance(order, Owner):

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from activator.http.replies import Refusal
-from activator.quiet import Quiet
+from activator.quiet import Quiet, more_like_this
 from activator.revision import Revision
 
 log = logging.getLogger("zerogate.activator")
@@ -37,7 +37,7 @@ class Refusals:
             return
         namespace, name = revision.key
         log.warning(
-            "%s: response cut after %.0f ms: %s%s", name, seconds * 1000, why, _more(kept_back),
+            "%s: response cut after %.0f ms: %s%s", name, seconds * 1000, why, more_like_this(kept_back),
             extra={
                 "data": {
                     "namespace": namespace, "revision": name, "seconds": seconds, "detail": why,
@@ -58,10 +58,6 @@ class Refusals:
             return
         log.log(
             logging.WARNING if refusal.status >= FAULT else logging.INFO,
-            "%s%s", sentence, _more(kept_back),
+            "%s%s", sentence, more_like_this(kept_back),
             extra={"data": {**data, "status": refusal.status, "reason": refusal.reason, "more": kept_back}},
         )  # fmt: skip
-
-
-def _more(kept_back: int) -> str:
-    return f" (and {kept_back} more like this before)" if kept_back else ""

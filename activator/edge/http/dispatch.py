@@ -297,10 +297,7 @@ class Dispatcher:
             total = now - revision.cold_since
             revision.cold_since = None
             revision.start_seconds = total
-            try:
-                self.on_cold_start(revision, total, found)
-            except Exception as error:  # noqa: BLE001 - a failure domain
-                self.faults.report("on_cold_start", error)
+            self.faults.guard("on_cold_start", self.on_cold_start, revision, total, found)
 
     def switched(self, exchange: Exchange, protocol: bytes, data: bytes) -> None:
         """The request was answered with 101, behind which `data` came: a tunnel takes its place."""
@@ -363,10 +360,9 @@ class Dispatcher:
             counts.seconds += now - exchange.arrived
             exchange.revision.load.leave(now)
             exchange.down.reply(exchange, refusal)
-            try:
-                self.on_refused(refusal, exchange.revision, now - exchange.arrived)
-            except Exception as error:  # noqa: BLE001 - a failure domain
-                self.faults.report("on_refused", error)
+            self.faults.guard(
+                "on_refused", self.on_refused, refusal, exchange.revision, now - exchange.arrived
+            )
             self.tell_over(exchange, refusal.status, is_cut=False)
 
     def failed(self, exchange: Exchange) -> None:
@@ -426,40 +422,25 @@ class Dispatcher:
 
     def tell_first(self, revision: Revision) -> None:
         """An idle revision has got its first request."""
-        try:
-            self.on_first(revision)
-        except Exception as error:  # noqa: BLE001 - a failure domain
-            self.faults.report("on_first", error)
+        self.faults.guard("on_first", self.on_first, revision)
 
     def tell_over(self, exchange: Exchange, status: int, *, is_cut: bool) -> None:
         """A request is over."""
         hook = self.on_over
         if hook is not None:
-            try:
-                hook(exchange, status, is_cut=is_cut)
-            except Exception as error:  # noqa: BLE001 - a failure domain
-                self.faults.report("on_over", error)
+            self.faults.guard("on_over", hook, exchange, status, is_cut=is_cut)
 
     def tell_cut(self, exchange: Exchange, why: str) -> None:
         """The response to a request was aborted."""
-        try:
-            self.on_cut(exchange.revision, why, self.clock() - exchange.arrived)
-        except Exception as error:  # noqa: BLE001 - a failure domain
-            self.faults.report("on_cut", error)
+        self.faults.guard("on_cut", self.on_cut, exchange.revision, why, self.clock() - exchange.arrived)
         self.tell_over(exchange, exchange.answer.status, is_cut=True)
 
     def tell_turned_away(self, refusal: Refusal, host: bytes) -> None:
         """A local response was sent to what belongs to no revision."""
-        try:
-            self.on_turned_away(refusal, host)
-        except Exception as error:  # noqa: BLE001 - a failure domain
-            self.faults.report("on_turned_away", error)
+        self.faults.guard("on_turned_away", self.on_turned_away, refusal, host)
 
     def _tell_waiting(self, revision: Revision) -> None:
-        try:
-            self.on_waiting(revision)
-        except Exception as error:  # noqa: BLE001 - a failure domain
-            self.faults.report("on_waiting", error)
+        self.faults.guard("on_waiting", self.on_waiting, revision)
 
     # -- inside: attempts --
 
@@ -543,15 +524,9 @@ class Dispatcher:
         if is_empty:
             self._leaving.discard(pod)
         if is_empty and not self.in_flight(revision, pod.uid):
-            try:
-                self.on_pod_empty(revision, pod.uid)
-            except Exception as error:  # noqa: BLE001 - a failure domain
-                self.faults.report("on_pod_empty", error)
+            self.faults.guard("on_pod_empty", self.on_pod_empty, revision, pod.uid)
         if throttle.is_barred and not pod.greeting:
-            try:
-                self.on_slot_left(revision)
-            except Exception as error:  # noqa: BLE001 - a failure domain
-                self.faults.report("on_slot_left", error)
+            self.faults.guard("on_slot_left", self.on_slot_left, revision)
 
     # -- inside: time and trouble --
 
@@ -561,18 +536,12 @@ class Dispatcher:
         self._feel_pulse(now)
         self._pulse = now
         for item in self.deadlines.sweep(now):
-            try:
-                item.expired(now)
-            except Exception as error:  # noqa: BLE001 - a failure domain
+            if not self.faults.guard("a deadline", item.expired, now):
                 item.due = now + EXPIRED_AGAIN
-                self.faults.report("a deadline", error)
         if self._paused or self._unrouted:
             self._look_again(now)
         for revision in [*self._restless]:
-            try:
-                self._sweep_queue(revision, now)
-            except Exception as error:  # noqa: BLE001 - a failure domain
-                self.faults.report("a queue", error)
+            self.faults.guard("a queue", self._sweep_queue, revision, now)
         return bool(self._restless) or self.deadlines.is_any_soon
 
     def _look_again(self, now: float) -> None:
@@ -580,17 +549,11 @@ class Dispatcher:
         if self._paused:
             paused, self._paused = self._paused, set()
             for down in paused:
-                try:
-                    down.watch()
-                except Exception as error:  # noqa: BLE001 - a failure domain
-                    self.faults.report("a watch", error)
+                self.faults.guard("a watch", down.watch)
         if self._unrouted and now >= self._unrouted_due:
             self._unrouted_due = now + REROUTED_EVERY
             for revision in [*self._unrouted]:
-                try:
-                    self.reroute(revision)
-                except Exception as error:  # noqa: BLE001 - a failure domain
-                    self.faults.report("a queue", error)
+                self.faults.guard("a queue", self.reroute, revision)
 
     def _sweep_queue(self, revision: Revision, now: float) -> None:
         throttle = revision.throttle
@@ -606,10 +569,7 @@ class Dispatcher:
         late = now - self._pulse
         if late > STOOD_STILL:
             self._pulse = now
-            try:
-                self.on_stood_still(late)
-            except Exception as error:  # noqa: BLE001 - a failure domain
-                self.faults.report("on_stood_still", error)
+            self.faults.guard("on_stood_still", self.on_stood_still, late)
 
     def _dismiss(self, revision: Revision, refusal: Refusal) -> None:
         for waiter in revision.throttle.dismiss():
