@@ -18,6 +18,10 @@ from autoscaler import link_pb2
 VERSION = 1
 """Of the protocol, said in `Hello`. Fields may be added under the same version."""
 
+ARE_YOU_THERE = b"\n"
+"""Sent by the autoscaler to the address at which an activator takes requests of others: any response says
+that its process runs.
+"""
 AT_ONCE = 0
 """The cut of a report that did not wait for one."""
 

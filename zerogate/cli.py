@@ -72,12 +72,15 @@ def _variable(flag: str) -> str:
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """The variables that look like settings and are none of any command."""
-    known = {*OTHER_VARIABLES}
+    given = {name for name in environment if name.startswith(PREFIX)} - {*OTHER_VARIABLES}
+    if not given:  # the settings of all commands are made for this alone
+        return []
+    known = set()
     for name, add in COMMANDS.items():
         command = _Command(argparse.ArgumentParser(prog=name), {})
         add(command)
         known |= {_variable(flag) for flag in command.flags()}
-    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    return sorted(given - known)
 
 
 def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:

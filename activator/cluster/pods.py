@@ -11,24 +11,9 @@ from dataclasses import dataclass
 
 from kube.duration import parse_duration
 from kube.objects import Key, Obj, annotations, condition, is_ready, key, labels, uid
+from serving.reconcile.pods import FAILED_WAITING
 from serving.targets import BLIND, PORT_ANNOTATION, REVISION_LABEL, ScaleTarget
 
-START_FAULTS = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "ImageInspectError",
-        "RegistryUnavailable",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "RunContainerError",
-    }
-)
-"""A container's waiting reasons that do not pass by themselves; the same make its Revision not ready
-(serving.reconcile.pods).
-"""
 NEVER_STARTED = "StartError"
 """The reason of the end of a container whose command could not be started."""
 MAX_CRASHES = 3
@@ -157,7 +142,7 @@ def _container_fault(status: Obj) -> str:
     is_crash = reason == "CrashLoopBackOff" and (
         (status.get("restartCount") or 0) >= MAX_CRASHES or ended.get("reason") == NEVER_STARTED
     )
-    if reason not in START_FAULTS and not is_crash:
+    if reason not in FAILED_WAITING and not is_crash:  # each of those does not pass by itself
         return ""
     parts = [str(waiting.get("message") or "")]
     if is_crash and "exitCode" in ended:

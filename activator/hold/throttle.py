@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from activator.hold.balance import OUT, Balance, Pod
+from activator.hold.deadlines import NEVER
 from activator.hold.pacing import MAX_CONNECTING
 
 NO_CAP = 1 << 62
-NEVER = float("inf")
 FIRST_DELAY = 0.05
 """Seconds that a pod is left out after its first failure; doubles with each further one."""
 LONGEST_DELAY = 5.0

@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 
 from autoscaler.edge.link import Peer
 from autoscaler.fleet import Fleet
-from autoscaler.messages import Hello, Occupied
+from autoscaler.messages import ARE_YOU_THERE, Hello, Occupied
 from autoscaler.owners import Orders, Owners
 from autoscaler.revision import Revision
 
@@ -27,7 +27,6 @@ UNANSWERED = 4.0
 """Seconds without an answer after which a process stands still. These are more than the three after which it
 takes no slot of a limit by itself (activator.edge.http.dispatch.STOOD_STILL).
 """
-ARE_YOU_THERE = b"\n"
 ASKED_AGAIN = 0.2
 """Seconds between two connects to one that is lost."""
 

@@ -127,8 +127,8 @@ class Exchange(Waiter):
 
     def request_in(self, data: bytes) -> bytes:
         """More from the client, while the body is not done. Returns what is not part of it any more."""
-        if self.up is not None and self.step is not CONNECTING:
-            self.up.hear()
+        if (up := self.connected) is not None:
+            up.hear()
             if self.step is DONE:  # it was answered before its end
                 return b""
         try:

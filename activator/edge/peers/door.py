@@ -19,14 +19,13 @@ from activator.hold.deadlines import NEVER
 from activator.http.greeting import LONGEST, Greeting, read_greeting
 from activator.revision import Revision
 from activator.routes import Picked
+from autoscaler.messages import ARE_YOU_THERE
 from kube.objects import Key
 
 GREETED_WITHIN = 10.0
 """Seconds for the greeting."""
 KEPT_WAITING = 60.0
 """Seconds for the word of the autoscaler that sent a connection here."""
-ARE_YOU_THERE = b"\n"
-"""A greeting of the autoscaler, which asks whether this process runs: any response says so."""
 LAST_CALL = 10.0
 """Seconds for which connections are accepted while requests of others never cease."""
 _STRANGER = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n%bConnection: close\r\n\r\n"
@@ -166,14 +165,12 @@ class _Greeted:
         if not end and len(self._data) < LONGEST:
             return
         if self._data == ARE_YOU_THERE:
-            self._transport.write(_STRANGER % self._door.dispatcher.dates.line())
-            self.end()
+            self._turn_away()
             return
         greeting = read_greeting(self._data[:end])
         if greeting is None or not self._door.is_secret(greeting.secret):
             self._door.refused += 1
-            self._transport.write(_STRANGER % self._door.dispatcher.dates.line())
-            self.end()
+            self._turn_away()
             return
         self.greeting = greeting
         self._data = self._data[end:]
@@ -215,6 +212,11 @@ class _Greeted:
 
     def expired(self, now: float) -> None:  # noqa: ARG002 - as every `Dated`
         """It never came to that."""
+        self.end()
+
+    def _turn_away(self) -> None:
+        """Respond and close: this is no connection of another activator."""
+        self._transport.write(_STRANGER % self._door.dispatcher.dates.line())
         self.end()
 
     def _wait(self, seconds: float) -> None:
