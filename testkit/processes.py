@@ -22,7 +22,15 @@ def tree(process: int) -> Iterator[int]:
 def end_with_parent() -> None:
     """Have the kernel send SIGTERM to this process if its parent ends: a `preexec_fn` of programs under test.
 
-    So none of them outlives a run that was killed (prctl(2), PR_SET_PDEATHSIG is 1). If our programs get
-    SIGTERM, they end their own children.
+    So none of them outlives a run that was killed. If our programs get SIGTERM, they end their own children.
     """
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    _on_end_of_parent(signal.SIGTERM)
+
+
+def kill_with_parent() -> None:
+    """The same with SIGKILL, for programs of others that have no children."""
+    _on_end_of_parent(signal.SIGKILL)
+
+
+def _on_end_of_parent(number: int) -> None:
+    ctypes.CDLL(None).prctl(1, number)  # PR_SET_PDEATHSIG (prctl(2))

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+PAUSE = 0.002
+"""Seconds between two looks at a condition in the same process."""
 SLOWER = 3.0
 """How many times slower than an idle one a machine may be before a wait for a condition fails."""
 
@@ -27,12 +29,15 @@ def wait_for(what: str, check: Callable[..., Any], deadline: float = 30.0, every
         time.sleep(every or min(0.05 + waited / 20, 0.5))
 
 
-async def until(condition: Callable[..., Any], what: str, within: float = 60.0) -> Any:
-    """The first true value of `condition()`; fails the test, saying what it waited for, after `within` s."""
-    deadline = time.monotonic() + within
-    while True:
-        value = condition()
-        if value:
+async def until(condition: Callable[..., Any], what: str = "the condition", within: float = 60.0) -> Any:
+    """Return the first true value of `condition()`; fail after `within` seconds of the loop's clock.
+
+    The loop may be one of virtual time.
+    """
+    try:
+        async with asyncio.timeout(within):
+            while not (value := condition()):
+                await asyncio.sleep(PAUSE)
             return value
-        assert time.monotonic() < deadline, f"waited {within} s in vain for {what}"
-        await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"waited {within:g} s in vain for {what}") from None

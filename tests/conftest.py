@@ -43,7 +43,6 @@ FIRST = (
     "contract-kubernetes",
     "e2e-kubernetes",
     "no-loss-kubernetes",
-    "load",
     "contract-embedded",
     "tests/e2e/test_no_loss.py",
     "tests/e2e/test_kubectl_habits.py",
@@ -127,10 +126,6 @@ def _parameters(item: pytest.Item) -> tuple[object, ...]:
 
 def _group(item: pytest.Item) -> str:
     """Tests of one group run in one process, one after the other, and share fixtures of a module."""
-    if marker := item.get_closest_marker("xdist_group"):
-        return str(marker.args[0])
-    if item.get_closest_marker("load"):
-        return "load"
     if item.get_closest_marker("long") and "tmp_path" in _fixtures(item):
         return item.nodeid  # it shares nothing with the other tests of its file
     folder = item.path.relative_to(ROOT).parts[0] if item.path.is_relative_to(ROOT) else ""

@@ -23,7 +23,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-ROOT = Path(__file__).parents[1]
+from testkit import cache
+from testkit.paths import ROOT
+
 BUILD = ROOT / "build"
 BIN = Path(sys.executable).parent
 TOOLS = ROOT / ".cache" / "bin"
@@ -33,8 +35,6 @@ UNIT_WORKERS = "2"
 SYSTEM_WORKERS = "6"
 """Test processes of the stage `system`: they wait for processes and windows most of the time."""
 SLOWEST = 20
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "zerogate"
-"""What a fresh clone need not make again: mypy's results are kept by the content of files."""
 
 
 @dataclass
@@ -96,7 +96,7 @@ def stages() -> list[Stage]:
                 [str(BIN / "mypy")],
                 [str(BIN / "lint-imports")],
             ],
-            environment={"MYPY_CACHE_DIR": str(CACHE / "mypy")},
+            environment={"MYPY_CACHE_DIR": str(cache.folder() / "mypy")},  # kept by the content of files
         ),
         Stage(
             "unit",

@@ -10,9 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from testkit import cache
 from zerogate import native
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "zerogate" / "compiled"
+CACHE = cache.folder() / "compiled"
 """Sets by their names, which are hashes of sources and Python: a fresh clone does not compile them again."""
 
 

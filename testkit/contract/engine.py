@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from kube.edge.credentials import load_credentials
 from kube.resources import CONFIGMAPS, CRDS, NAMESPACES, Resource
+from testkit import kubectl
 from testkit.waiting import wait_for
 
 JSON = "application/json"
@@ -101,9 +102,7 @@ class Engine:
         )  # fmt: skip
 
     def _kubectl_environment(self) -> dict[str, str]:
-        # kubectl lives for a moment: without collecting garbage it costs a fifth less.
-        own = {"KUBECONFIG": str(self.kubeconfig), "HOME": str(self.folder), "GOGC": "off"}
-        return {**self._environment, **own}
+        return kubectl.environment(self._environment, self.kubeconfig, self.folder)
 
     def output(self, namespace: str, pod: str, container: str = "main") -> str:
         """What a pod has printed, read from the file: the quickest way to ask."""

@@ -14,10 +14,9 @@ from activator.edge.http.relay import Exchange
 from activator.edge.http.upstream import Upstream
 from activator.hold.throttle import Room
 from activator.revision import Revision
-from activator.routes import Picked
 from activator.settings import ProxySettings
 from testkit.loop.fake_transport import Paper, PaperLoop, Unread
-from testkit.proxy.harness import HOST, make_revision
+from testkit.proxy.harness import OneHost, make_revision
 
 SETTINGS = ProxySettings(
     max_head=512, held_body=64, replayed_body=128, head_timeout=3.0, keep_alive_timeout=20.0
@@ -53,7 +52,7 @@ class PaperHangups:
             hung_up()
 
 
-class Stage:
+class Stage(OneHost):
     """`serve(wire)` is called with each connection to a pod; `refuse` says whether connects are refused."""
 
     def __init__(
@@ -93,15 +92,6 @@ class Stage:
         self._numbers = itertools.count(1000)
         self.clients: list[Paper] = []
         self.ups: list[Paper] = []
-
-    def pick(self, host: bytes, random: float) -> Picked | None:
-        return Picked(self.revision, "hello", "") if host.partition(b":")[0] == HOST else None
-
-    def pick_tagged(self, host: bytes, tag: bytes, random: float) -> Picked | None:
-        return self.pick(host, random)
-
-    def knows(self, host: bytes) -> bool:
-        return self.pick(host, 0.0) is not None
 
     def client(self) -> Paper:
         """A client's connection: a transport whose protocol is the proxy's own."""

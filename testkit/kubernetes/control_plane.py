@@ -4,7 +4,6 @@ No container runs here ("API level"): pods are run by `zerogate node`, or by nob
 the checkout: `python -m testkit.kubernetes.control_plane FOLDER` keeps one up until Ctrl-C.
 """
 
-import ctypes
 import json
 import os
 import shutil
@@ -24,8 +23,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from embedded.edge.lock import kubeconfig_text, make_lock
+from testkit import kubectl
 from testkit.kubernetes.certificates import issue_client
 from testkit.ports import free_port
+from testkit.processes import kill_with_parent
 
 HERE = Path(__file__).parent
 SERVICE_RANGE = "10.96.0.0/16"
@@ -53,11 +54,6 @@ def build(level: str = "api") -> Path:
     return Path(done.stdout.strip())
 
 
-def _die_with_parent() -> None:
-    """No process outlives the tests, not even after their kill -9 (prctl 1 is PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-
-
 class Cluster:
     """A cluster that somebody runs; `kubeconfig` is an administrator's."""
 
@@ -70,7 +66,7 @@ class Cluster:
         """What kubectl prints for the administrator. Raises RuntimeError with what it complains of."""
         done = subprocess.run(
             ["kubectl", *arguments],
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "GOGC": "off"},
+            env=kubectl.environment(os.environ, self.kubeconfig),
             check=False, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         if done.returncode:
@@ -223,7 +219,7 @@ class ControlPlane(Cluster):
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
                 # Collecting garbage four times more rarely costs memory, which is there, and saves CPU time.
                 env={**os.environ, "GOGC": "400"},
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - tests start it from their only thread
+                preexec_fn=kill_with_parent,  # noqa: PLW1509 - tests start it from their only thread
             )  # fmt: skip
 
     def wait(self, what: str, check: Callable[..., Any]) -> None:

@@ -18,7 +18,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from testkit.kubernetes.control_plane import SERVICE_RANGE, ControlPlane, _die_with_parent, build
+from testkit.kubernetes.control_plane import SERVICE_RANGE, ControlPlane, build
+from testkit.processes import kill_with_parent
 from tools.image.archive import Image, write
 
 NAME = "node-1"
@@ -161,7 +162,7 @@ class Node:
         """The namespaces, and the process that holds them; it dies with this one."""
         self._holder = subprocess.Popen(
             [*HOLDING, self.programs / "pause"],
-            stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent,  # noqa: PLW1509 - as the control plane's
+            stdin=subprocess.DEVNULL, preexec_fn=kill_with_parent,  # noqa: PLW1509 - as the control plane's
         )  # fmt: skip
         children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
         end = time.monotonic() + 10

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from testkit import kubectl
 from testkit.api_server import ApiServer
 from testkit.diagnosis import Section, sections
 from testkit.paths import ROOT
@@ -115,11 +116,7 @@ class Machine:
         """The same with its exit status."""
         return subprocess.run(
             ["kubectl", *arguments], input=given, capture_output=True, text=True, timeout=60, check=False,
-            # kubectl lives for a moment: without collecting garbage it costs a fifth less.
-            env={
-                **self.environment, "GOGC": "off",
-                "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.folder),
-            },
+            env=kubectl.environment(self.environment, self.kubeconfig, self.folder),
         )  # fmt: skip
 
     def get(self, *arguments: str) -> Any:

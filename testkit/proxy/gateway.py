@@ -28,10 +28,9 @@ from activator.edge.http.listener import Listener
 from activator.hold.throttle import Room
 from activator.http.replies import Refusal
 from activator.revision import Revision
-from activator.routes import Picked
 from activator.settings import ProxySettings
 from testkit.paths import ROOT
-from testkit.proxy.harness import HOST, make_revision
+from testkit.proxy.harness import OneHost, make_revision
 from zerogate.edge.process import prepare
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -96,7 +95,7 @@ class Gateway:
         return found
 
 
-class _Inside:
+class _Inside(OneHost):
     """What runs in the process."""
 
     def __init__(self, told: dict[str, Any]) -> None:
@@ -109,15 +108,6 @@ class _Inside:
         )
         self.dispatcher.on_refused = self._refused
         self.listener = Listener()
-
-    def pick(self, host: bytes, random: float) -> Picked | None:
-        return Picked(self.revision, "hello", "") if host.partition(b":")[0] == HOST else None
-
-    def pick_tagged(self, host: bytes, tag: bytes, random: float) -> Picked | None:
-        raise NotImplementedError
-
-    def knows(self, host: bytes) -> bool:
-        return self.pick(host, 0.0) is not None
 
     def obey(self, what: dict[str, Any]) -> None:
         if "ready" in what:

@@ -21,6 +21,7 @@ from activator.revision import Revision
 from activator.routes import Picked
 from activator.settings import ProxySettings
 from serving.targets import scale_target
+from testkit import waiting
 
 HOST = b"hello.default.example.com"
 GET = b"GET / HTTP/1.1\r\nHost: " + HOST + b"\r\n\r\n"
@@ -53,11 +54,8 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def until(condition: Callable[..., Any], within: float = 90.0) -> None:
-    """Wait for a condition, not for luck."""
-    end = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true"
-        await asyncio.sleep(0.002)
+    """Wait for a condition, longer than any deadline of a connection."""
+    await waiting.until(condition, within=within)
 
 
 def post(body: bytes = b"", *more: bytes, method: bytes = b"POST") -> bytes:
@@ -293,7 +291,22 @@ class Told(Protocol):
     def port(self) -> int: ...
 
 
-class Proxy:
+class OneHost:
+    """Routes HOST to one revision, as `activator.routes.Router` does many."""
+
+    revision: Revision
+
+    def pick(self, host: bytes, random: float) -> Picked | None:
+        return Picked(self.revision, "hello", "") if host.partition(b":")[0] == HOST else None
+
+    def pick_tagged(self, host: bytes, tag: bytes, random: float) -> Picked | None:
+        return self.pick(host, random)
+
+    def knows(self, host: bytes) -> bool:
+        return self.pick(host, 0.0) is not None
+
+
+class Proxy(OneHost):
     """The proxy under test with one revision; leaving it checks that every count is back at zero."""
 
     def __init__(
@@ -321,15 +334,6 @@ class Proxy:
         self.listener = Listener()
         self._pods: list[Pod] = []
         self._clients: list[Client] = []
-
-    def pick(self, host: bytes, random: float) -> Picked | None:
-        return Picked(self.revision, "hello", "") if host.partition(b":")[0] == HOST else None
-
-    def pick_tagged(self, host: bytes, tag: bytes, random: float) -> Picked | None:
-        return self.pick(host, random)
-
-    def knows(self, host: bytes) -> bool:
-        return self.pick(host, 0.0) is not None
 
     async def __aenter__(self) -> Self:
         await self.listener.start(("127.0.0.1", 0), self, self.dispatcher)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 
 import aiohttp
 from prometheus_client import CollectorRegistry, generate_latest
@@ -13,15 +12,10 @@ from autoscaler.kpa.replay import replay
 from autoscaler.messages import AT_ONCE, Hello, Stat, Stats, encode
 from kube.edge.client import Client
 from testkit.scaling.world import FakeApi, config, deployment
+from testkit.waiting import until
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/zerogate-system/leases/zerogate-autoscaler"
 HELLO = "/apis/apps/v1/namespaces/default/deployments/hello"
-
-
-async def until(condition: Callable[[], object], deadline: float = 60.0) -> None:
-    async with asyncio.timeout(deadline):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def made(api: FakeApi) -> Autoscaler:

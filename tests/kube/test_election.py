@@ -22,6 +22,7 @@ from kube.objects import Obj
 from kube.resources import CONFIGMAPS
 from testkit.api.world import MERGE, World, config_map
 from testkit.loop.virtual_time import run
+from testkit.waiting import until
 
 QUICK = Terms(duration=1.0, renew=0.1, retry=0.1)
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/s/leases/l"
@@ -142,12 +143,6 @@ async def standing(candidate: Candidate) -> AsyncIterator[asyncio.Task[Any]]:
     assert running.cancelled() or running.exception() is candidate.failure
 
 
-async def until(condition: Callable[..., Any], seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.002)
-
-
 @in_virtual_time
 async def test_a_leader_that_ends_hands_over_at_once(world: World) -> None:
     """The next one sees the Lease given back; it does not wait for the duration, nor for its next look."""
@@ -157,7 +152,7 @@ async def test_a_leader_that_ends_hands_over_at_once(world: World) -> None:
         running = asyncio.create_task(second.elector.run(second.lead))
         await asyncio.sleep(0.05)
         assert not second.led
-    await until(lambda: second.now, 1.0)
+    await until(lambda: second.now, within=1.0)
     held = world.ok("GET", LEASE)
     assert (holder(held), held["metadata"]["annotations"]) == ("b", {"who": "b"})
     assert (first.led, second.led) == ([1], [2])
@@ -190,7 +185,7 @@ async def test_a_leader_whose_lease_was_taken_stops_at_once_and_leaves_it_alone(
     async with standing(first):
         await until(lambda: first.now)
         world.ok("PATCH", LEASE, {"spec": {"holderIdentity": "b"}}, MERGE)
-        await until(lambda: not first.now, 0.8)
+        await until(lambda: not first.now, within=0.8)
         await asyncio.sleep(0.2)
         assert holder(world.ok("GET", LEASE)) == "b"
         await until(lambda: first.now)
@@ -259,7 +254,7 @@ async def test_an_api_server_that_answers_no_more_ends_the_term_in_time(world: W
     async with standing(first):
         await until(lambda: first.now)
         first.line.is_silent = True
-        await until(lambda: not first.now, 2.0)
+        await until(lambda: not first.now, within=2.0)
 
 
 @in_virtual_time
@@ -270,12 +265,12 @@ async def test_a_candidate_is_back_soon_after_the_api_server_is(world: World) ->
     async with standing(first):
         await asyncio.sleep(0.2)
         first.line.is_silent = False
-        await until(lambda: first.now, 2.0)
+        await until(lambda: first.now, within=2.0)
         first.line.is_silent = True
         await until(lambda: not first.now)
         await asyncio.sleep(0.7)
         first.line.is_silent = False
-        await until(lambda: first.now, 2.0)
+        await until(lambda: first.now, within=2.0)
     assert first.led == [1, 2]
 
 

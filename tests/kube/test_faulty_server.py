@@ -20,6 +20,7 @@ from kube.edge.http import HttpTransport
 from kube.edge.informer import Change, Informer
 from kube.objects import Obj
 from kube.resources import CONFIGMAPS
+from testkit.waiting import until
 
 FOUND: Obj = {"kind": "ConfigMap", "metadata": {"namespace": "d", "name": "x", "resourceVersion": "1"}}
 
@@ -76,12 +77,6 @@ async def informer_of(client: Client) -> AsyncIterator[tuple[Informer, list[Any]
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-
-
-async def until(what: Callable[..., Any], seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not what():
-            await asyncio.sleep(0.005)
 
 
 def busy(status: int, retry_after: str) -> web.Response:

@@ -7,7 +7,6 @@ same release, bootstrapped once from its packages.
 import gzip
 import io
 import json
-import os
 import shutil
 import subprocess
 import tarfile
@@ -17,11 +16,12 @@ from typing import Any
 
 import pytest
 
+from testkit import cache
 from testkit.machines.containers import IMAGE
 from testkit.paths import ROOT
 from tools.image.archive import LIMIT
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zerogate"
+CACHE = cache.folder()
 SOURCES = """deb http://deb.debian.org/debian bookworm main
 deb http://deb.debian.org/debian-security bookworm-security main
 """
