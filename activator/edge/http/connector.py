@@ -147,7 +147,7 @@ class Connector:
                 )
         except OSError as error:
             return error.errno or errno.ETIMEDOUT
-        except ValueError:  # an address that is no host name (UnicodeError), as a peer may announce
+        except ValueError:  # UnicodeError: the address that a peer announced is not a valid host name
             return errno.EINVAL
         if not up.transport.is_closing():
             probe_peer(up.transport.get_extra_info("socket"))

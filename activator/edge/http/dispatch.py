@@ -42,8 +42,9 @@ EXPIRED_AGAIN = 1.0
 REROUTED_EVERY = 0.25
 """Seconds between looks for the revisions of requests whose Route names none that is known yet."""
 STOOD_STILL = 3.0
-"""Seconds without a sweep after which this process has stood still: stopped, swapped out, or in a machine
-that slept. Another activator is not named owner before one is silent for longer (autoscaler.edge.owning).
+"""Seconds without a sweep after which this process was stopped or swapped out. A suspended machine is not
+noticed: the monotonic clock does not count its sleep. The autoscaler names another owner only after a longer
+silence (autoscaler.edge.owning).
 """
 
 
@@ -64,7 +65,7 @@ class Dispatcher:
     `on_refused`: a request was answered by ourselves (reply, revision, seconds since it came) ·
     `on_turned_away`: so was what belongs to no revision (reply, its Host, where that was read) ·
     `on_cut`: a response was aborted after its head (revision, why, seconds since the request came) ·
-    `on_over`: a request is over, with this status; None: nobody wants to know ·
+    `on_over`: a request is over, with this status; None: there is no such hook ·
     `on_stood_still`: this process did nothing for so many seconds; what it knew of limits may be outdated.
     """
 
